@@ -1,0 +1,143 @@
+"""The firmware's task: receive, estimate, check, decide, send; deciding comes last, in the tick of its evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from firmware_sim import diag, mode, receive, soa, soc, sop, transmit
+from firmware_sim import settings as cfg
+from firmware_sim import state as st
+from firmware_sim.jit import kernel
+from firmware_sim.settings import Settings
+from firmware_sim.state import FirmwareState
+from firmware_sim.types import F64, I64, U8
+from firmware_sim.wire.layout import SENT
+from firmware_sim.wire.send import send_due, sender_state
+
+
+def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState | None = None) -> FirmwareState:
+    """State of a device that is switched on at t_ns. nvm: the state whose NVM rows survived, if any."""
+    rx, tx = settings.rx_layout, settings.tx_layout
+    state = FirmwareState(
+        cell=np.zeros((st.N_CELL, n_packs, settings.n_cells)),
+        ntc=np.zeros((st.N_NTC, n_packs, settings.n_ntc)),
+        real=np.zeros((st.N_REAL, n_packs)),
+        whole=np.zeros((st.N_WHOLE, n_packs), np.int64),
+        limit=np.zeros((st.N_LIMIT, n_packs, settings.limits.shape[0]), np.int64),
+        link=np.zeros((st.N_LINK, n_packs, rx.n_slots), np.int64),
+        value=np.zeros((n_packs, rx.n_signals)),
+        valid=np.zeros((n_packs, rx.n_signals), np.uint8),
+        quantity=np.zeros((len(soa.QUANTITIES), n_packs)),
+        known=np.zeros((len(soa.QUANTITIES), n_packs), np.uint8),
+        out=np.full((n_packs, tx.n_signals), np.nan),
+        sender=sender_state(tx, n_packs, t_ns),
+    )
+    state.ntc[st.NTC_SLOW_DEGC] = 1e9
+    state.cell[st.TEMP] = 25.0
+    state.cell[st.REACH] = 1.0
+    state.limit[st.TIMER_NS] = -1
+    state.limit[st.ACTIVE_NS] = -1
+    if nvm is not None:
+        state.cell[st.NVM_Z], state.cell[st.NVM_VAR] = nvm.cell[st.NVM_Z], nvm.cell[st.NVM_VAR]
+        state.whole[st.NVM_SAVED], state.whole[st.NVM_WRITES] = nvm.whole[st.NVM_SAVED], nvm.whole[st.NVM_WRITES]
+        state.limit[st.NVM_LATCHED] = nvm.limit[st.NVM_LATCHED]
+        state.limit[st.ACTIVE] = nvm.limit[st.NVM_LATCHED]
+    return state
+
+
+@kernel
+def _begin(cell: F64, whole: I64, reals: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool, p: int) -> None:
+    """Start the filters once every cell and temperature has been seen."""
+    if whole[st.IS_SEEDED, p] == 1 or not ready:
+        return
+    stored = whole[st.NVM_SAVED, p] == 1
+    for i in range(cell.shape[2]):
+        soc.refresh(cell, p, i, reals, ln_r, nodes, n_nodes)
+        soc.seed(cell, p, i, reals, curves, stored)
+        soc.refresh(cell, p, i, reals, ln_r, nodes, n_nodes)
+    whole[st.IS_SEEDED, p] = 1
+
+
+@kernel
+def _save(cell: F64, whole: I64, settings: I64, p: int, dt_ns: int) -> None:
+    """Copy SOC and its variance to NVM once in SAVE_NS."""
+    if whole[st.IS_SEEDED, p] == 0 or whole[st.UP_NS, p] % settings[cfg.SAVE_NS] >= dt_ns:
+        return
+    for i in range(cell.shape[2]):
+        cell[st.NVM_Z, p, i] = cell[st.Z, p, i]
+        cell[st.NVM_VAR, p, i] = cell[st.P00, p, i]
+    whole[st.NVM_SAVED, p] = 1
+    whole[st.NVM_WRITES, p] += 1
+
+
+@kernel
+def _is_ready(known: U8, q: F64, settings: I64, p: int) -> bool:
+    """Fresh, valid data from every node."""
+    return (
+        known[soa.CELL_V_MAX, p] == 1
+        and q[soa.CELL_INVALID, p] == 0.0
+        and q[soa.CELL_AGE, p] * 1e6 <= settings[cfg.CELL_AGE_NS]
+        and known[soa.TEMP_MAX, p] == 1
+        and q[soa.TEMP_INVALID, p] == 0.0
+        and q[soa.TEMP_AGE, p] * 1e6 <= settings[cfg.TEMP_AGE_NS]
+        and known[soa.DISCHARGE, p] == 1
+        and q[soa.PACK_IO_AGE, p] * 1e6 <= settings[cfg.IO_AGE_NS]
+    )
+
+
+@kernel
+def _request(value: F64, valid: U8, q: F64, whole: I64, rx: I64, settings: I64, p: int) -> int:
+    """Mode asked for, -1 when nobody asks; also finds the rising edge of the reset request."""
+    fresh = q[soa.REQUEST_AGE, p] * 1e6 <= settings[cfg.REQUEST_AGE_NS]
+    at = rx[cfg.RX_RESET]
+    level = 1 if at >= 0 and fresh and valid[p, at] == 1 and value[p, at] > 0.5 else 0
+    whole[st.RESET_EDGE, p] = 1 if level == 1 and whole[st.RESET_LEVEL, p] == 0 else 0
+    whole[st.RESET_LEVEL, p] = level
+    at = rx[cfg.RX_MODE]
+    return int(value[p, at]) if fresh and valid[p, at] == 1 else -1
+
+
+@kernel
+def step(
+    t_ns: int,
+    dt_ns: int,
+    rx_words: I64, rx_meta: I64, events: I64, event_count: I64, spare: I64,
+    cell: F64, ntc: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64, known: U8, out: F64,
+    sender: I64, bus_free_ns: I64,
+    limits: I64, thresholds: F64, settings: I64, reals: F64, power: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
+    rx: I64, tx: I64, cell_map: I64, ntc_map: I64,
+    rx_signals: I64, rx_scales: F64, rx_slots: I64, rx_blank: I64,
+    tx_signals: I64, tx_scales: F64, tx_slots: I64, tx_blank: I64,
+    tx_words: I64, tx_meta: I64,
+) -> None:  # fmt: skip
+    """One tick of all devices: frames in, state moved by dt, frames out.
+
+    t_ns: when the outgoing frames may start.  rx_*: image and events received.  tx_*: image to send, written.
+    The blocks between are FirmwareState and Settings.
+    """
+    n_events = int(event_count[0])
+    receive.receive(
+        rx_words, rx_meta, events, n_events, spare, link, value, valid, whole, settings, rx_signals, rx_scales, rx_slots, rx_blank
+    )
+    for p in range(whole.shape[1]):
+        whole[st.UP_NS, p] += dt_ns
+        soa.current(real, whole, link, valid, value, q, known, rx, rx_signals, settings, reals, p, dt_ns)
+        soa.cells(cell, real, whole, link, valid, value, q, known, cell_map, settings, reals, p, dt_ns)
+        soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
+        soa.lines(real, whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
+        ready = _is_ready(known, q, settings, p)
+        _begin(cell, whole, reals, curves, ln_r, nodes, n_nodes, ready, p)
+        soc.step(
+            cell, real, whole, link, valid, value, cell_map, reals, curves, ln_r, nodes, n_nodes, p, dt_ns, settings[cfg.N_STRINGS]
+        )
+        request = _request(value, valid, q, whole, rx, settings, p)
+        diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)
+        sop.step(real, whole, power, reals, p)
+        mode.step(real, whole, value, rx, settings, reals, request, ready, p, dt_ns)
+        _save(cell, whole, settings, p, dt_ns)
+        transmit.fill(cell, real, whole, limit, out, tx, limits, settings, reals, p)
+    send_due(t_ns, out, bus_free_ns, sender, tx_signals, tx_scales, tx_slots, tx_blank, tx_words, tx_meta)
+    for p in range(whole.shape[1]):
+        if whole[st.UP_NS, p] < settings[cfg.BOOT_NS]:
+            for s in range(tx_slots.shape[0]):
+                tx_meta[p, SENT, s] = 0

@@ -1,0 +1,83 @@
+"""Frames in: E2E check, decoding, freshness. A held value counts until its age limit; then it is stale."""
+
+from __future__ import annotations
+
+from firmware_sim import e2e
+from firmware_sim import state as st
+from firmware_sim import settings as cfg
+from firmware_sim.jit import inlined, kernel
+from firmware_sim.types import F64, I64, U8
+from firmware_sim.wire.codec import decode_slot
+from firmware_sim.wire.layout import (
+    BUS,
+    CAN_ID,
+    EVENT_BUS,
+    EVENT_FLAGS,
+    EVENT_ID,
+    EVENT_LEN,
+    EVENT_PACK,
+    EVENT_T_NS,
+    EVENT_WORD_0,
+    EXTENDED,
+    FLAGS,
+    LEN,
+    LENGTH,
+    N_WORDS,
+    PAGE_MASK,
+    SENT,
+    T_NS,
+    WORD_0,
+)
+
+
+@inlined
+def _take(
+    words: I64, p: int, s: int, length: int, link: I64, value: F64, valid: U8, whole: I64, settings: I64, signals: I64,
+    scales: F64, slots: I64,
+) -> None:  # fmt: skip
+    """Check one frame of slot s and, when its stream is trusted, decode it."""
+    result = e2e.check(words, p, slots, s, link, settings[cfg.MAX_DELTA]) if length == slots[s, LENGTH] else e2e.ERROR
+    window, min_ok, most = settings[cfg.E2E_WINDOW], settings[cfg.E2E_MIN_OK], settings[cfg.E2E_MAX_ERRORS]
+    if e2e.track(result, link, p, s, window, min_ok, most) == 1:
+        decode_slot(words, p, s, signals, scales, slots, value, valid)
+        link[st.SAMPLE_NS, p, s] = whole[st.UP_NS, p] - link[st.HEARD_NS, p, s]
+        link[st.HEARD_NS, p, s] = whole[st.UP_NS, p]
+        link[st.FRESH, p, s] = 1
+
+
+@inlined
+def _is_for(events: I64, e: int, slots: I64, blank: I64, s: int) -> bool:
+    """True when an event has the bus, id and page of slot s."""
+    return (
+        slots[s, CAN_ID] == events[e, EVENT_ID]
+        and slots[s, BUS] == events[e, EVENT_BUS]
+        and slots[s, FLAGS] & EXTENDED == events[e, EVENT_FLAGS] & EXTENDED
+        and events[e, EVENT_WORD_0] & slots[s, PAGE_MASK] == blank[slots[s, WORD_0]]
+    )
+
+
+@kernel
+def receive(
+    words: I64, meta: I64, events: I64, n_events: int, spare: I64, link: I64, value: F64, valid: U8, whole: I64,
+    settings: I64, signals: I64, scales: F64, slots: I64, blank: I64,
+) -> None:  # fmt: skip
+    """Take the frames of a tick: those in slots and those that no slot held, each stream in order of arrival.
+
+    spare: (n_packs, n_words) scratch for frames outside slots.  An event whose id and page no slot has is not for us.
+    """
+    for p in range(words.shape[0]):
+        for s in range(slots.shape[0]):
+            link[st.FRESH, p, s] = 0
+            sent = meta[p, SENT, s] == 1
+            for late in range(2 if n_events > 0 else 0):
+                if late == 1 and sent:
+                    _take(words, p, s, meta[p, LEN, s], link, value, valid, whole, settings, signals, scales, slots)
+                for e in range(n_events):
+                    is_late = sent and events[e, EVENT_T_NS] >= meta[p, T_NS, s]
+                    if events[e, EVENT_PACK] == p and is_late == (late == 1) and _is_for(events, e, slots, blank, s):
+                        for w in range(slots[s, N_WORDS]):
+                            spare[p, slots[s, WORD_0] + w] = events[e, EVENT_WORD_0 + w]
+                        length = events[e, EVENT_LEN]
+                        _take(spare, p, s, length, link, value, valid, whole, settings, signals, scales, slots)
+            if n_events == 0 and sent:
+                _take(words, p, s, meta[p, LEN, s], link, value, valid, whole, settings, signals, scales, slots)

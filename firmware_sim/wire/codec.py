@@ -1,0 +1,174 @@
+"""Physical values <-> payload bits, for every signal a DBC can describe as an integer.
+
+Encoding: raw = (value - offset) / scale, rounded half to even; a value outside the signal's range is sent as its error
+code, NaN as its "not available" code; where the DBC has no such code it is clipped. Decoding: raw * scale + offset, and a raw value outside the
+range is not a value.
+"""
+
+from __future__ import annotations
+
+from firmware_sim.jit import inlined, kernel
+from firmware_sim.types import F64, I64, U8
+from firmware_sim.wire.layout import (
+    BIG_ENDIAN,
+    BITS,
+    COUNT,
+    FIRST,
+    KIND,
+    MASK,
+    N_WORDS,
+    OFFSET,
+    RAW_HIGH,
+    RAW_LOW,
+    RAW_MAX,
+    RAW_MIN,
+    RAW_NAN,
+    SCALE,
+    SHIFT,
+    SIGNED,
+    SPLIT,
+    WORD,
+    WORD_0,
+)
+
+_EXACT = 2251799813685248.0  # 2^51: from here on a float has no half to round
+_HALF_EVEN = 6755399441055744.0  # 1.5 * 2^52: adding it leaves no room for a fraction, so the sum is rounded half to even
+
+
+@inlined
+def swap_bytes(w: int) -> int:
+    """Reverse the eight bytes of a word."""
+    a = ((w >> 8) & 0x00FF00FF00FF00FF) | ((w & 0x00FF00FF00FF00FF) << 8)
+    b = ((a >> 16) & 0x0000FFFF0000FFFF) | ((a & 0x0000FFFF0000FFFF) << 16)
+    return ((b >> 32) & 0x00000000FFFFFFFF) | ((b & 0x00000000FFFFFFFF) << 32)
+
+
+@inlined
+def to_raw(value: float, i: int, signals: I64, scales: F64) -> int:
+    """Raw integer of signal i for a physical value; see the module text."""
+    x = (value - scales[i, OFFSET]) / scales[i, SCALE]
+    low, high = signals[i, RAW_MIN], signals[i, RAW_MAX]
+    if not x >= low - 0.5:
+        raw = signals[i, RAW_LOW] if x == x else signals[i, RAW_NAN]
+    elif x > high + 0.5:
+        raw = signals[i, RAW_HIGH]
+    else:
+        raw = int((x + _HALF_EVEN) - _HALF_EVEN) if -_EXACT < x < _EXACT else int(x)
+        if raw < low:
+            raw = signals[i, RAW_LOW]
+        elif raw > high:
+            raw = signals[i, RAW_HIGH]
+    return raw
+
+
+@kernel
+def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int) -> None:
+    """Put a raw value of any kind into a frame whose bits for it are 0."""
+    word, shift, kind, length = signals[i, WORD] - base, signals[i, SHIFT], signals[i, KIND], signals[i, BITS]
+    bits = raw & signals[i, MASK]
+    if kind & BIG_ENDIAN:
+        # shift counts from the top of the byte-swapped word to the signal's first bit
+        free = 64 - shift - length
+        if free >= 0:
+            words[p, word] |= swap_bytes(bits << free)
+        else:
+            words[p, word] |= swap_bytes((bits >> -free) & ((1 << (length + free)) - 1))
+            words[p, word + 1] |= swap_bytes(bits << (64 + free))
+    elif kind & SPLIT:
+        words[p, word] |= bits << shift
+        words[p, word + 1] |= (bits >> (64 - shift)) & ((1 << (length - 64 + shift)) - 1)
+    else:
+        words[p, word] |= bits << shift
+
+
+@kernel
+def _extract_any(i: int, signals: I64, words: I64, p: int, base: int) -> int:
+    """The raw value of a signal of any kind, sign-extended where it is signed."""
+    word, shift, kind, length, mask = signals[i, WORD] - base, signals[i, SHIFT], signals[i, KIND], signals[i, BITS], signals[i, MASK]
+    if kind & BIG_ENDIAN:
+        free = 64 - shift - length
+        if free >= 0:
+            raw = (swap_bytes(words[p, word]) >> free) & mask
+        else:
+            low = (swap_bytes(words[p, word + 1]) >> (64 + free)) & ((1 << -free) - 1)
+            raw = ((swap_bytes(words[p, word]) << -free) | low) & mask
+    elif kind & SPLIT:
+        low = (words[p, word] >> shift) & ((1 << (64 - shift)) - 1)
+        raw = (low | (words[p, word + 1] << (64 - shift))) & mask
+    else:
+        raw = (words[p, word] >> shift) & mask
+    if kind & SIGNED and length < 64 and (raw >> (length - 1)) & 1:
+        raw -= mask + 1
+    return raw
+
+
+@inlined
+def extract(i: int, signals: I64, words: I64, p: int, base: int) -> int:
+    """The raw value of signal i. base: first word of its slot in the layout minus that in `words`."""
+    if signals[i, KIND] == 0:
+        raw = (words[p, signals[i, WORD] - base] >> signals[i, SHIFT]) & signals[i, MASK]
+    else:
+        raw = _extract_any(i, signals, words, p, base)
+    return raw
+
+
+@inlined
+def encode_slot(values: F64, p: int, s: int, signals: I64, scales: F64, slots: I64, blank: I64, words: I64) -> None:
+    """Build the payload of slot s from values[p, :]; the E2E header stays 0."""
+    word_0 = slots[s, WORD_0]
+    for w in range(word_0, word_0 + slots[s, N_WORDS]):
+        words[p, w] = blank[w]
+    first = slots[s, FIRST]
+    for i in range(first, first + slots[s, COUNT]):
+        raw = to_raw(values[p, i], i, signals, scales)
+        if signals[i, KIND] == 0:
+            words[p, signals[i, WORD]] |= raw << signals[i, SHIFT]
+        else:
+            _insert_any(raw, i, signals, words, p, 0)
+
+
+@inlined
+def decode_slot(words: I64, p: int, s: int, signals: I64, scales: F64, slots: I64, values: F64, valid: U8) -> None:
+    """Read the payload of slot s into values[p, :]; valid[p, i] = 0 and the old value stays where no value was sent."""
+    first = slots[s, FIRST]
+    for i in range(first, first + slots[s, COUNT]):
+        raw = extract(i, signals, words, p, 0)
+        if signals[i, RAW_MIN] <= raw <= signals[i, RAW_MAX]:
+            values[p, i] = raw * scales[i, SCALE] + scales[i, OFFSET]
+            valid[p, i] = 1
+        else:
+            valid[p, i] = 0
+
+
+@kernel
+def decode_many(payloads: I64, s: int, signals: I64, scales: F64, slots: I64, values: F64, valid: U8) -> None:
+    """Decode n frames of slot s at once.
+
+    payloads: (n, n_words of the slot) int64.  values, valid: (n, COUNT of the slot), written.
+    """
+    first, base = slots[s, FIRST], slots[s, WORD_0]
+    for p in range(payloads.shape[0]):
+        for n in range(slots[s, COUNT]):
+            i = first + n
+            raw = extract(i, signals, payloads, p, base)
+            values[p, n] = raw * scales[i, SCALE] + scales[i, OFFSET]
+            valid[p, n] = 1 if signals[i, RAW_MIN] <= raw <= signals[i, RAW_MAX] else 0
+
+
+@kernel
+def encode_many(values: F64, s: int, signals: I64, scales: F64, slots: I64, blank: I64, payloads: I64) -> None:
+    """Encode n frames of slot s at once, without E2E header.
+
+    values: (n, COUNT of the slot).  payloads: (n, n_words of the slot) int64, written.
+    """
+    first, base = slots[s, FIRST], slots[s, WORD_0]
+    for p in range(payloads.shape[0]):
+        for w in range(slots[s, N_WORDS]):
+            payloads[p, w] = blank[base + w]
+        for n in range(slots[s, COUNT]):
+            i = first + n
+            raw = to_raw(values[p, n], i, signals, scales)
+            if signals[i, KIND] == 0:
+                payloads[p, signals[i, WORD] - base] |= raw << signals[i, SHIFT]
+            else:
+                _insert_any(raw, i, signals, payloads, p, base)

@@ -1,0 +1,118 @@
+"""Where every signal of one direction lies: the tables into which a DBC is compiled.
+
+Frames of one tick stand in an Image, one slot for each (message, page). A slot is 1 word of 64 bits (classic frame) or
+8 (CAN FD). Words are int64, not uint64: interpreted and compiled Python agree on every int64 operation, and a mask after
+an arithmetic shift gives the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from firmware_sim.types import F64, I64
+
+# Columns of Layout.signals: one row a signal.
+# RAW_MIN to RAW_MAX is a value; RAW_LOW, RAW_HIGH, RAW_NAN stand on the wire for values below, above, and for none.
+SLOT, WORD, SHIFT, BITS, MASK, KIND, RAW_MIN, RAW_MAX, RAW_LOW, RAW_HIGH, RAW_NAN = range(11)
+N_SIGNAL_COLUMNS = 11
+# KIND is a sum of these; 0 is the fast path: unsigned, little-endian, inside one word.
+SIGNED, BIG_ENDIAN, SPLIT = 1, 2, 4
+
+# Columns of Layout.scales: physical = raw * SCALE + OFFSET.
+SCALE, OFFSET = range(2)
+
+# Columns of Layout.slots: one row a (message, page), bus by bus, in order of arbitration.
+(
+    CAN_ID, FLAGS, LENGTH, WORD_0, N_WORDS, FIRST, COUNT, E2E, DATA_ID, CRC_SEED, COUNTER_MAX, CYCLE_NS, PHASE_NS, FRAME_NS, BUS, PAGE_MASK,
+) = range(16)  # fmt: skip
+N_SLOT_COLUMNS = 16
+# FLAGS is a sum of these.
+EXTENDED, FD = 1, 2
+# E2E profiles.
+NO_E2E, P11, P05 = range(3)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """All frames of one direction.
+
+    signals: (n_signals, 11) int64, columns SLOT ... RAW_NAN.  scales: (n_signals, 2) float64, SCALE OFFSET.
+    slots: (n_slots, 16) int64, columns CAN_ID ... PAGE_MASK; the signals of slot s are rows FIRST to FIRST + COUNT - 1.
+    blank: (n_words,) int64, the bits of an empty frame: the multiplexer's page.
+    signal_names, slot_names: in the order of the rows.  units: of each signal.
+    """
+
+    signals: I64
+    scales: F64
+    slots: I64
+    blank: I64
+    signal_names: tuple[str, ...]
+    slot_names: tuple[str, ...]
+    units: tuple[str, ...]
+
+    @property
+    def n_signals(self) -> int:
+        """Count of signals."""
+        return len(self.signal_names)
+
+    @property
+    def n_slots(self) -> int:
+        """Count of (message, page) slots."""
+        return len(self.slot_names)
+
+    @property
+    def n_words(self) -> int:
+        """Count of 64-bit words in an image."""
+        return int(self.blank.shape[0])
+
+    def index(self, name: str) -> int:
+        """Row of a signal. Raises KeyError with the name when there is none."""
+        try:
+            return self.signal_names.index(name)
+        except ValueError:
+            raise KeyError(name) from None
+
+
+# Rows of Image.meta.
+SENT, LEN, T_NS = range(3)
+
+
+@dataclass(frozen=True)
+class Image:
+    """The frames of one direction in one tick.
+
+    words: (n_packs, n_words) int64, the payload, little-endian: byte i of a slot is bits 8 i to 8 i + 7 of its words.
+    meta: (n_packs, 3, n_slots) int64: SENT (1: a frame is here), LEN [bytes], T_NS (end of frame on the bus).
+    """
+
+    words: I64
+    meta: I64
+
+    @classmethod
+    def empty(cls, layout: Layout, n_packs: int) -> Image:
+        """An image in which nothing was sent."""
+        meta = np.zeros((n_packs, 3, layout.n_slots), np.int64)
+        return cls(np.tile(layout.blank, (n_packs, 1)), meta)
+
+
+# Columns of an Events table: frames that no slot holds.
+EVENT_T_NS, EVENT_PACK, EVENT_BUS, EVENT_ID, EVENT_FLAGS, EVENT_LEN, EVENT_WORD_0 = range(7)
+N_EVENT_COLUMNS = EVENT_WORD_0 + 8
+
+
+@dataclass
+class Events:
+    """Frames that no slot holds: second copies, late arrivals, unknown ids, wrong lengths.
+
+    rows: (capacity, 14) int64, columns EVENT_*.  count: (2,) int64: rows in use, and rows lost because it was full.
+    """
+
+    rows: I64
+    count: I64
+
+    @classmethod
+    def empty(cls, capacity: int = 64) -> Events:
+        """A table without events."""
+        return cls(np.zeros((capacity, N_EVENT_COLUMNS), np.int64), np.zeros(2, np.int64))

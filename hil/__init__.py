@@ -1,0 +1,3 @@
+"""The bench: plant, wire, device under test, verdict."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,312 @@
+"""DBC files in, wire tables out. Only this module knows cantools.
+
+cantools says what a bit means; its messages are compiled once into a Layout that both sides of the wire use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firmware_sim.types import MS_NS
+from firmware_sim.wire import layout as w
+from firmware_sim.wire.crc import p11_seed
+from hil.bus import frame_ns
+from hil.errors import ScenarioError, nearest
+
+_MAX_BYTES = 8 << 20
+_PROFILES = {"None": w.NO_E2E, "P11": w.P11, "P05": w.P05}
+_HEADERS = {w.P11: ((0, 8), (8, 4)), w.P05: ((0, 16), (16, 8))}
+_COUNTER_MAX = {w.NO_E2E: 0, w.P11: 14, w.P05: 255}
+
+
+@dataclass(frozen=True)
+class Bus:
+    """One bus of a network: its databases, bit rates, and cycle times that differ from the DBC's."""
+
+    name: str
+    paths: tuple[Path, ...]
+    bitrate: int
+    data_bitrate: int
+    cycle_ms: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A (message, page) before it is compiled."""
+
+    bus: int
+    message: Any
+    page: int | None
+
+    @property
+    def name(self) -> str:
+        """Message name, with the page where it has one."""
+        return self.message.name if self.page is None else f"{self.message.name}[{self.page}]"
+
+
+def parse(path: Path) -> Any:
+    """A cantools database from a file that may be broken or hostile. Raises ScenarioError."""
+    import cantools
+
+    try:
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise ScenarioError(f"{path}: the file has {size} bytes; expected at most {_MAX_BYTES}")
+        text = path.read_bytes().decode("cp1252", errors="replace")
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        database = cantools.database.load_string(text, database_format="dbc")
+    except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
+        raise ScenarioError(f"{path}: not a usable DBC file: {str(error).splitlines()[0]}") from None
+    found = [
+        f'{path}: message "{m.name}" signal "{s.name}" has scale 0' for m in database.messages for s in m.signals if s.scale == 0
+    ] + [f'{path}: message "{m.name}" has {m.length} bytes; expected at most 64' for m in database.messages if m.length > 64]
+    if found:
+        raise ScenarioError(*found)
+    return database
+
+
+class Database:
+    """All messages of a network, from one or more buses."""
+
+    def __init__(self, buses: Iterable[Bus]) -> None:
+        self.buses = tuple(buses)
+        self._messages: dict[str, tuple[int, Any]] = {}
+        self._by_id: dict[tuple[int, int], Any] = {}
+        for number, bus in enumerate(self.buses):
+            for path in bus.paths:
+                self._add(number, path)
+        for bus in self.buses:
+            for name in bus.cycle_ms:
+                self.message(name)
+
+    def _add(self, number: int, path: Path) -> None:
+        for message in parse(path).messages:
+            key = (number, message.frame_id)
+            if key in self._by_id and self._by_id[key].name != message.name:
+                raise ScenarioError(
+                    f'{path}: message "{message.name}" has the id 0x{message.frame_id:X} of "{self._by_id[key].name}" on the same bus'
+                )
+            if message.name in self._messages:
+                raise ScenarioError(f'{path}: message "{message.name}" is defined twice in this network')
+            self._messages[message.name] = (number, message)
+            self._by_id[key] = message
+
+    @property
+    def messages(self) -> list[Any]:
+        """All cantools messages."""
+        return [message for _, message in self._messages.values()]
+
+    def message(self, name: str) -> Any:
+        """A message by name. Raises ScenarioError with the nearest name."""
+        if name not in self._messages:
+            files = ", ".join(str(path.name) for bus in self.buses for path in bus.paths)
+            raise ScenarioError(f'{files}: there is no message "{name}"{nearest(name, self._messages)}')
+        return self._messages[name][1]
+
+    def signal_names(self) -> set[str]:
+        """Names of all signals."""
+        return {signal.name for message in self.messages for signal in message.signals}
+
+    def signal(self, name: str) -> Any:
+        """A cantools signal by name. Raises ScenarioError with the nearest name."""
+        for message in self.messages:
+            for signal in message.signals:
+                if signal.name == name:
+                    return signal
+        raise ScenarioError(f'there is no signal "{name}" in the databases{nearest(name, self.signal_names())}')
+
+    def cycle_ms(self, message: Any) -> int:
+        """Cycle of a message: the network's, else the DBC's GenMsgCycleTime; 0 when neither says."""
+        number, _ = self._messages[message.name]
+        return self.buses[number].cycle_ms.get(message.name, message.cycle_time or 0)
+
+    def slots(self, wanted: Callable[[Any], bool], has_page: Callable[[Any, int], bool]) -> list[Slot]:
+        """(message, page) pairs in order of arbitration, bus by bus.
+
+        wanted: which messages.  has_page: which pages of a multiplexed message this pack has.
+        """
+        found = []
+        for number, message in self._messages.values():
+            if not wanted(message):
+                continue
+            selectors = [s for s in message.signals if s.is_multiplexer]
+            if len(selectors) > 1:
+                raise ScenarioError(f'message "{message.name}" has {len(selectors)} multiplexers; expected at most one')
+            if selectors:
+                pages = sorted({page for s in message.signals for page in s.multiplexer_ids or ()})
+                found += [Slot(number, message, page) for page in pages if has_page(message, page)]
+            else:
+                found.append(Slot(number, message, None))
+        return sorted(found, key=lambda slot: (slot.bus, slot.message.frame_id, slot.page or 0))
+
+    def layout(self, slots: list[Slot], base_tick_ns: int) -> w.Layout:
+        """Compile slots into wire tables. Raises ScenarioError where a message cannot be sent or read.
+
+        base_tick_ns: cycles are rounded up to whole ticks; the pages of a message are spread over its cycle.
+        """
+        problems: list[str] = []
+        rows, scales, names, units, table, blanks = [], [], [], [], [], []
+        word = 0
+        for number, slot in enumerate(slots):
+            message = slot.message
+            header = _header(message, problems)
+            n_words = 1 if message.length <= 8 else 8
+            blank = [0] * n_words
+            first = len(rows)
+            for signal in sorted(message.signals, key=lambda s: s.start):
+                if signal.is_multiplexer:
+                    _set_page(blank, signal, slot.page or 0)
+                elif signal.name not in header and (signal.multiplexer_ids is None or slot.page in signal.multiplexer_ids):
+                    row, scale = compile_signal(signal, number, word, problems)
+                    rows.append(row)
+                    scales.append(scale)
+                    names.append(signal.name)
+                    units.append(signal.unit or "")
+            table.append(self._slot_row(slot, word, n_words, first, len(rows) - first, base_tick_ns, slots))
+            blanks += blank
+            word += n_words
+        if problems:
+            raise ScenarioError(*problems)
+        return w.Layout(
+            np.array(rows, np.int64).reshape(-1, w.N_SIGNAL_COLUMNS),
+            np.array(scales, np.float64).reshape(-1, 2),
+            np.array(table, np.int64).reshape(-1, w.N_SLOT_COLUMNS),
+            np.array(blanks, np.int64),
+            tuple(names),
+            tuple(slot.name for slot in slots),
+            tuple(units),
+        )
+
+    def _slot_row(
+        self, slot: Slot, word: int, n_words: int, first: int, count: int, tick_ns: int, slots: list[Slot]
+    ) -> list[int]:
+        message, bus = slot.message, self.buses[slot.bus]
+        cycle_ns = max(math.ceil(self.cycle_ms(message) * MS_NS / tick_ns), 1) * tick_ns
+        siblings = [other.page for other in slots if other.message is message]
+        phase_ns = (siblings.index(slot.page) * cycle_ns // len(siblings)) // tick_ns * tick_ns
+        profile = _profile(message)
+        data_id = _attribute(message, "E2eDataId", 0) + (slot.page or 0)
+        flags = (w.EXTENDED if message.is_extended_frame else 0) | (w.FD if message.is_fd or message.length > 8 else 0)
+        duration = frame_ns(message.length, message.is_extended_frame, bool(flags & w.FD), bus.bitrate, bus.data_bitrate)
+        return [
+            message.frame_id,
+            flags,
+            message.length,
+            word,
+            n_words,
+            first,
+            count,
+            profile,
+            data_id,
+            p11_seed(data_id),
+            _COUNTER_MAX[profile],
+            cycle_ns,
+            phase_ns,
+            duration,
+            slot.bus,
+            _page_mask(message),
+        ]
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the texts of all DBC files."""
+        digest = hashlib.sha256()
+        for bus in self.buses:
+            for path in bus.paths:
+                digest.update(path.read_bytes())
+        return digest.hexdigest()
+
+
+def _attribute(message: Any, name: str, default: Any) -> Any:
+    attributes = message.dbc.attributes if message.dbc is not None else {}
+    return attributes[name].value if name in attributes else default
+
+
+def _profile(message: Any) -> int:
+    value = _attribute(message, "E2eProfile", 0)
+    return _PROFILES[value] if isinstance(value, str) else int(value)
+
+
+def _header(message: Any, problems: list[str]) -> set[str]:
+    """Names of the CRC and counter signals, which the E2E code owns."""
+    profile = _profile(message)
+    if profile == w.NO_E2E:
+        return set()
+    found = set()
+    for (start, length), what in zip(_HEADERS[profile], ("CRC", "counter"), strict=True):
+        match = [s.name for s in message.signals if (s.start, s.length) == (start, length) and s.byte_order == "little_endian"]
+        if match:
+            found.add(match[0])
+        else:
+            problems.append(f'message "{message.name}": E2E needs its {what} at bit {start}, {length} bits long; no signal lies there')
+    return found
+
+
+def _page_mask(message: Any) -> int:
+    """Bits of the first word in which a message's page stands."""
+    selectors = [s for s in message.signals if s.is_multiplexer]
+    return ((1 << selectors[0].length) - 1) << selectors[0].start if selectors else 0
+
+
+def _set_page(blank: list[int], signal: Any, page: int) -> None:
+    if signal.byte_order != "little_endian":
+        raise ScenarioError(f'signal "{signal.name}": a big-endian multiplexer is not supported')
+    if signal.start + signal.length > 63:
+        raise ScenarioError(f'signal "{signal.name}": a multiplexer must lie in the first 63 bits, found it at {signal.start}')
+    blank[0] |= page << signal.start
+
+
+def compile_signal(signal: Any, slot: int, word_0: int, problems: list[str]) -> tuple[list[int], tuple[float, float]]:
+    """Rows of Layout.signals and Layout.scales for a cantools signal.
+
+    slot, word_0: its slot and that slot's first word.  problems: sentences are added to it.
+    """
+    bits, kind = signal.length, 0
+    if signal.is_float:
+        problems.append(f'signal "{signal.name}" is a float; expected an integer')
+    if bits > 64:
+        problems.append(f'signal "{signal.name}" has {bits} bits; expected at most 64')
+        bits = 64
+    if signal.byte_order == "little_endian":
+        position = signal.start
+    else:
+        kind |= w.BIG_ENDIAN
+        position = signal.start // 8 * 8 + 7 - signal.start % 8
+    if position % 64 + bits > 64:
+        kind |= w.SPLIT
+    if signal.is_signed:
+        kind |= w.SIGNED
+    mask = (1 << bits) - 1 if bits < 64 else -1
+    low, high = raw_range(signal, bits)
+    error, none = raw_codes(signal)
+    below = low if error is None else error
+    above = high if error is None else error
+    nan = none if none is not None else error if error is not None else low
+    row = [slot, word_0 + position // 64, position % 64, bits, mask, kind, low, high, below, above, nan]
+    return row, (float(signal.scale), float(signal.offset))
+
+
+def raw_range(signal: Any, bits: int) -> tuple[int, int]:
+    """Smallest and largest raw value that is a value: the DBC's [min|max], or all that the bits hold."""
+    if signal.is_signed:
+        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    else:
+        low, high = 0, min((1 << bits) - 1, (1 << 63) - 1)
+    if signal.minimum is None or signal.maximum is None or signal.minimum >= signal.maximum:
+        return low, high
+    ends = sorted(round((end - signal.offset) / signal.scale) for end in (signal.minimum, signal.maximum))
+    return max(low, ends[0]), min(high, ends[1])
+
+
+def raw_codes(signal: Any) -> tuple[int | None, int | None]:
+    """Raw values whose names say "error" and "not available"; None where there is no such name."""
+    named = {str(name).lower().replace(" ", "_"): int(raw) for raw, name in (signal.choices or {}).items()}
+    return named.get("error"), named.get("not_available")

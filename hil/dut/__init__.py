@@ -1,0 +1,28 @@
+"""Devices under test: all speak frames, and the bench cannot tell them apart."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from firmware_sim.wire.layout import Events, Image
+
+
+class Dut(Protocol):
+    """A device at the far end of the wire.
+
+    lockstep: True when the device moves only when asked, so that virtual time is possible.
+    """
+
+    lockstep: bool
+
+    def start(self, t_ns: int) -> None:
+        """Power on at t_ns. Raises DutError when the device does not come up."""
+
+    def reset(self, t_ns: int) -> None:
+        """Lose and regain supply at t_ns; non-volatile memory survives."""
+
+    def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """Deliver the frames of the tick at t_ns; take the frames sent by its end."""
+
+    def close(self) -> None:
+        """Leave the device safe and release what it holds."""

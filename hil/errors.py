@@ -1,0 +1,43 @@
+"""Whose fault it is: your file (ScenarioError), our side (BenchError), their side (DutError).
+
+A message is one sentence: where, what was found, what was expected, the nearest valid name.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class NabenchError(Exception):
+    """Base of all errors that a user sees as text; carries every problem found, one sentence each."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ScenarioError(NabenchError):
+    """A file or argument of the user's is wrong."""
+
+
+class BenchError(NabenchError):
+    """The bench itself cannot do what was asked."""
+
+
+class DutError(NabenchError):
+    """The device under test, or the way to it, failed."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A clause that names the nearest valid name, or lists them when they are few; empty when there is nothing to say."""
+    names = sorted(set(valid))
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if close:
+        return f'; did you mean "{close[0]}"?'
+    if not names:
+        return ""
+    shown = ", ".join(names[:12])
+    return f"; valid: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")

@@ -1,0 +1,119 @@
+"""The cell file: what a cell is, with the source of every table, and its compilation into the kernels' tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from firmware_sim.jit import exp
+from firmware_sim.types import F64
+from hil import files
+from hil.plant import cell as k
+from hil.tables import (
+    MAX_NODES,
+    CellVolt,
+    Entropy,
+    Hysteresis,
+    Ocv,
+    Positive,
+    Reach,
+    Resistance,
+    Sourced,
+    TempDegC,
+    log_resistance,
+    voltage_curves,
+)
+
+
+class Limits(Sourced):
+    """What the cell stands. Requirements refer to these by name; the firmware never sees them."""
+
+    charge_max_V: CellVolt
+    absolute_max_V: CellVolt
+    discharge_min_V: CellVolt
+    absolute_min_V: CellVolt
+    charge_max_A: Positive
+    discharge_max_A: Positive
+    charge_min_degC: TempDegC
+    charge_max_degC: TempDegC
+    discharge_min_degC: TempDegC
+    discharge_max_degC: TempDegC
+
+    @model_validator(mode="after")
+    def _order(self) -> Limits:
+        ladder = ("absolute_min_V", "discharge_min_V", "charge_max_V", "absolute_max_V")
+        for low, high in zip(ladder, ladder[1:], strict=False):
+            if not getattr(self, low) < getattr(self, high):
+                raise ValueError(f"{low} {getattr(self, low):g} must lie below {high} {getattr(self, high):g}")
+        for low, high in (("charge_min_degC", "charge_max_degC"), ("discharge_min_degC", "discharge_max_degC")):
+            if not getattr(self, low) < getattr(self, high):
+                raise ValueError(f"{low} {getattr(self, low):g} must lie below {high} {getattr(self, high):g}")
+        return self
+
+
+class Thermal(Sourced):
+    """The cell as a lump of heat, coupled to its neighbours and to the coolant."""
+
+    heat_capacity_J_per_K: Positive
+    neighbour_W_per_K: Annotated[float, Field(ge=0)]
+    coolant_W_per_K: Positive
+
+
+class Cell(files.Document):
+    """A cell file."""
+
+    name: str
+    title: str
+    chemistry: str
+    nominal_V: CellVolt
+    capacity_Ah: Positive
+    capacity: Sourced
+    mass_kg: Positive
+    limits: Limits
+    ocv: Ocv
+    hysteresis: Hysteresis
+    resistance: Resistance
+    reach: Reach
+    entropy: Entropy
+    thermal: Thermal
+
+    def tables(self) -> dict[str, Sourced]:
+        """Every sourced table by name."""
+        return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), Sourced)}
+
+    def assumptions(self) -> list[str]:
+        """Names of the tables that rest on an assumption, with what is assumed."""
+        return [f"{name}: {table.source}" for name, table in self.tables().items() if table.confidence == "assumption"]
+
+
+def load(name: str, near: Path | None = None) -> tuple[Path, Cell]:
+    """A cell by shipped name or path. Raises ScenarioError."""
+    path = files.resolve("cell", name, near)
+    return path, files.load(path, Cell)
+
+
+def compile_cells(cells: Sequence[Cell], dt_s: float) -> tuple[F64, F64, F64, F64]:
+    """Tables of the kernels for one or more kinds of cell: curves, ln_r, nodes, decay (see hil.plant.cell)."""
+    n = len(cells)
+    curves = np.zeros((n, 3, k.N_X))
+    ln_r = np.zeros((n, 3 * MAX_NODES, k.N_RX))
+    nodes = np.zeros((n, 4, MAX_NODES))
+    decay = np.zeros((n, 2))
+    for kind, c in enumerate(cells):
+        curves[kind] = voltage_curves(c.ocv, c.entropy, k.X_LOW + k.X_STEP * np.arange(k.N_X))
+        ln_r[kind], nodes[kind, k.INVERSE_K] = log_resistance(c.resistance, np.arange(k.N_RX) / (k.N_RX - 1))
+        nodes[kind, k.REACH_DEGC, : len(c.reach.temp_degC)] = c.reach.temp_degC
+        nodes[kind, k.REACH_SHARE, : len(c.reach.share)] = c.reach.share
+        scalars = nodes[kind, k.SCALARS]
+        scalars[k.N_TEMPERATURES] = len(c.resistance.temp_degC)
+        scalars[k.N_REACH] = len(c.reach.share)
+        scalars[k.TAU1_S], scalars[k.TAU2_S] = c.resistance.tau1_s, c.resistance.tau2_s
+        scalars[k.HYST_DECAY] = c.hysteresis.decay_per_soc
+        scalars[k.NEIGHBOUR_W_PER_K] = c.thermal.neighbour_W_per_K
+        scalars[k.COOLANT_W_PER_K] = c.thermal.coolant_W_per_K
+        decay[kind] = exp(-dt_s / c.resistance.tau1_s), exp(-dt_s / c.resistance.tau2_s)
+    return curves, ln_r, nodes, decay

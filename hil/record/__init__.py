@@ -1,0 +1,1 @@
+"""Recording: what was on the wire, and its exports."""

@@ -1,0 +1,180 @@
+"""Tables over SOC and temperature as they stand in cell and calibration files, and their compilation onto grids.
+
+A cell file says with them what a cell is, a calibration what the BMS believes; the numbers differ on purpose, the form
+does not. Interpolation and logarithm are our own, so that tables are the same on every machine.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from firmware_sim.jit import exp
+from firmware_sim.types import F64
+from hil import files
+
+MAX_NODES = 12
+
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+TempDegC = Annotated[float, Field(ge=-60, le=150)]
+CellVolt = Annotated[float, Field(ge=-0.5, le=6)]
+Confidence = Literal["measured", "fitted", "datasheet", "literature", "assumption"]
+
+
+def _rising(name: str, values: Sequence[float]) -> None:
+    for a, b in zip(values, values[1:], strict=False):
+        if not b > a:
+            raise ValueError(f"{name} must rise from entry to entry; {b:g} follows {a:g}")
+
+
+def _same_length(**columns: Sequence[object]) -> None:
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError("columns differ in length: " + ", ".join(f"{name} {n}" for name, n in lengths.items()))
+
+
+class Sourced(files.FileModel):
+    """Base of every table: where its numbers come from and how far to trust them."""
+
+    source: Annotated[str, Field(min_length=4)]
+    confidence: Confidence
+
+
+class Ocv(Sourced):
+    """Rested voltage of both branches over SOC at 25 degC, and its slope outside 0..1."""
+
+    soc: list[Share]
+    discharge_V: list[CellVolt]
+    charge_V: list[CellVolt]
+    below_empty_V_per_soc: Positive
+    above_full_V_per_soc: Positive
+
+    @model_validator(mode="after")
+    def _shape(self) -> Ocv:
+        _same_length(soc=self.soc, discharge_V=self.discharge_V, charge_V=self.charge_V)
+        if len(self.soc) < 2:
+            raise ValueError(f"soc needs at least 2 points, found {len(self.soc)}")
+        _rising("soc", self.soc)
+        _rising("discharge_V", self.discharge_V)
+        _rising("charge_V", self.charge_V)
+        if self.soc[0] != 0 or self.soc[-1] != 1:
+            raise ValueError(f"soc must run from 0 to 1, found {self.soc[0]:g} to {self.soc[-1]:g}")
+        for soc, low, high in zip(self.soc, self.discharge_V, self.charge_V, strict=True):
+            if high < low:
+                raise ValueError(f"charge_V {high:g} lies below discharge_V {low:g} at soc {soc:g}")
+        return self
+
+
+class Hysteresis(Sourced):
+    """How fast the voltage crosses from one branch to the other: exp(-decay_per_soc |dSOC|)."""
+
+    decay_per_soc: Positive
+
+
+class Resistance(Sourced):
+    """Series resistance and two RC pairs over SOC (rows: temperatures, columns: SOC)."""
+
+    soc: list[Share]
+    temp_degC: list[TempDegC]
+    r0_ohm: list[list[Positive]]
+    r1_ohm: list[list[Positive]]
+    r2_ohm: list[list[Positive]]
+    tau1_s: Positive
+    tau2_s: Positive
+
+    @model_validator(mode="after")
+    def _shape(self) -> Resistance:
+        _rising("soc", self.soc)
+        _rising("temp_degC", self.temp_degC)
+        if not 2 <= len(self.temp_degC) <= MAX_NODES:
+            raise ValueError(f"temp_degC needs 2 to {MAX_NODES} temperatures, found {len(self.temp_degC)}")
+        if len(self.soc) < 2:
+            raise ValueError(f"soc needs at least 2 points, found {len(self.soc)}")
+        for name in ("r0_ohm", "r1_ohm", "r2_ohm"):
+            table = getattr(self, name)
+            _same_length(temp_degC=self.temp_degC, **{name: table})
+            for row in table:
+                _same_length(soc=self.soc, **{f"a row of {name}": row})
+        return self
+
+
+class Reach(Sourced):
+    """Share of the capacity that can be reached at a temperature; the rest comes back when it is warm."""
+
+    temp_degC: list[TempDegC]
+    share: list[Share]
+
+    @model_validator(mode="after")
+    def _shape(self) -> Reach:
+        _same_length(temp_degC=self.temp_degC, share=self.share)
+        _rising("temp_degC", self.temp_degC)
+        if not 1 <= len(self.share) <= MAX_NODES:
+            raise ValueError(f"needs 1 to {MAX_NODES} points, found {len(self.share)}")
+        if min(self.share) < 0.2:
+            raise ValueError(f"share must be at least 0.2, found {min(self.share):g}")
+        return self
+
+
+class Entropy(Sourced):
+    """dU/dT over SOC."""
+
+    soc: list[Share]
+    dudt_mV_per_K: list[Annotated[float, Field(ge=-5, le=5)]]
+
+    @model_validator(mode="after")
+    def _shape(self) -> Entropy:
+        _same_length(soc=self.soc, dudt_mV_per_K=self.dudt_mV_per_K)
+        _rising("soc", self.soc)
+        return self
+
+
+ZERO_DEGC_K = 273.15
+
+
+def log(x: float) -> float:
+    """Natural logarithm by Newton steps on our own exp, so that tables are the same on every machine."""
+    y = math.frexp(x)[1] * 0.6931471805599453
+    for _ in range(60):
+        step = 1.0 - x / exp(y)
+        y -= step
+        if abs(step) < 1e-16:
+            break
+    return y
+
+
+def interp(x: F64, xs: Sequence[float], ys: Sequence[float]) -> F64:
+    """Linear interpolation, constant outside; np.interp without its machine-dependent fused operations."""
+    out = np.empty_like(x)
+    for i, at in enumerate(x):
+        if at <= xs[0]:
+            out[i] = ys[0]
+        elif at >= xs[-1]:
+            out[i] = ys[-1]
+        else:
+            j = next(n for n in range(1, len(xs)) if xs[n] >= at)
+            out[i] = ys[j - 1] + (at - xs[j - 1]) / (xs[j] - xs[j - 1]) * (ys[j] - ys[j - 1])
+    return out
+
+
+def voltage_curves(ocv: Ocv, entropy: Entropy, x: F64) -> F64:
+    """(3, n): mean of the branches [V], half their distance [V], dU/dT [V/K] at the grid x, extended beyond 0..1."""
+    low, high = interp(x, ocv.soc, ocv.discharge_V), interp(x, ocv.soc, ocv.charge_V)
+    outside = np.minimum(x, 0.0) * ocv.below_empty_V_per_soc + np.maximum(x - 1.0, 0.0) * ocv.above_full_V_per_soc
+    dudt = interp(x, entropy.soc, entropy.dudt_mV_per_K) * 1e-3
+    return np.array([0.5 * (low + high) + outside, 0.5 * (high - low), dudt])
+
+
+def log_resistance(r: Resistance, grid: F64) -> tuple[F64, F64]:
+    """ln R of the three resistances, (3 MAX_NODES, n) with row 3 temperature + pair, and 1/T of the temperatures [1/K]."""
+    ln_r = np.zeros((3 * MAX_NODES, len(grid)))
+    inverse_K = np.zeros(MAX_NODES)
+    for j, temp_degC in enumerate(r.temp_degC):
+        inverse_K[j] = 1.0 / (temp_degC + ZERO_DEGC_K)
+        for pair, table in enumerate((r.r0_ohm, r.r1_ohm, r.r2_ohm)):
+            ln_r[3 * j + pair] = interp(grid, r.soc, [log(value) for value in table[j]])
+    return ln_r, inverse_K

@@ -1,0 +1,73 @@
+"""What a perfect instrument would read, one row a tick: the plant's side of the trace."""
+
+from __future__ import annotations
+
+from firmware_sim.jit import kernel
+from firmware_sim.types import F64, I64
+from hil.plant import cell as c
+from hil.plant import contactor as k
+from hil.plant import pack as pk
+
+COLUMNS = (
+    ("current", "A"),
+    ("mean_current", "A"),
+    ("load_current", "A"),
+    ("charge", "Ah"),
+    ("pack_voltage", "V"),
+    ("link_voltage", "V"),
+    ("cell_voltage_max", "V"),
+    ("cell_voltage_min", "V"),
+    ("temperature_max", "degC"),
+    ("temperature_min", "degC"),
+    ("soc", "1"),
+    ("soc_min", "1"),
+    ("soc_max", "1"),
+    ("available_soc", "1"),
+    ("main_plus", "1"),
+    ("main_minus", "1"),
+    ("precharge", "1"),
+    ("main_plus_coil", "1"),
+    ("main_minus_coil", "1"),
+    ("precharge_coil", "1"),
+    ("main_plus_changed", "ns"),
+    ("main_minus_changed", "ns"),
+    ("precharge_changed", "ns"),
+)
+(
+    CURRENT, MEAN_CURRENT, LOAD_CURRENT, CHARGE, PACK_V, LINK_V, CELL_MAX, CELL_MIN, TEMP_MAX, TEMP_MIN, SOC, SOC_MIN, SOC_MAX,
+    AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS,
+) = range(23)  # fmt: skip
+N_COLUMNS = 23
+# Rows of a cell sample, (row, cell).
+CELL_V, CELL_DEGC, CELL_SOC = range(3)
+CELL_COLUMNS = (("cell_voltage", "V"), ("cell_temperature", "degC"), ("cell_soc", "1"))
+
+
+@kernel
+def observe(cells: F64, par: F64, pack: F64, block: I64, row: F64, sample: F64, with_cells: bool) -> None:
+    """Write one row of truth of pack 0. row: (23,).  sample: (3, n_cells), written when with_cells.
+
+    SOC of the pack is that of an ideal observer: a / (1 - b + a) with the emptiest cell a and the fullest b.
+    """
+    high_V, low_V, hot, cold, low, high, available = -1e9, 1e9, -1e9, 1e9, 2.0, -1.0, 2.0
+    n = cells.shape[3]
+    for s in range(cells.shape[2]):
+        for i in range(n):
+            volt, temp_degC = cells[c.TERMINAL_V, 0, s, i], cells[c.TEMP_DEGC, 0, s, i]
+            soc = cells[c.Q_AH, 0, s, i] / par[c.CAPACITY_AH, 0, s, i]
+            high_V, low_V = max(high_V, volt), min(low_V, volt)
+            hot, cold = max(hot, temp_degC), min(cold, temp_degC)
+            low, high = min(low, soc), max(high, soc)
+            available = min(available, 1.0 - (1.0 - soc) / cells[c.REACH, 0, s, i])
+            if with_cells:
+                at = s * n + i
+                sample[CELL_V, at], sample[CELL_DEGC, at], sample[CELL_SOC, at] = volt, temp_degC, soc
+    row[CURRENT], row[MEAN_CURRENT], row[LOAD_CURRENT] = pack[pk.CURRENT_A, 0], pack[pk.MEAN_A, 0], pack[pk.LOAD_A, 0]
+    row[CHARGE], row[PACK_V], row[LINK_V] = pack[pk.CHARGE_AH, 0], pack[pk.PACK_V, 0], pack[pk.LINK_V, 0]
+    row[CELL_MAX], row[CELL_MIN], row[TEMP_MAX], row[TEMP_MIN] = high_V, low_V, hot, cold
+    row[SOC_MIN], row[SOC_MAX], row[AVAILABLE] = low, high, available
+    row[SOC] = low / (1.0 - high + low)
+    for n_contactor in range(k.N_CONTACTORS):
+        row[PLUS + n_contactor] = block[k.CLOSED, 0, n_contactor]
+        row[PLUS_COIL + n_contactor] = block[k.COIL, 0, n_contactor]
+        row[PLUS_NS + n_contactor] = block[k.CHANGED_NS, 0, n_contactor]

@@ -29,6 +29,8 @@ from firmware_sim.wire.layout import (
     WORD_0,
 )
 
+_LATE_NS = 1 << 62
+
 
 @inlined
 def _take(
@@ -57,6 +59,20 @@ def _is_for(events: I64, e: int, slots: I64, blank: I64, s: int) -> bool:
 
 
 @kernel
+def _take_events(
+    events: I64, n_events: int, from_ns: int, until_ns: int, p: int, s: int, spare: I64, link: I64, value: F64, valid: U8,
+    whole: I64, settings: I64, signals: I64, scales: F64, slots: I64, blank: I64,
+) -> None:  # fmt: skip
+    """Take the events of slot s that arrived in [from, until)."""
+    for e in range(n_events):
+        t_ns = events[e, EVENT_T_NS]
+        if from_ns <= t_ns < until_ns and events[e, EVENT_PACK] == p and _is_for(events, e, slots, blank, s):
+            for w in range(slots[s, N_WORDS]):
+                spare[p, slots[s, WORD_0] + w] = events[e, EVENT_WORD_0 + w]
+            _take(spare, p, s, events[e, EVENT_LEN], link, value, valid, whole, settings, signals, scales, slots)
+
+
+@kernel
 def receive(
     words: I64, meta: I64, events: I64, n_events: int, spare: I64, link: I64, value: F64, valid: U8, whole: I64,
     settings: I64, signals: I64, scales: F64, slots: I64, blank: I64,
@@ -69,15 +85,15 @@ def receive(
         for s in range(slots.shape[0]):
             link[st.FRESH, p, s] = 0
             sent = meta[p, SENT, s] == 1
-            for late in range(2 if n_events > 0 else 0):
-                if late == 1 and sent:
-                    _take(words, p, s, meta[p, LEN, s], link, value, valid, whole, settings, signals, scales, slots)
-                for e in range(n_events):
-                    is_late = sent and events[e, EVENT_T_NS] >= meta[p, T_NS, s]
-                    if events[e, EVENT_PACK] == p and is_late == (late == 1) and _is_for(events, e, slots, blank, s):
-                        for w in range(slots[s, N_WORDS]):
-                            spare[p, slots[s, WORD_0] + w] = events[e, EVENT_WORD_0 + w]
-                        length = events[e, EVENT_LEN]
-                        _take(spare, p, s, length, link, value, valid, whole, settings, signals, scales, slots)
-            if n_events == 0 and sent:
+            own_ns = meta[p, T_NS, s] if sent else _LATE_NS
+            if n_events > 0:
+                _take_events(
+                    events, n_events, 0, own_ns, p, s, spare, link, value, valid, whole, settings, signals, scales, slots, blank
+                )
+            if sent:
                 _take(words, p, s, meta[p, LEN, s], link, value, valid, whole, settings, signals, scales, slots)
+                if n_events > 0:
+                    _take_events(
+                        events, n_events, own_ns, _LATE_NS, p, s, spare, link, value, valid, whole, settings, signals, scales,
+                        slots, blank,
+                    )  # fmt: skip

@@ -3,7 +3,7 @@
 State z (SOC), u1, u2 [V], h (-1 after discharge ... +1 after charge), all decaying on their own, so the transition matrix is
 diagonal and the symmetric covariance (P00 ... P33) is unrolled. Measurement:
 
-    V = U(x) + M(x) h + dU/dT(x) (T - 25) - u1 - u2 - I R0,    x = 1 - (1 - z) / reach(T)
+    V = U(x) + M(x) h + dU/dT(x) (T - 25) - u1 - u2 - I R0,    x = 1 - (1 - z) / reach(T), not below 0 unless z is
 
 What mattered on measured data: model error is correlated, not white, so a sample is worth little (MODEL_V2S is an
 equivalent noise density in V^2 s), and a resistance that is wrong by R_ERROR_SHARE must widen the noise under load.
@@ -109,7 +109,8 @@ def predict(cell: F64, p: int, current_A: float, dt_s: float, real: F64) -> None
 @kernel
 def correct(cell: F64, p: int, i: int, current_A: float, sample_s: float, real: F64, curves: F64) -> None:
     """Correct cell i with its new voltage sample. sample_s: time since its last one [s]."""
-    x = 1.0 - (1.0 - cell[st.Z, p, i]) / cell[st.REACH, p, i]
+    z = cell[st.Z, p, i]
+    x = max(1.0 - (1.0 - z) / cell[st.REACH, p, i], min(z, 0.0))
     at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
     g = int(at)
     f = at - g

@@ -160,11 +160,10 @@ class Power(Sourced):
         return self
 
 
-class Model(files.FileModel):
-    """What the BMS believes its cells are."""
+class Model(Sourced):
+    """What the BMS believes its cells are; the source is that of the capacity."""
 
     capacity_Ah: Positive
-    capacity: Sourced
     ocv: Ocv
     hysteresis: Hysteresis
     resistance: Resistance
@@ -173,7 +172,8 @@ class Model(files.FileModel):
 
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""
-        return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), Sourced)}
+        tables = {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), Sourced)}
+        return {"capacity": self, **tables}
 
 
 class Filter(Sourced):

@@ -6,7 +6,11 @@ A message is one sentence: where, what was found, what was expected, the nearest
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class NabenchError(Exception):
@@ -41,3 +45,23 @@ def nearest(name: str, valid: Iterable[str]) -> str:
         return ""
     shown = ", ".join(names[:12])
     return f"; valid: {shown}" + (f" and {len(names) - 12} more" if len(names) > 12 else "")
+
+
+class Problems:
+    """Collects what is wrong in several places, so that a user sees it all at once."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def call(self, action: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
+        """The result of an action, or None when it raised; its problems are kept."""
+        try:
+            return action(*args, **kwargs)
+        except NabenchError as error:
+            self.found += error.problems
+            return None
+
+    def settle(self) -> None:
+        """Raise ScenarioError when anything was found."""
+        if self.found:
+            raise ScenarioError(*self.found)

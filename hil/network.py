@@ -37,7 +37,7 @@ class NetworkFile(files.Document):
     bus: Annotated[list[BusFile], Field(min_length=1, max_length=8)]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A network bound to a pack.
 

@@ -42,12 +42,14 @@ class Inputs:
 class Chunk:
     """Records of up to CHUNK ticks.
 
-    truth: (n, 23).  cells: (m, 3, n_cells), every so many ticks.  sides: (n, 2, n_touched).  log: journal rows.
+    truth: (n, 23).  cells: (m, 3, n_cells), every so many ticks.  sides: (n, 2, n_touched).
+    parameters: (n, n_addresses).  log: journal rows.
     """
 
     truth: F64
     cells: F64
     sides: F64
+    parameters: F64
     log: I64
     log_count: I64
     n_ticks: int = 0
@@ -74,15 +76,17 @@ class Rig:
         self._noise = noise.NoiseStream(seed, n, plant.n_sensors)
         self.noise = self._noise.block(_NOISE_BLOCK)
         self.touched = np.zeros(0, np.int64)
+        self.addresses = np.zeros((0, 3), np.int64)
         self.offered = np.zeros(to_dut.n_slots, np.int64), np.zeros(network.from_dut.n_slots, np.int64)
         self.every = np.ones(to_dut.n_slots, np.int64), np.ones(network.from_dut.n_slots, np.int64)
         self.k = 0
         self.chunks: list[Chunk] = []
         self.chunk = self._new_chunk()
 
-    def watch(self, touched: list[int], to_dut: list[int], from_dut: list[int]) -> None:
-        """Keep both sides of these signals and slots in the trace. Called before the first tick."""
-        self.touched = np.array(sorted(set(touched)), np.int64)
+    def watch(self, touched: list[int], addresses: list[tuple[int, int, int]], to_dut: list[int], from_dut: list[int]) -> None:
+        """Keep both sides of these signals and slots, and these plant parameters, in the trace. Before the first tick."""
+        self.touched = np.array(touched, np.int64)
+        self.addresses = np.array(addresses, np.int64).reshape(-1, 3)
         self.offered[0][to_dut] = 1
         self.offered[1][from_dut] = 1
         self.chunk = self._new_chunk()
@@ -95,6 +99,7 @@ class Rig:
             truth=np.zeros((CHUNK, truth.N_COLUMNS)),
             cells=np.zeros((CHUNK // self.cells_every + 1, 3, self.plant.n_cells)),
             sides=np.zeros((CHUNK, 2, len(self.touched))),
+            parameters=np.zeros((CHUNK, len(self.addresses))),
             log=np.zeros((room, journal.n_columns(words)), np.int64),
             log_count=np.zeros(2, np.int64),
         )
@@ -146,7 +151,10 @@ class Rig:
         """Hop 7: write the truth of this tick and go to the next."""
         pl, c = self.plant, self.chunk
         with_cells = self.k % self.cells_every == 0
-        stages.record(pl.cells, pl.par, pl.pack, pl.block, c.truth[c.n_ticks], c.cells[c.n_cells], with_cells)
+        stages.record(
+            pl.cells, pl.par, pl.pack, pl.pack_par, pl.sensor, pl.block, self.addresses, c.truth[c.n_ticks], c.cells[c.n_cells],
+            c.parameters[c.n_ticks], with_cells,
+        )  # fmt: skip
         self.count(1, int(with_cells))
 
     def count(self, n_ticks: int, n_cells: int) -> None:
@@ -172,4 +180,4 @@ class Rig:
 
 def _trimmed(chunk: Chunk) -> Chunk:
     n, m, rows = chunk.n_ticks, chunk.n_cells, int(chunk.log_count[0])
-    return Chunk(chunk.truth[:n].copy(), chunk.cells[:m].copy(), chunk.sides[:n].copy(), chunk.log[:rows].copy(), chunk.log_count, n, m)
+    return Chunk(chunk.truth[:n].copy(), chunk.cells[:m].copy(), chunk.sides[:n].copy(), chunk.parameters[:n].copy(), chunk.log[:rows].copy(), chunk.log_count, n, m)

@@ -95,6 +95,9 @@ class Resistance(Sourced):
             raise ValueError(f"temp_degC needs 2 to {MAX_NODES} temperatures, found {len(self.temp_degC)}")
         if len(self.soc) < 2:
             raise ValueError(f"soc needs at least 2 points, found {len(self.soc)}")
+        for soc in self.soc:
+            if abs(soc * 100 - round(soc * 100)) > 1e-9:
+                raise ValueError(f"soc must stand on whole hundredths, found {soc:g}")
         for name in ("r0_ohm", "r1_ohm", "r2_ohm"):
             table = getattr(self, name)
             _same_length(temp_degC=self.temp_degC, **{name: table})

@@ -40,6 +40,8 @@ COLUMNS = (
 N_COLUMNS = 23
 # Rows of a cell sample, (row, cell).
 CELL_V, CELL_DEGC, CELL_SOC = range(3)
+# Blocks of plant parameters.
+CELL_BLOCK, PACK_BLOCK, SENSOR_BLOCK, CONTACTOR_BLOCK = range(4)
 CELL_COLUMNS = (("cell_voltage", "V"), ("cell_temperature", "degC"), ("cell_soc", "1"))
 
 
@@ -71,3 +73,20 @@ def observe(cells: F64, par: F64, pack: F64, block: I64, row: F64, sample: F64, 
         row[PLUS + n_contactor] = block[k.CLOSED, 0, n_contactor]
         row[PLUS_COIL + n_contactor] = block[k.COIL, 0, n_contactor]
         row[PLUS_NS + n_contactor] = block[k.CHANGED_NS, 0, n_contactor]
+
+
+@kernel
+def read_back(
+    addresses: I64, par: F64, pack_par: F64, sensors: F64, block: I64, row: F64
+) -> None:
+    """Copy plant parameters of pack 0 as they stand. addresses: (n, 3), block number, row, index; row: (n,), written."""
+    for n in range(addresses.shape[0]):
+        which, r, at = addresses[n, 0], addresses[n, 1], addresses[n, 2]
+        if which == CELL_BLOCK:
+            row[n] = par[r, 0, at // par.shape[3], at % par.shape[3]]
+        elif which == PACK_BLOCK:
+            row[n] = pack_par[r, 0]
+        elif which == SENSOR_BLOCK:
+            row[n] = sensors[r, 0, at]
+        else:
+            row[n] = block[r, 0, at]

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import sys
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def read(path: Path) -> tuple[F64, F64, F64, F64]:
 def legs(mode: F64) -> list[tuple[int, int]]:
     """First and past-last sample of every stretch of one mode."""
     edges = [0, *(np.flatnonzero(np.diff(mode)) + 1).tolist(), len(mode)]
-    return list(zip(edges, edges[1:], strict=False))
+    return list(itertools.pairwise(edges))
 
 
 def reduce(time_s: F64, mode: F64, voltage_V: F64, current_A: F64) -> list[tuple[float, int, float, float]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from firmware_sim.jit import inlined, kernel
-from firmware_sim.types import I64
+from firmware_sim.types import I64, U8
 from firmware_sim.wire.layout import (
     COUNTER_MAX,
     CRC_SEED,
@@ -115,6 +115,13 @@ def crc_is_right(words: I64, p: int, slots: I64, s: int) -> bool:
     else:
         right = (words[p, word] & 0xFFFF) == crc16(words, p, word, slots[s, LENGTH], slots[s, DATA_ID])
     return right
+
+
+@kernel
+def crc_many(payloads: I64, slots: I64, s: int, right: U8) -> None:
+    """right[n] = 1 where the CRC of frame n of slot s fits. payloads: (n, n_words of the layout), filled at the slot."""
+    for n in range(payloads.shape[0]):
+        right[n] = 1 if crc_is_right(payloads, n, slots, s) else 0
 
 
 @inlined

@@ -25,7 +25,7 @@ def loop(
     tx_signals: I64, tx_scales: F64, tx_slots: I64, tx_blank: I64, tx_words: I64, tx_meta: I64, tx_events: I64, tx_count: I64,
     io_roles: I64, io_value: F64, io_valid: U8, io_last_ns: I64,
     touched: I64, offered_to: I64, offered_from: I64, every_to: I64, every_from: I64,
-    truth: F64, samples: F64, sides: F64, log: I64, log_count: I64,
+    addresses: I64, truth: F64, samples: F64, parameters: F64, sides: F64, log: I64, log_count: I64,
     spare: I64, cell: F64, ntc_state: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64,
     known: U8, out: F64, fw_sender: I64,
     limits: I64, thresholds: F64, settings: I64, reals: F64, power: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
@@ -61,7 +61,10 @@ def loop(
             block, pack_f,
         )  # fmt: skip
         with_cells = k % cells_every == 0
-        stages.record(cells, par, pack_f, block, truth[row_0 + n], samples[cell_row], with_cells)
+        stages.record(
+                cells, par, pack_f, pack_par, sensors, block, addresses, truth[row_0 + n], samples[cell_row],
+                parameters[row_0 + n], with_cells,
+            )  # fmt: skip
         cell_row += 1 if with_cells else 0
     return cell_row - cell_row_0
 
@@ -85,7 +88,7 @@ def run(rig: Rig, dut: Emulator, n_ticks: int) -> None:
             dut.events.rows, dut.events.count,
             io.roles, io.value, io.valid, io.last_ns,
             rig.touched, rig.offered[0], rig.offered[1], rig.every[0], rig.every[1],
-            c.truth, c.cells, c.sides, c.log, c.log_count,
+            rig.addresses, c.truth, c.cells, c.parameters, c.sides, c.log, c.log_count,
             dut.spare, st.cell, st.ntc, st.real, st.whole, st.limit, st.link, st.value, st.valid, st.quantity, st.known, st.out,
             st.sender,
             s.limits, s.thresholds, s.whole, s.real, s.power, s.curves, s.ln_r, s.nodes, s.n_nodes, s.rx, s.tx, s.cell_map,

@@ -2,8 +2,9 @@
 
     V = U(x) + M(x) h + dU/dT(x) (T - 25) - u1 - u2 - I R0
 
-x is the SOC that can be reached at this temperature: cold takes charge out of reach and gives it back, so
-x = 1 - (1 - q / capacity) / reach(T). h in -1..1 is the hysteresis state: -1 after discharge, +1 after charge. U, M, dU/dT
+x is the SOC that can be reached at this temperature: cold takes charge out of reach and gives it back, so with z = q /
+capacity x = 1 - (1 - z) / reach(T), but never below 0 while z is not: a cell that is out of reach rests at its empty
+voltage and yields what a small current can still draw. h in -1..1 is the hysteresis state: -1 after discharge, +1 after charge. U, M, dU/dT
 are tables over x; ln R0, ln R1, ln R2 are tables over x at some temperatures, linear in 1/T between them (Arrhenius).
 R and reach change slowly and are refreshed once a second, one cell after another, so that no tick pays for all.
 
@@ -61,8 +62,7 @@ def refresh(cells: F64, par: F64, ln_r: F64, nodes: F64, p: int, s: int, i: int)
         j += 1
     weight = (nodes[kind, INVERSE_K, j] - inverse_K) / (nodes[kind, INVERSE_K, j] - nodes[kind, INVERSE_K, j + 1])
 
-    x = 1.0 - (1.0 - cells[Q_AH, p, s, i] / par[CAPACITY_AH, p, s, i]) / reach
-    at = min(max(x, 0.0), 1.0) * (N_RX - 1)
+    at = min(max(1.0 - (1.0 - cells[Q_AH, p, s, i] / par[CAPACITY_AH, p, s, i]) / reach, 0.0), 1.0) * (N_RX - 1)
     g = min(int(at), N_RX - 2)
     f = at - g
     scale = par[R_SCALE, p, s, i]
@@ -97,16 +97,17 @@ def advance(cells: F64, par: F64, curves: F64, nodes: F64, p: int, s: int, mean_
         target = -1.0 if cell_A > 0.0 else 1.0
         h = target + (cells[HYST, p, s, i] - target) * max((1.0 - half_swing) / (1.0 + half_swing), 0.0)
 
-        x = 1.0 - (capacity_Ah - q_Ah) / (capacity_Ah * cells[REACH, p, s, i])
+        z = q_Ah / capacity_Ah
+        x = max(1.0 - (1.0 - z) / cells[REACH, p, s, i], min(z, 0.0))
         at = min(max((x - X_LOW) * (1.0 / X_STEP), 0.0), N_X - 1.000001)
         g = int(at)
         f = at - g
         mean_V = curves[kind, MEAN_V, g] + f * (curves[kind, MEAN_V, g + 1] - curves[kind, MEAN_V, g])
         half_V = curves[kind, HALF_V, g] + f * (curves[kind, HALF_V, g + 1] - curves[kind, HALF_V, g])
         dudt = curves[kind, DUDT, g] + f * (curves[kind, DUDT, g + 1] - curves[kind, DUDT, g])
-        mean_V += par[OCV_OFFSET_V, p, s, i]
         temp_degC = cells[TEMP_DEGC, p, s, i]
-        ocv_V = mean_V + half_V * h + dudt * (temp_degC - REFERENCE_DEGC)
+        mean_V += par[OCV_OFFSET_V, p, s, i] + dudt * (temp_degC - REFERENCE_DEGC)
+        ocv_V = mean_V + half_V * h
         emf_V = ocv_V - u1 - u2
         r0_ohm = cells[R0_OHM, p, s, i]
         terminal_V = emf_V - r0_ohm * end_A

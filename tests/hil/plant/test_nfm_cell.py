@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +26,7 @@ from hil.plant.plant import Initial, Plant, build
 ROOT = Path(__file__).resolve().parents[3]
 TUB = ROOT / "tests" / "data" / "tub-sib-18650"
 HAKADI = ROOT / "tests" / "data" / "hakadi-18650-naion"
+RECORDING = ROOT / "hil" / "scenarios" / "recordings" / "hakadi-1c-2-1.csv.gz"
 PAGE = ROOT / "docs" / "cells" / "nfm-18650.md"
 _, CELL = cellfile.load("nfm-18650")
 TEMPS = (5, 15, 25, 35, 45)
@@ -53,7 +55,9 @@ def bare_pack() -> Pack:
 class Bench:
     """Cells at rest with closed contactors, driven by a current; n independent copies."""
 
-    def __init__(self, dt_ms: int, temp_degC: float | F64 = 25.0, soc: float | F64 = 1.0, branch: float = 1.0, n: int = 1) -> None:
+    def __init__(
+        self, dt_ms: int, temp_degC: float | F64 = 25.0, soc: float | F64 = 1.0, branch: float = 1.0, n: int = 1
+    ) -> None:
         self.plant: Plant = build(bare_pack(), CELL, Initial(soc=1.0), dt_ms * 1_000_000, 0, n)
         self.t_ns = 0
         self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
@@ -132,7 +136,9 @@ def test_first_second_of_a_pulse_is_the_measured_one(column, at, simulated_ohm):
     for row in table("sib_pulse_resistance_1C_mohm.csv"):
         if row["dir"] == "discharge":
             simulated = simulated_ohm[row["t_set_c"], row["soc_pct"]][at]
-            assert simulated == pytest.approx(float(row[column]) * 1e-3, rel=0.05), f"{row['t_set_c']} degC, {row['soc_pct']} %"
+            assert simulated == pytest.approx(float(row[column]) * 1e-3, rel=0.05), (
+                f"{row['t_set_c']} degC, {row['soc_pct']} %"
+            )
 
 
 @pytest.mark.parametrize("row", table("sib_protocol.csv"), ids=lambda row: f"{row['t_set_c']}degC")
@@ -149,6 +155,19 @@ def test_checkup_discharge_gives_the_measured_charge(row):
     assert full_Ah - bench.charge_Ah == pytest.approx(float(row["q_dis_ah"]), rel=0.02)
 
 
+def test_load_lowers_the_voltage_of_a_42_s_segment_as_measured():
+    """From 15 to 85 % SOC at 25 degC the mean voltage under 1C lies under the rest after it by what was measured, +-6 mV."""
+    segments = {int(row["index"]): row for row in table("sib_segments_25C.csv")}
+    bench = Bench(250)
+    for index in range(75):
+        loaded_V = np.mean([bench.step(ONE_C_A)[0] for _ in range(170)])
+        for _ in range(6 * 60 * 4):
+            rested_V = bench.step(0.0)[0]
+        if index in segments and 0.15 < bench.charge_Ah / CELL.capacity_Ah < 0.85:
+            measured_V = float(segments[index]["rest_after_v"]) - float(segments[index]["mean_loaded_v"])
+            assert rested_V - loaded_V == pytest.approx(measured_V, abs=0.006), f"segment {index}"
+
+
 def test_capacity_is_the_charge_of_the_slowest_measured_discharge_at_25_degC():
     """The capacity that SOC counts in is TUB's 1.5735 Ah, not a nominal one."""
     assert next(float(r["q_dis_ah"]) for r in table("sib_protocol.csv") if r["t_set_c"] == "25") == CELL.capacity_Ah
@@ -156,14 +175,16 @@ def test_capacity_is_the_charge_of_the_slowest_measured_discharge_at_25_degC():
 
 @pytest.mark.parametrize(("branch", "name"), [(-1.0, "discharge"), (1.0, "charge")])
 def test_rested_voltage_follows_the_measured_branch(branch, name):
-    """From 5 to 95 % SOC a cell at rest shows the measured voltage within 15 mV, on the branch it came by."""
+    """From 5 to 95 % SOC a cell at rest shows the measured voltage within 20 mV, on the branch it came by."""
     rows = [row for row in table("sib_ocv_25C.csv") if row["branch"] == name]
     total_Ah = {"discharge": 1.57345, "charge": 1.43599}[name]
     for row in rows:
         passed = float(row["q_ah"]) / total_Ah
         soc = 1.0 - passed if name == "discharge" else passed
         if 0.05 <= soc <= 0.95:
-            assert Bench(1000, 25.0, soc, branch).plant.pack[pk.PACK_V, 0] == pytest.approx(float(row["ocv_v"]), abs=0.015)
+            assert Bench(1000, 25.0, soc, branch).plant.pack[pk.PACK_V, 0] == pytest.approx(
+                float(row["ocv_v"]), abs=0.02
+            )
 
 
 def test_cold_takes_charge_out_of_reach_and_gives_it_back():
@@ -203,7 +224,9 @@ def rmse_mV(name: str) -> tuple[float, float, float]:
 
 def stated_mV() -> dict[str, tuple[float, ...]]:
     """The table of docs/cells/nfm-18650.md: run to discharge, recharge, both."""
-    rows = re.findall(r"^\| `(\S+)` \|.*\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", PAGE.read_text(encoding="utf-8"), re.M)
+    rows = re.findall(
+        r"^\| `(\S+)` \|.*\| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
+    )
     return {name: tuple(map(float, numbers)) for name, *numbers in rows}
 
 
@@ -216,6 +239,17 @@ def test_every_recorded_run_is_in_the_documented_table():
 def test_voltage_error_on_a_recorded_run_is_the_documented_one(name):
     """Driven by a recorded current, the cell's voltage errs by what the page states, within 1 mV."""
     assert stated_mV()[name] == pytest.approx(rmse_mV(name), abs=1.0)
+
+
+def test_reduced_run_comes_from_the_full_recording(tmp_path):
+    """The tool that made tests/data makes the same rows from the full-rate run that is shipped."""
+    source = tmp_path / "source"
+    source.mkdir()
+    shutil.copy(RECORDING, source / "static_test_1c-2-1.csv.gz")
+    tool = [sys.executable, str(ROOT / "tools" / "reduce_hakadi.py"), str(source), str(tmp_path)]
+    subprocess.run(tool, check=True, capture_output=True, timeout=60)
+    made, kept = tmp_path / "1c-2-1.csv.gz", HAKADI / "1c-2-1.csv.gz"
+    assert gzip.decompress(kept.read_bytes()) == gzip.decompress(made.read_bytes())
 
 
 @pytest.mark.parametrize("what", [["--check"], ["--belief", "--check"]], ids=["cell", "belief"])

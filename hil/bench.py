@@ -1,0 +1,134 @@
+"""The bench: seven hops a tick, and the record of what happened.
+
+    advance -> sense -> send -> the device -> answer -> record
+
+Between the hops stand the hooks; staged is the gear for everything, fused the one for the emulator alone.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hil.clock import Clock, VirtualClock
+from hil.dut import Dut
+from hil.rig import Rig
+from hil.setup import Setup
+from hil.trace import Trace
+
+Hook = Callable[[Rig], None]
+Progress = Callable[[int, int], None]
+
+
+@dataclass
+class Hooks:
+    """Functions called in every tick: after the sensors were read, after frames were disturbed, after the answer."""
+
+    sensed: list[Hook] = field(default_factory=list)
+    sent: list[Hook] = field(default_factory=list)
+    answered: list[Hook] = field(default_factory=list)
+
+
+class Bench:
+    """A rig and a device, moved tick by tick."""
+
+    def __init__(self, setup: Setup, dut: Dut, clock: Clock | None = None) -> None:
+        self.setup, self.rig, self.dut = setup, setup.rig, dut
+        self.clock: Clock = VirtualClock() if clock is None else clock
+        self.hooks = Hooks()
+        self.late_ns: list[int] = []
+        self._resets = list(setup.resets_ns)
+
+    def start(self) -> None:
+        """Power the device and start the clock."""
+        self.dut.start(0)
+        self.clock.start()
+
+    def tick(self) -> None:
+        """One tick, staged."""
+        rig = self.rig
+        if self.clock.real:
+            self.late_ns.append(self.clock.wait(rig.t_ns))
+        self._reset_if_due()
+        rig.advance()
+        rig.sense()
+        for hook in self.hooks.sensed:
+            hook(rig)
+        image, events = rig.send()
+        for hook in self.hooks.sent:
+            hook(rig)
+        reply, reply_events = self.dut.exchange(rig.t_ns, image, events)
+        rig.answer(reply, reply_events)
+        for hook in self.hooks.answered:
+            hook(rig)
+        rig.record()
+
+    def _reset_if_due(self) -> None:
+        while self._resets and self._resets[0] <= self.rig.t_ns:
+            self._resets.pop(0)
+            self.reset()
+
+    def reset(self) -> None:
+        """Take the device's supply away for an instant: its coils drop, it starts again."""
+        self.rig.release(self.rig.t_ns)
+        self.dut.reset(self.rig.t_ns)
+
+    def run(self, n_ticks: int, progress: Progress | None = None) -> None:
+        """Run n_ticks, staged."""
+        report_every = max(n_ticks // 100, 1)
+        with quiet_memory():
+            for k in range(n_ticks):
+                self.tick()
+                if progress is not None and k % report_every == 0:
+                    progress(k, n_ticks)
+        if progress is not None:
+            progress(n_ticks, n_ticks)
+
+    def run_fused(self, n_ticks: int) -> None:
+        """Run n_ticks in compiled calls; the emulator only, in virtual time, without hooks."""
+        from hil.dut import fused
+        from hil.dut.emulator import Emulator
+
+        assert isinstance(self.dut, Emulator)
+        end = self.rig.k + n_ticks
+        with quiet_memory():
+            while self.rig.k < end:
+                self._reset_if_due()
+                until = end
+                if self._resets:
+                    until = min(until, -(-self._resets[0] // self.rig.dt_ns))
+                fused.run(self.rig, self.dut, until - self.rig.k)
+
+    def trace(self) -> Trace:
+        """All that was recorded so far."""
+        rig = self.rig
+        chunks = rig.take_records()
+        return Trace(
+            dt_ns=rig.dt_ns,
+            truth=np.concatenate([c.truth for c in chunks]),
+            cells=np.concatenate([c.cells for c in chunks]),
+            cells_every=rig.cells_every,
+            touched=self.setup.touched,
+            sides=np.concatenate([c.sides for c in chunks]),
+            parameters=tuple(".".join(str(x) for x in address) for address in rig.addresses.tolist()),
+            parameter=np.concatenate([c.parameters for c in chunks]),
+            journal=np.concatenate([c.log for c in chunks]),
+            late_ns=np.array(self.late_ns, np.int64),
+            lost_frames=int(sum(c.log_count[1] for c in chunks) + rig.events.count[1]),
+        )
+
+
+@contextmanager
+def quiet_memory() -> Iterator[None]:
+    """Keep the garbage collector out of the loop."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

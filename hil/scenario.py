@@ -1,0 +1,313 @@
+"""The scenario file: a pack, what is done to it, and what is expected. It names files; it holds no code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from hil import calibration, files, requirement
+from hil.calibration import Calibration
+from hil.errors import Problems, ScenarioError
+from hil.fault.catalogue import FaultSpec
+from hil.plant import packfile
+from hil.plant.cellfile import Cell
+from hil.plant.packfile import Pack
+from hil.requirement import RequirementsFile
+
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class InitialState(files.FileModel):
+    """How the pack stands at the start."""
+
+    soc: Share = 0.5
+    temperature_degC: Annotated[float, Field(ge=-60, le=100)] = 25.0
+
+
+class Request(files.FileModel):
+    """From at_s on the vehicle asks for this mode; fault_reset is one press of the button."""
+
+    at_s: Seconds
+    mode: Literal["standby", "drive", "charge"]
+    fault_reset: bool = False
+    charger_connected: bool = False
+
+
+class LoadBase(files.FileModel):
+    """From at_s on this load hangs on the link, until the next one. always: it draws whatever the contactors do."""
+
+    at_s: Seconds
+    always: bool = False
+
+
+class NoLoad(LoadBase):
+    """Nothing."""
+
+    kind: Literal["none"]
+
+
+class CurrentLoad(LoadBase):
+    """A constant current, positive on discharge."""
+
+    kind: Literal["current"]
+    current_A: Annotated[float, Field(ge=-5000, le=5000)]
+
+
+class PowerLoad(LoadBase):
+    """A constant power, positive on discharge."""
+
+    kind: Literal["power"]
+    power_W: Annotated[float, Field(ge=-2e6, le=2e6)]
+
+
+class ResistanceLoad(LoadBase):
+    """A resistor."""
+
+    kind: Literal["resistance"]
+    resistance_ohm: Annotated[float, Field(gt=0)]
+
+
+class ChargerLoad(LoadBase):
+    """A CC-CV charger; it obeys BMS_Limits unless a fault says otherwise."""
+
+    kind: Literal["charger"]
+    current_A: Annotated[float, Field(gt=0)]
+    voltage_V: Annotated[float, Field(gt=0)]
+
+
+class ProfileLoad(LoadBase):
+    """A power profile from a CSV file (first column time [s], second power [W]), scaled so that its peak is peak_W."""
+
+    kind: Literal["profile"]
+    file: str
+    peak_W: Annotated[float, Field(gt=0)]
+    skip_s: Seconds = 0.0
+
+
+class RecordedLoad(LoadBase):
+    """The current of the recording."""
+
+    kind: Literal["recorded"]
+
+
+Load = Annotated[
+    NoLoad | CurrentLoad | PowerLoad | ResistanceLoad | ChargerLoad | ProfileLoad | RecordedLoad, Field(discriminator="kind")
+]
+
+
+class Column(files.FileModel):
+    """One column of a recording: its header, and value = raw * scale + offset."""
+
+    column: str
+    scale: float = 1.0
+    offset: float = 0.0
+
+
+class CurrentColumn(Column):
+    """The current column. positive: what a positive value means there; nabench counts discharge as positive."""
+
+    positive: Literal["discharge", "charge"]
+
+
+class Recording(files.FileModel):
+    """A recording that takes the place of cell 0.
+
+    time, voltage, current: columns, scaled to s, V, A.  temperature: column in degC, or temperature_degC when it was not
+    logged.  start_s: scenario time at which it begins.  full_V, empty_V: legs between these ends are scored against their
+    own throughput; reference_uncertainty is what is known of that reference.
+    """
+
+    file: str
+    source: Annotated[str, Field(min_length=4)]
+    time: Column
+    voltage: Column
+    current: CurrentColumn
+    temperature: Column | None = None
+    temperature_degC: float | None = None
+    start_s: Seconds
+    full_V: float
+    empty_V: float
+    discharge_uncertainty: Share
+    charge_uncertainty: Share
+
+    @model_validator(mode="after")
+    def _one_temperature(self) -> Recording:
+        if (self.temperature is None) == (self.temperature_degC is None):
+            raise ValueError('needs exactly one of "temperature" (a column) and "temperature_degC" (as stated by the source)')
+        if not self.empty_V < self.full_V:
+            raise ValueError(f"empty_V {self.empty_V:g} must lie below full_V {self.full_V:g}")
+        return self
+
+
+class ExpectBase(files.FileModel):
+    """Every expectation names the requirement it serves."""
+
+    requirement: str
+    note: str | None = None
+
+
+class ReactionExpect(ExpectBase):
+    """A fault or a hazard is detected and answered in time. Windows may only be tighter than the requirement's."""
+
+    kind: Literal["reaction"]
+    fault: str | None = None
+    from_s: Seconds = 0.0
+    fdti_ms: requirement.Window | None = None
+    fhti_ms: Annotated[float, Field(gt=0)] | None = None
+
+
+class QuietExpect(ExpectBase):
+    """No diagnosis flag is raised (but those in `allow`), and the contactors do not open, from from_s to to_s."""
+
+    kind: Literal["quiet"]
+    from_s: Seconds
+    to_s: Seconds
+    allow: list[str] = []
+
+
+class SignalExpect(ExpectBase):
+    """A signal sent by the device fulfils a condition always, never or at least once from from_s to to_s."""
+
+    kind: Literal["signal"]
+    signal: str
+    mode: Literal["always", "never", "once"] = "always"
+    value: float | str | None = Field(default=None, alias="is")
+    above: float | None = None
+    below: float | None = None
+    from_s: Seconds
+    to_s: Seconds
+
+    @model_validator(mode="after")
+    def _condition(self) -> SignalExpect:
+        if self.value is None and self.above is None and self.below is None:
+            raise ValueError('needs a condition: "is", "above" or "below"')
+        return self
+
+
+class ContactorsExpect(ExpectBase):
+    """The current path is open or closed all the time from from_s to to_s."""
+
+    kind: Literal["contactors"]
+    state: Literal["open", "closed"]
+    from_s: Seconds
+    to_s: Seconds
+
+
+class PrechargeExpect(ExpectBase):
+    """Precharge is tried as often, as long and as far apart as the requirement says (limits tries, end_ms, gap_ms)."""
+
+    kind: Literal["precharge"]
+    from_s: Seconds = 0.0
+
+
+class SocExpect(ExpectBase):
+    """The SOC of the pack, or of one cell, stays close to the truth (limits max_error, rmse)."""
+
+    kind: Literal["soc"]
+    cell: Annotated[int, Field(ge=0)] | None = None
+    from_s: Seconds = 0.0
+    to_s: Seconds | None = None
+
+
+Expect = Annotated[
+    ReactionExpect | QuietExpect | SignalExpect | ContactorsExpect | PrechargeExpect | SocExpect, Field(discriminator="kind")
+]
+
+
+class Record(files.FileModel):
+    """What the trace keeps of every cell: one sample each cells_every_ms."""
+
+    cells_every_ms: Annotated[int, Field(ge=1, le=60_000)] = 100
+
+
+class Scenario(files.Document):
+    """A scenario file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
+    title: str
+    text: str = ""
+    pack: str
+    calibration: str | None = None
+    network: str = "classic"
+    requirements: str = "reference"
+    duration_s: Annotated[float, Field(gt=0, le=1e7)]
+    tick_ms: Annotated[int, Field(ge=1, le=1000)] = 10
+    seed: Annotated[int, Field(ge=0, le=2**53)] = 1
+    initial: InitialState = InitialState()
+    record: Record = Record()
+    recording: Recording | None = None
+    request: list[Request] = []
+    load: list[Load] = []
+    fault: list[FaultSpec] = []
+    expect: list[Expect] = []
+
+    @model_validator(mode="after")
+    def _times(self) -> Scenario:
+        found = []
+        for name in ("request", "load"):
+            rows = getattr(self, name)
+            for n, (a, b) in enumerate(zip(rows, rows[1:], strict=False)):
+                if not b.at_s > a.at_s:
+                    found.append(f"{name}[{n + 1}].at_s {b.at_s:g} must lie after that of {name}[{n}], {a.at_s:g}")
+        for n, row in enumerate(self.expect):
+            end = getattr(row, "to_s", None)
+            start = getattr(row, "from_s", 0.0)
+            if end is not None and not end > start:
+                found.append(f"expect[{n}].to_s {end:g} must lie after from_s {start:g}")
+            for what, at in (("from_s", start), ("to_s", end)):
+                if at is not None and at > self.duration_s:
+                    found.append(f"expect[{n}].{what} {at:g} lies behind the end of the run, {self.duration_s:g}")
+        labels = [fault.label for fault in self.fault]
+        for n, label in enumerate(labels):
+            if label in labels[:n]:
+                found.append(f'fault[{n}]: "{label}" is used twice; give one of them a name')
+        if found:
+            raise ValueError("; ".join(found))
+        return self
+
+    @property
+    def tick_ns(self) -> int:
+        """Base tick."""
+        return self.tick_ms * 1_000_000
+
+    @property
+    def n_ticks(self) -> int:
+        """Ticks of the run."""
+        return round(self.duration_s * 1000 / self.tick_ms)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Everything that goes into a run, decoded, with the paths it came from."""
+
+    path: Path
+    scenario: Scenario
+    pack_path: Path
+    pack: Pack
+    cell_path: Path
+    cell: Cell
+    calibration_path: Path
+    calibration: Calibration
+    requirements_path: Path
+    requirements: RequirementsFile
+
+
+def load(path: Path) -> Inputs:
+    """A scenario and all files it names. Raises ScenarioError with every problem of every file at once."""
+    scenario = files.load(path, Scenario)
+    problems = Problems()
+    packed = problems.call(packfile.load, scenario.pack, path)
+    required = problems.call(requirement.load, scenario.requirements, path)
+    believed = None
+    if scenario.calibration is not None:
+        believed = problems.call(calibration.load, scenario.calibration, path)
+    elif packed is not None:
+        believed = problems.call(calibration.load, packed[1].calibration, packed[0])
+    problems.settle()
+    if packed is None or required is None or believed is None:
+        raise ScenarioError(f"{path}: a file it names could not be loaded")
+    return Inputs(path, scenario, *packed, *believed, *required)

@@ -1,0 +1,100 @@
+"""The trace: all that a verdict may rest on, lossless in one file.
+
+Truth of every tick, samples of every cell, both sides of each signal and frame that a fault touches, and the journal of
+all frames. The file holds arrays without compression and no time of day, so equal runs give equal bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from firmware_sim.types import F64, I64
+from hil import truth
+from hil.errors import ScenarioError
+
+_FORMAT = 1
+
+
+@dataclass
+class Trace:
+    """A recorded run of pack 0.
+
+    dt_ns: tick.  truth: (n_ticks, 23), columns of hil.truth; row k holds at k * dt.  cells: (m, 3, n_cells), every
+    cells_every ticks.  touched: names of the signals in `sides`.  sides: (n_ticks, 2, n_touched), before and after the
+    sensor faults.  parameters: names of plant parameters that faults touch; parameter: (n_ticks, n) their values.
+    journal: frames, columns of hil.journal.  late_ns: (n_ticks,) how late the bench was, in real time, else empty.
+    lost_frames: frames the journal had no room for.  info: what else was noted (resets, hashes of the inputs).
+    """
+
+    dt_ns: int
+    truth: F64
+    cells: F64
+    cells_every: int
+    touched: tuple[str, ...]
+    sides: F64
+    parameters: tuple[str, ...]
+    parameter: F64
+    journal: I64
+    late_ns: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    lost_frames: int = 0
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_ticks(self) -> int:
+        """Recorded ticks."""
+        return int(self.truth.shape[0])
+
+    @property
+    def t_s(self) -> F64:
+        """(n_ticks,) time of each row of truth [s]."""
+        return np.arange(self.n_ticks) * (self.dt_ns * 1e-9)
+
+    @property
+    def t_cells_s(self) -> F64:
+        """(m,) time of each sample of the cells [s]."""
+        return np.arange(self.cells.shape[0]) * (self.cells_every * self.dt_ns * 1e-9)
+
+    def column(self, name: str) -> F64:
+        """A column of truth by name. Raises KeyError."""
+        return self.truth[:, [column for column, _ in truth.COLUMNS].index(name)]
+
+    def save(self, path: Path) -> None:
+        """Write the trace. The bytes depend on the contents alone."""
+        head = {
+            "format": _FORMAT,
+            "dt_ns": self.dt_ns,
+            "cells_every": self.cells_every,
+            "touched": list(self.touched),
+            "parameters": list(self.parameters),
+            "columns": [list(column) for column in truth.COLUMNS],
+            "lost_frames": self.lost_frames,
+            "info": self.info,
+        }
+        text = np.frombuffer(json.dumps(head, sort_keys=True).encode(), np.uint8)
+        np.savez(
+            path, head=text, truth=self.truth, cells=self.cells, sides=self.sides, parameter=self.parameter, journal=self.journal,
+            late_ns=self.late_ns, allow_pickle=False,
+        )  # fmt: skip
+
+    @classmethod
+    def load(cls, path: Path) -> Trace:
+        """Read a trace. Raises ScenarioError when the file is not one."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                head = json.loads(file["head"].tobytes())
+                arrays = {name: file[name] for name in ("truth", "cells", "sides", "parameter", "journal", "late_ns")}
+        except FileNotFoundError:
+            raise ScenarioError(f"{path}: there is no trace; expected a run folder written by nabench run") from None
+        except Exception as error:  # noqa: BLE001 - a damaged archive raises many types; all mean the same to the user
+            raise ScenarioError(f"{path}: not a readable trace: {error}") from None
+        if head.get("format") != _FORMAT:
+            raise ScenarioError(f"{path}: trace format {head.get('format')}; expected {_FORMAT}")
+        return cls(
+            head["dt_ns"], arrays["truth"], arrays["cells"], head["cells_every"], tuple(head["touched"]), arrays["sides"],
+            tuple(head["parameters"]), arrays["parameter"], arrays["journal"], arrays["late_ns"], head["lost_frames"], head["info"],
+        )  # fmt: skip

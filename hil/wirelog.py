@@ -1,0 +1,111 @@
+"""The journal, decoded: what each signal said and when, in either direction, as sent or as it arrived."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from firmware_sim.types import F64, I64
+from firmware_sim.wire.codec import decode_many
+from firmware_sim.wire.crc import crc_many
+from firmware_sim.wire.layout import BUS, CAN_ID, COUNT, FIRST, FRAME_NS, N_WORDS, PAGE_MASK, SLOT, WORD_0, Layout
+from hil import journal as j
+from hil.network import Network
+
+Bools = npt.NDArray[np.bool_]
+_TO = (j.TO_DUT, j.OFFERED_TO_DUT)
+
+
+@dataclass(frozen=True)
+class Series:
+    """A signal over time.
+
+    t_ns: (n,) end of frame.  value: (n,) physical.  valid: (n,) the frame held a value and its CRC was right.
+    frame_ns: longest duration of its frame.
+    """
+
+    t_ns: I64
+    value: F64
+    valid: Bools
+    frame_ns: int
+
+
+class WireLog:
+    """Decoded view of a trace's journal."""
+
+    def __init__(self, journal: I64, network: Network) -> None:
+        self.network = network
+        self._rows = journal
+        self._slot = _find_slots(journal, network)
+        self._cache: dict[tuple[str, int], Series] = {}
+
+    def layout(self, kind: int) -> Layout:
+        """Wire tables of a journal kind."""
+        return self.network.to_dut if kind in _TO else self.network.from_dut
+
+    def frames(self, kind: int, slot: int) -> I64:
+        """Journal rows of a slot, in order of arrival."""
+        rows = self._rows[(self._rows[:, j.KIND] == kind) & (self._slot == slot)]
+        return rows[np.argsort(rows[:, j.T_NS], kind="stable")]
+
+    def kind_of(self, name: str) -> int:
+        """Whether a signal goes to the device or comes from it. Raises KeyError."""
+        if name in self.network.to_dut.signal_names:
+            return j.TO_DUT
+        if name in self.network.from_dut.signal_names:
+            return j.FROM_DUT
+        raise KeyError(name)
+
+    def series(self, name: str, kind: int | None = None) -> Series:
+        """A signal as it arrived (or as offered, with that kind). Raises KeyError."""
+        kind = self.kind_of(name) if kind is None else kind
+        key = (name, kind)
+        if key not in self._cache:
+            layout = self.layout(kind)
+            slot = int(layout.signals[layout.index(name), SLOT])
+            for n, series in enumerate(self._decode(kind, slot)):
+                self._cache[layout.signal_names[int(layout.slots[slot, FIRST]) + n], kind] = series
+        return self._cache[key]
+
+    def _decode(self, kind: int, slot: int) -> list[Series]:
+        layout, rows = self.layout(kind), self.frames(kind, slot)
+        words = np.ascontiguousarray(rows[:, j.WORD : j.WORD + int(layout.slots[slot, N_WORDS])])
+        count = int(layout.slots[slot, COUNT])
+        value, valid = np.zeros((len(rows), count)), np.zeros((len(rows), count), np.uint8)
+        decode_many(words, slot, layout.signals, layout.scales, layout.slots, value, valid)
+        right = self.crc_right(kind, slot, rows)
+        frame_ns = int(layout.slots[slot, FRAME_NS])
+        return [Series(rows[:, j.T_NS], value[:, n], (valid[:, n] == 1) & right, frame_ns) for n in range(count)]
+
+    def crc_right(self, kind: int, slot: int, rows: I64) -> Bools:
+        """(n,) which frames of a slot carry the CRC that fits."""
+        layout = self.layout(kind)
+        words = np.zeros((len(rows), layout.n_words), np.int64)
+        first, n_words = int(layout.slots[slot, WORD_0]), int(layout.slots[slot, N_WORDS])
+        words[:, first : first + n_words] = rows[:, j.WORD : j.WORD + n_words]
+        right = np.zeros(len(rows), np.uint8)
+        crc_many(words, layout.slots, slot, right)
+        return right == 1
+
+
+def _find_slots(rows: I64, network: Network) -> I64:
+    """Slot of each row; frames that no slot held are matched by bus, id and page."""
+    out = rows[:, j.SLOT].copy()
+    for n in np.flatnonzero(out < 0):
+        layout = network.to_dut if rows[n, j.KIND] in _TO else network.from_dut
+        for s in range(layout.n_slots):
+            slot = layout.slots[s]
+            page = layout.blank[slot[WORD_0]]
+            if (slot[CAN_ID], slot[BUS]) == (rows[n, j.ID], rows[n, j.BUS_NO]) and rows[n, j.WORD] & slot[PAGE_MASK] == page:
+                out[n] = s
+                break
+    return out
+
+
+@lru_cache(maxsize=8)
+def choices(network: Network, name: str) -> dict[int, str]:
+    """Value names of a signal."""
+    return {int(raw): str(text) for raw, text in (network.database.signal(name).choices or {}).items()}

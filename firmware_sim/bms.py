@@ -52,9 +52,9 @@ def _begin(cell: F64, whole: I64, reals: F64, curves: F64, ln_r: F64, nodes: F64
         return
     stored = whole[st.NVM_SAVED, p] == 1
     for i in range(cell.shape[2]):
-        soc.refresh(cell, p, i, reals, ln_r, nodes, n_nodes)
+        soc.refresh(cell, p, i, ln_r, nodes, n_nodes)
         soc.seed(cell, p, i, reals, curves, stored)
-        soc.refresh(cell, p, i, reals, ln_r, nodes, n_nodes)
+        soc.refresh(cell, p, i, ln_r, nodes, n_nodes)
     whole[st.IS_SEEDED, p] = 1
 
 
@@ -117,18 +117,31 @@ def step(
     """
     n_events = int(event_count[0])
     receive.receive(
-        rx_words, rx_meta, events, n_events, spare, link, value, valid, whole, settings, rx_signals, rx_scales, rx_slots, rx_blank
+        rx_words,
+        rx_meta,
+        events,
+        n_events,
+        spare,
+        link,
+        value,
+        valid,
+        whole,
+        settings,
+        rx_signals,
+        rx_scales,
+        rx_slots,
+        rx_blank,
     )
     for p in range(whole.shape[1]):
         whole[st.UP_NS, p] += dt_ns
-        soa.current(real, whole, link, valid, value, q, known, rx, rx_signals, settings, reals, p, dt_ns)
-        soa.cells(cell, real, whole, link, valid, value, q, known, cell_map, settings, reals, p, dt_ns)
+        soa.current(real, whole, link, valid, value, q, known, rx, rx_signals, settings, reals, p)
+        soa.cells(cell, real, whole, link, valid, value, q, known, cell_map, settings, reals, p)
         soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
-        soa.lines(real, whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
+        soa.lines(whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
         ready = _is_ready(known, q, settings, p)
         _begin(cell, whole, reals, curves, ln_r, nodes, n_nodes, ready, p)
         soc.step(
-            cell, real, whole, link, valid, value, cell_map, reals, curves, ln_r, nodes, n_nodes, p, dt_ns, settings[cfg.N_STRINGS]
+            cell, real, whole, link, valid, cell_map, reals, curves, ln_r, nodes, n_nodes, p, dt_ns, settings[cfg.N_STRINGS]
         )
         request = _request(value, valid, q, whole, rx, settings, p)
         diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)

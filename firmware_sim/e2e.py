@@ -1,4 +1,4 @@
-"""E2E receiver: is this frame the one that should come now, and can its stream be trusted?
+"""E2E receiver: whether a frame is the one that should come now, and whether its stream can be trusted.
 
 Two layers, after the AUTOSAR E2E protocol specification (profiles 5 and 11; state machine).
 

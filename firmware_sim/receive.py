@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from firmware_sim import e2e
-from firmware_sim import state as st
 from firmware_sim import settings as cfg
+from firmware_sim import state as st
 from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64, I64, U8
 from firmware_sim.wire.codec import decode_slot
@@ -32,7 +32,7 @@ from firmware_sim.wire.layout import (
 _LATE_NS = 1 << 62
 
 
-@inlined
+@kernel
 def _take(
     words: I64, p: int, s: int, length: int, link: I64, value: F64, valid: U8, whole: I64, settings: I64, signals: I64,
     scales: F64, slots: I64,
@@ -86,14 +86,11 @@ def receive(
             link[st.FRESH, p, s] = 0
             sent = meta[p, SENT, s] == 1
             own_ns = meta[p, T_NS, s] if sent else _LATE_NS
-            if n_events > 0:
-                _take_events(
-                    events, n_events, 0, own_ns, p, s, spare, link, value, valid, whole, settings, signals, scales, slots, blank
-                )
-            if sent:
-                _take(words, p, s, meta[p, LEN, s], link, value, valid, whole, settings, signals, scales, slots)
+            for late in range(2 if n_events > 0 else 1):
                 if n_events > 0:
                     _take_events(
-                        events, n_events, own_ns, _LATE_NS, p, s, spare, link, value, valid, whole, settings, signals, scales,
-                        slots, blank,
+                        events, n_events, 0 if late == 0 else own_ns, own_ns if late == 0 else _LATE_NS, p, s, spare, link,
+                        value, valid, whole, settings, signals, scales, slots, blank,
                     )  # fmt: skip
+                if sent and late == 0:
+                    _take(words, p, s, meta[p, LEN, s], link, value, valid, whole, settings, signals, scales, slots)

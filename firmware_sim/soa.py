@@ -78,7 +78,7 @@ def _signal_known(rx: I64, role: int, rx_signals: I64, link: I64, valid: U8, who
 @kernel
 def cells(
     cell: F64, real: F64, whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, cell_map: I64, settings: I64,
-    reals: F64, p: int, dt_ns: int,
+    reals: F64, p: int,
 ) -> None:  # fmt: skip
     """Extremes, spread, ages and stuck readings of the cell voltages."""
     high, low, total = -1e9, 1e9, 0.0
@@ -131,13 +131,13 @@ def cells(
     known[CELL_AGE, p] = known[CELL_INVALID, p] = known[CELL_STUCK, p] = 1
     pack_V = real[st.PACK_V, p]
     q[PACK_MISMATCH, p] = math.fabs(pack_V - total) / max(pack_V, 1.0) if all_there == 1 else 0.0
-    known[PACK_MISMATCH, p] = all_there
+    known[PACK_MISMATCH, p] = min(known[PACK_MISMATCH, p], all_there)
 
 
 @kernel
 def temperatures(
-    ntc: F64, cell: F64, real: F64, whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, ntc_map: I64, cell_map: I64,
-    settings: I64, reals: F64, p: int, dt_ns: int,
+    ntc: F64, cell: F64, real: F64, whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, ntc_map: I64,
+    cell_map: I64, settings: I64, reals: F64, p: int, dt_ns: int,
 ) -> None:  # fmt: skip
     """Extremes, spread, rate and ages of the temperatures; each cell takes that of its sensor, or the pack's mean."""
     high, low, total, rate = -1e9, 1e9, 0.0, -1e9
@@ -184,7 +184,7 @@ def temperatures(
 @kernel
 def current(
     real: F64, whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, rx: I64, rx_signals: I64, settings: I64,
-    reals: F64, p: int, dt_ns: int,
+    reals: F64, p: int,
 ) -> None:  # fmt: skip
     """Current, pack and link voltage, and what they say about each other."""
     age_ns = settings[cfg.CURRENT_AGE_NS]
@@ -209,7 +209,7 @@ def current(
         real[st.PACK_V, p] = value[p, rx[cfg.RX_PACK_V]]
     if link_known == 1:
         real[st.LINK_V, p] = value[p, rx[cfg.RX_LINK_V]]
-    known[PACK_MISMATCH, p] = min(known[PACK_MISMATCH, p], pack_known)
+    known[PACK_MISMATCH, p] = pack_known  # soa.cells asks for all cells as well
     pack_V = real[st.PACK_V, p]
     on = whole[st.STATE, p] == 3 or whole[st.STATE, p] == 4
     q[LINK_MISMATCH, p] = math.fabs(pack_V - real[st.LINK_V, p]) / max(pack_V, 1.0) if on else 0.0
@@ -238,8 +238,8 @@ def _flag(q: F64, known: U8, which: int, p: int, is_bad: bool, is_known: int) ->
 
 @kernel
 def lines(
-    real: F64, whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, rx: I64, rx_signals: I64, settings: I64,
-    p: int, dt_ns: int,
+    whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, rx: I64, rx_signals: I64, settings: I64, p: int,
+    dt_ns: int,
 ) -> None:  # fmt: skip
     """Contactor feedback against commands, digital lines, flags of the mode machine, ages of I/O unit and request."""
     age_ns = settings[cfg.IO_AGE_NS]

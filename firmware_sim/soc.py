@@ -23,7 +23,7 @@ _ZERO_DEGC_K = 273.15
 
 
 @kernel
-def refresh(cell: F64, p: int, i: int, real: F64, ln_r: F64, nodes: F64, n_nodes: I64) -> None:
+def refresh(cell: F64, p: int, i: int, ln_r: F64, nodes: F64, n_nodes: I64) -> None:
     """Take R0, R1, R2 and the reachable share from the belief tables at the cell's temperature and SOC."""
     temp_degC = min(max(cell[st.TEMP, p, i], -60.0), 150.0)
     reach = nodes[cfg.REACH_SHARE, 0]
@@ -181,7 +181,7 @@ def summarise(cell: F64, p: int, r: F64, real: F64, strings: int) -> None:
 
 @kernel
 def step(
-    cell: F64, r: F64, whole: I64, link: I64, valid: U8, value: F64, cell_map: I64, real: F64, curves: F64, ln_r: F64,
+    cell: F64, r: F64, whole: I64, link: I64, valid: U8, cell_map: I64, real: F64, curves: F64, ln_r: F64,
     nodes: F64, n_nodes: I64, p: int, dt_ns: int, strings: int,
 ) -> None:  # fmt: skip
     """Move the filters of pack p by dt and correct the cells whose page came in this tick.
@@ -195,7 +195,7 @@ def step(
     every = max(1_000_000_000 // dt_ns, 1)
     n_cells = cell.shape[2]
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), n_cells, every):
-        refresh(cell, p, i, real, ln_r, nodes, n_nodes)
+        refresh(cell, p, i, ln_r, nodes, n_nodes)
     predict(cell, p, string_A, dt_s, real)
     for i in range(n_cells):
         slot = cell_map[cfg.MAP_SLOT, i]

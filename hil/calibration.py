@@ -28,6 +28,7 @@ from hil.tables import (
     Reach,
     Resistance,
     Sourced,
+    grid,
     log_resistance,
     voltage_curves,
 )
@@ -36,7 +37,13 @@ Count = Annotated[int, Field(ge=0, le=1000)]
 Millis = Annotated[int, Field(ge=0, le=86_400_000)]
 
 _TIERS = {"mol": cfg.MOL, "rsl": cfg.RSL, "msl": cfg.MSL}
-_WHEN = {"always": cfg.ALWAYS, "charging": cfg.CHARGING, "not_charging": cfg.NOT_CHARGING, "closed": cfg.CLOSED, "opened": cfg.OPENED}
+_WHEN = {
+    "always": cfg.ALWAYS,
+    "charging": cfg.CHARGING,
+    "not_charging": cfg.NOT_CHARGING,
+    "closed": cfg.CLOSED,
+    "opened": cfg.OPENED,
+}
 _REACTIONS = {
     "none": cfg.NOTHING,
     "stop_charge": cfg.STOP_CHARGE,
@@ -262,7 +269,14 @@ _NEEDED_TX = ("BMS_MainPlusCommand", "BMS_MainMinusCommand", "BMS_PrechargeComma
 
 
 def bind(
-    calibration: Calibration, path: Path, database: Database, rx: w.Layout, tx: w.Layout, n_cells: int, n_strings: int, ntc_cells: list[int]
+    calibration: Calibration,
+    path: Path,
+    database: Database,
+    rx: w.Layout,
+    tx: w.Layout,
+    n_cells: int,
+    n_strings: int,
+    ntc_cells: list[int],
 ) -> cfg.Settings:
     """Decode a calibration for a network and a pack.
 
@@ -283,7 +297,9 @@ def bind(
     codes = _codes(database)
     for n, row in enumerate(calibration.limit):
         if row.code not in codes:
-            problems.append(f'{path}: limit[{n}].code "{row.code}" has no number in the value table of BMS_FaultCode{nearest(row.code, codes)}')
+            problems.append(
+                f'{path}: limit[{n}].code "{row.code}" has no number in the values of BMS_FaultCode{nearest(row.code, codes)}'
+            )
     if problems:
         raise ScenarioError(*problems)
 
@@ -414,9 +430,9 @@ def _real(c: Calibration) -> Any:
 
 def _belief(model: Model) -> tuple[Any, Any, Any, Any]:
     """Tables of the SOC filter."""
-    curves = voltage_curves(model.ocv, model.entropy, cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X))
+    curves = voltage_curves(model.ocv, model.entropy, grid(cfg.X_LOW, cfg.X_STEP, cfg.N_X))
     nodes = np.zeros((3, MAX_NODES))
-    ln_r, nodes[cfg.INVERSE_K] = log_resistance(model.resistance, np.arange(cfg.N_RX) / (cfg.N_RX - 1))
+    ln_r, nodes[cfg.INVERSE_K] = log_resistance(model.resistance, grid(0.0, 1.0 / (cfg.N_RX - 1), cfg.N_RX))
     nodes[cfg.REACH_DEGC, : len(model.reach.share)] = model.reach.temp_degC
     nodes[cfg.REACH_SHARE, : len(model.reach.share)] = model.reach.share
     return curves, ln_r, nodes, np.array([len(model.resistance.temp_degC), len(model.reach.share)], np.int64)

@@ -66,8 +66,13 @@ def parse(path: Path) -> Any:
         database = cantools.database.load_string(text, database_format="dbc")
     except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
         raise ScenarioError(f"{path}: not a usable DBC file: {str(error).splitlines()[0]}") from None
+    if not isinstance(database, cantools.database.Database):
+        raise ScenarioError(f"{path}: not a CAN database")
     found = [
-        f'{path}: message "{m.name}" signal "{s.name}" has scale 0' for m in database.messages for s in m.signals if s.scale == 0
+        f'{path}: message "{m.name}" signal "{s.name}" has scale 0'
+        for m in database.messages
+        for s in m.signals
+        if s.scale == 0
     ] + [f'{path}: message "{m.name}" has {m.length} bytes; expected at most 64' for m in database.messages if m.length > 64]
     if found:
         raise ScenarioError(*found)
@@ -93,7 +98,8 @@ class Database:
             key = (number, message.frame_id)
             if key in self._by_id and self._by_id[key].name != message.name:
                 raise ScenarioError(
-                    f'{path}: message "{message.name}" has the id 0x{message.frame_id:X} of "{self._by_id[key].name}" on the same bus'
+                    f'{path}: message "{message.name}" has the id 0x{message.frame_id:X} of "{self._by_id[key].name}"; '
+                    "ids on a bus must differ"
                 )
             if message.name in self._messages:
                 raise ScenarioError(f'{path}: message "{message.name}" is defined twice in this network')
@@ -154,7 +160,12 @@ class Database:
         base_tick_ns: cycles are rounded up to whole ticks; the pages of a message are spread over its cycle.
         """
         problems: list[str] = []
-        rows, scales, names, units, table, blanks = [], [], [], [], [], []
+        rows: list[list[int]] = []
+        scales: list[tuple[float, float]] = []
+        names: list[str] = []
+        units: list[str] = []
+        table: list[list[int]] = []
+        blanks: list[int] = []
         word = 0
         for number, slot in enumerate(slots):
             message = slot.message
@@ -246,7 +257,9 @@ def _header(message: Any, problems: list[str]) -> set[str]:
         if match:
             found.add(match[0])
         else:
-            problems.append(f'message "{message.name}": E2E needs its {what} at bit {start}, {length} bits long; no signal lies there')
+            problems.append(
+                f'message "{message.name}": E2E needs its {what} at bit {start}, {length} bits long; no signal lies there'
+            )
     return found
 
 

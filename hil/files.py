@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,11 +60,38 @@ def shipped(kind: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+INDEX = "inputs.json"
+
+
+def _copied(kind: str, name: str, near: Path | None) -> Path | None:
+    """The copy of a file that a run folder keeps, when `near` stands in one."""
+    if near is None or not (near.parent / INDEX).is_file():
+        return None
+    copy = json.loads((near.parent / INDEX).read_text(encoding="utf-8")).get(f"{kind}:{name}")
+    return near.parent / copy if copy is not None else None
+
+
+def data_file(name: str, near: Path, key: str, also: Path | None = None) -> Path:
+    """Path of a data file (recording, profile, DBC) that the file `near` names under `key`.
+
+    Relative names count from `near`, then from the folder `also`. Raises ScenarioError when there is no such file.
+    """
+    copied = _copied("data", name, near)
+    looked = [near.parent / name] + ([also / name] if also is not None else [])
+    for path in [copied] if copied is not None else looked:
+        if path.is_file():
+            return path
+    raise ScenarioError(f'{near}: {key} "{name}" does not exist (looked at {" and ".join(str(p) for p in looked)})')
+
+
 def resolve(kind: str, name: str, near: Path | None = None) -> Path:
     """Path of a file given by shipped name or by path (relative paths count from the file that names it, `near`).
 
     Raises ScenarioError when there is no such file.
     """
+    copied = _copied(kind, name, near)
+    if copied is not None:
+        return copied
     if name.endswith(".toml") or "/" in name or "\\" in name:
         path = Path(name)
         if near is not None and not path.is_absolute():
@@ -172,13 +200,14 @@ def problems(path: Path, model: type[BaseModel], error: ValidationError) -> list
         elif kind == "missing":
             out.append(f"{where}: this key is missing")
         elif kind == "value_error":
-            out.append(f"{where}: {str(item['ctx']['error'])}")
+            out.append(f"{where}: {item['ctx']['error']!s}")
         elif kind in ("literal_error", "union_tag_invalid"):
             context = item["ctx"]
             valid = str(context.get("expected") or context.get("expected_tags"))
             names = [part.strip(" '\"") for part in valid.replace(" or ", ", ").split(",")]
             shown = context.get("tag", found)
-            out.append(f"{where}: found {shown!r}; expected one of {valid}{nearest(str(shown), names) if isinstance(shown, str) else ''}")
+            hint = nearest(shown, names) if isinstance(shown, str) else ""
+            out.append(f"{where}: found {shown!r}; expected one of {valid}{hint}")
         else:
             shown = repr(found)
             shown = shown if len(shown) <= 60 else shown[:57] + "..."

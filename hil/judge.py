@@ -13,7 +13,7 @@ import numpy as np
 
 from firmware_sim.types import F64, I64
 from hil import observe, truth
-from hil.monitor import cell_signal, ntc_signal
+from hil.names import cell_signal, ntc_signal
 from hil.observe import Effect, Moment, View
 from hil.requirement import LimitTrigger, Requirement
 from hil.scenario import ContactorsExpect, PrechargeExpect, QuietExpect, ReactionExpect, SignalExpect, SocExpect
@@ -173,7 +173,11 @@ def _reaction(view: View, row: ReactionExpect, req: Requirement, effects: dict[s
     if hazard is None or wire is None:
         return [
             Finding(
-                req.id, "stimulus", req.title, f"{missing}: nothing was stimulated", Verdict.INCONC,
+                req.id,
+                "stimulus",
+                req.title,
+                f"{missing}: nothing was stimulated",
+                Verdict.INCONC,
                 next_step="make the stimulus stronger or longer, or look whether something else reacted first",
             )  # fmt: skip
         ]
@@ -208,7 +212,7 @@ def _detection(view: View, row: ReactionExpect, req: Requirement, wire: Moment) 
     names = " or ".join(req.codes)
     expected = f"{names} within {low:g} to {high:g} ms" if np.isfinite(high) else names
     before, code = _flag_start(view, req.codes, wire.low_ns)
-    evidence = (Evidence(wire.high_ns, wire.what, wire.column),)
+    evidence: tuple[Evidence, ...] = (Evidence(wire.high_ns, wire.what, wire.column),)
     if before is not None:
         evidence = (Evidence(before.high_ns, before.what, before.column), *evidence)
         return Finding(
@@ -241,22 +245,30 @@ def _time_hint(verdict: Verdict, value: float, low: float, high: float) -> str:
         return ""
     if verdict is Verdict.INCONC:
         return "the band of the measurement straddles the window; use a shorter tick or frame cycle"
-    return "too late: look at debounce and frame cycle" if value > high else f"too early (window starts at {low:g} ms): look at debounce"
+    return (
+        "too late: look at debounce and frame cycle"
+        if value > high
+        else f"too early (window starts at {low:g} ms): look at debounce"
+    )
 
 
 def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment) -> list[Finding]:
     limit_ms = row.fhti_ms or req.fhti_ms
     expected = "contactors open" + (f" within {limit_ms:g} ms" if limit_ms is not None else "") + " and stay open"
     opening = _opening(view, hazard.high_ns)
-    evidence = (Evidence(hazard.high_ns, hazard.what, hazard.column),)
+    evidence: tuple[Evidence, ...] = (Evidence(hazard.high_ns, hazard.what, hazard.column),)
     if opening is None:
         end_ns = view.trace.n_ticks * view.trace.dt_ns
         left_ms = (end_ns - hazard.high_ns) / 1e6
         ended = limit_ms is not None and left_ms < limit_ms
         return [
             Finding(
-                req.id, "reaction (FHTI)", expected, f"still closed {left_ms:.0f} ms after the hazard",
-                Verdict.INCONC if ended else Verdict.FAIL, evidence=(*evidence, Evidence(end_ns, "end of the run")),
+                req.id,
+                "reaction (FHTI)",
+                expected,
+                f"still closed {left_ms:.0f} ms after the hazard",
+                Verdict.INCONC if ended else Verdict.FAIL,
+                evidence=(*evidence, Evidence(end_ns, "end of the run")),
                 next_step="make the run longer" if ended else "look at the reaction of the limit and its delay",
             )  # fmt: skip
         ]
@@ -289,8 +301,13 @@ def _span(view: View, from_s: float, to_s: float | None) -> tuple[int, int]:
 
 def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
     first_ns, last_ns = _span(view, row.from_s, row.to_s)
-    expected = f"no diagnosis flag{' but ' + ', '.join(row.allow) if row.allow else ''} and contactors as they are, {row.from_s:g} to {row.to_s:g} s"
-    flags = [n for n in view.setup.network.from_dut.signal_names if n.startswith("Diag_") and n.removeprefix("Diag_") not in row.allow]
+    but = f" but {', '.join(row.allow)}" if row.allow else ""
+    expected = f"no diagnosis flag{but} and contactors as they are, {row.from_s:g} to {row.to_s:g} s"
+    flags = [
+        n
+        for n in view.setup.network.from_dut.signal_names
+        if n.startswith("Diag_") and n.removeprefix("Diag_") not in row.allow
+    ]
     found: list[Evidence] = []
     n_frames = 0
     for name in flags:
@@ -305,8 +322,8 @@ def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Ef
     span = (view.t_ns >= first_ns) & (view.t_ns <= last_ns)
     state = _path_open(view.trace)[span]
     if len(state) and state.any() and not state.all():
-        k = int(np.flatnonzero(np.diff(state.astype(np.int8)))[0]) + 1
-        found.append(Evidence(int(view.t_ns[span][k]), "contactors move", "main_plus"))
+        moved = int(np.flatnonzero(np.diff(state.astype(np.int8)))[0]) + 1
+        found.append(Evidence(int(view.t_ns[span][moved]), "contactors move", "main_plus"))
     evidence = tuple(sorted(found, key=lambda e: e.t_ns)) or (Evidence(first_ns, "quiet from"), Evidence(last_ns, "quiet to"))
     seen = "; ".join(f"{e.what} at {e.t_ns / 1e9:.3f} s" for e in evidence) if found else f"quiet in {n_frames} frames"
     verdict = Verdict.FAIL if found else Verdict.PASS
@@ -362,7 +379,17 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
         seen = shown(int(misses[0])) if len(misses) else f"in all {len(value)} frames, {value.min():g} to {value.max():g}"
         at = int(t_ns[misses[0]]) if len(misses) else last_ns
     evidence = (Evidence(first_ns, "from"), Evidence(at, seen, row.signal))
-    return [Finding(req.id, row.signal, expected, seen, verdict, evidence=evidence, next_step="" if verdict is Verdict.PASS else f"look at {row.signal} in the plot")]
+    return [
+        Finding(
+            req.id,
+            row.signal,
+            expected,
+            seen,
+            verdict,
+            evidence=evidence,
+            next_step="" if verdict is Verdict.PASS else f"look at {row.signal} in the plot",
+        )
+    ]
 
 
 def _contactors(view: View, row: ContactorsExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
@@ -375,7 +402,17 @@ def _contactors(view: View, row: ContactorsExpect, req: Requirement, effects: di
     seen = f"not so at {at / 1e9:.3f} s" if len(misses) else f"so in all {len(good)} ticks"
     verdict = Verdict.FAIL if len(misses) else Verdict.PASS
     evidence = (Evidence(first_ns, "from", "main_plus"), Evidence(at, seen, "main_plus"))
-    return [Finding(req.id, "contactors", expected, seen, verdict, evidence=evidence, next_step="" if verdict is Verdict.PASS else "look at the state of the BMS and at its codes")]
+    return [
+        Finding(
+            req.id,
+            "contactors",
+            expected,
+            seen,
+            verdict,
+            evidence=evidence,
+            next_step="" if verdict is Verdict.PASS else "look at the state of the BMS and at its codes",
+        )
+    ]
 
 
 def _mains_closed(trace: Trace) -> Bools:
@@ -392,23 +429,46 @@ def _precharge(view: View, row: PrechargeExpect, req: Requirement, effects: dict
     evidence = tuple(Evidence(int(view.t_ns[k]), f"try {n + 1}", "precharge") for n, k in enumerate(on))
     if not len(on):
         seen = "precharge was never tried"
-        return [Finding(req.id, "precharge", req.title, seen, Verdict.INCONC, next_step="look at the request and at the state of the BMS")]
+        return [
+            Finding(
+                req.id,
+                "precharge",
+                req.title,
+                seen,
+                Verdict.INCONC,
+                next_step="look at the request and at the state of the BMS",
+            )
+        ]
     longest = float((off - on).max()) * dt_ms
+    count = float(len(on))
+    verdict = Verdict.PASS if count == tries else Verdict.FAIL
+    hint = "" if verdict is Verdict.PASS else "look at the retry counter"
     found = [
-        Finding(req.id, "precharge tries", f"exactly {tries:g}", f"{len(on)}", Verdict.PASS if len(on) == tries else Verdict.FAIL,
-                float(len(on)), float(len(on)), float(len(on)), "1", evidence, "" if len(on) == tries else "look at the retry counter"),
+        Finding(
+            req.id, "precharge tries", f"exactly {tries:g}", f"{len(on)}", verdict, count, count, count, "1", evidence, hint
+        ),
         _bounded(req, "precharge end", f"at most {end_ms:g} ms", longest, dt_ms, (-1.0, end_ms), evidence),
-    ]  # fmt: skip
+    ]
     if len(on) > 1:
         shortest = float((on[1:] - off[:-1]).min()) * dt_ms
         found.append(_bounded(req, "precharge pause", f"at least {gap_ms:g} ms", shortest, dt_ms, (gap_ms, np.inf), evidence))
     return found
 
 
-def _bounded(req: Requirement, what: str, expected: str, value: float, dt_ms: float, window: tuple[float, float], evidence: tuple[Evidence, ...]) -> Finding:
+def _bounded(
+    req: Requirement,
+    what: str,
+    expected: str,
+    value: float,
+    dt_ms: float,
+    window: tuple[float, float],
+    evidence: tuple[Evidence, ...],
+) -> Finding:
     verdict = inside(value - dt_ms, value + dt_ms, window)
     hint = "" if verdict is Verdict.PASS else "look at the precharge times of the calibration"
-    return Finding(req.id, what, expected, f"{value:.0f} ms", verdict, value, value - dt_ms, value + dt_ms, "ms", evidence, hint)
+    return Finding(
+        req.id, what, expected, f"{value:.0f} ms", verdict, value, value - dt_ms, value + dt_ms, "ms", evidence, hint
+    )
 
 
 def soc_pair(view: View, cell: int | None) -> tuple[I64, F64, F64]:
@@ -448,12 +508,32 @@ def _soc(view: View, row: SocExpect, req: Requirement, effects: dict[str, Effect
     biggest, rmse = float(np.abs(error[at])), float(np.sqrt(np.mean(error**2)))
     slack = _reference_uncertainty(view, row)
     verdict = inside(biggest - slack, biggest + slack, (-1.0, limit))
-    seen = f"largest error {100 * error[at]:+.2f} % at {t_ns[span][at] / 1e9:.1f} s, RMSE {100 * rmse:.2f} %, mean {100 * float(error.mean()):+.2f} %"
+    mean = float(error.mean())
+    seen = f"largest error {100 * error[at]:+.2f} % at {t_ns[span][at] / 1e9:.1f} s"
+    seen += f", RMSE {100 * rmse:.2f} %, mean {100 * mean:+.2f} %"
     if slack:
         seen += f" (reference known to {100 * slack:g} %)"
-    evidence = (Evidence(first_ns, "from"), Evidence(int(t_ns[span][at]), "largest error", "soc"), Evidence(int(t_ns[span][-1]), "to"))
+    evidence = (
+        Evidence(first_ns, "from"),
+        Evidence(int(t_ns[span][at]), "largest error", "soc"),
+        Evidence(int(t_ns[span][-1]), "to"),
+    )
     hint = "" if verdict is Verdict.PASS else "look at the SOC plot; see docs on estimation for what moves the error"
-    return [Finding(req.id, f"SOC of {who}", expected, seen, verdict, 100 * biggest, 100 * (biggest - slack), 100 * (biggest + slack), "%", evidence, hint)]
+    return [
+        Finding(
+            req.id,
+            f"SOC of {who}",
+            expected,
+            seen,
+            verdict,
+            100 * biggest,
+            100 * (biggest - slack),
+            100 * (biggest + slack),
+            "%",
+            evidence,
+            hint,
+        )
+    ]
 
 
 def _reference_uncertainty(view: View, row: SocExpect) -> float:

@@ -7,36 +7,8 @@ import numpy as np
 from firmware_sim.types import I64
 from firmware_sim.wire.layout import Layout
 from hil.errors import ScenarioError
+from hil.names import LINES, PACK_SENSORS, REQUESTS, cell_signal, ntc_signal
 from hil.plant import sensor
-
-_LINES = {
-    sensor.MAIN_PLUS: "PackIO_MainPlusFeedback",
-    sensor.MAIN_MINUS: "PackIO_MainMinusFeedback",
-    sensor.PRECHARGE: "PackIO_PrechargeFeedback",
-    sensor.HVIL: "PackIO_Hvil",
-    sensor.EMERGENCY: "PackIO_EmergencyLine",
-    sensor.SUPPLY: "PackIO_SupplyVoltage",
-    sensor.INSULATION: "PackIO_Insulation",
-    sensor.COOLANT: "PackIO_CoolantTemperature",
-}
-PACK_SENSORS = {
-    sensor.SHUNT_A: "Shunt_Current",
-    sensor.PACK_V: "Shunt_PackVoltage",
-    sensor.LINK_V: "Shunt_LinkVoltage",
-    sensor.SHUNT_AH: "Shunt_ChargeCounter",
-    sensor.SHUNT_DEGC: "Shunt_Temperature",
-}
-REQUESTS = ("Vehicle_ModeRequest", "Vehicle_FaultReset", "Vehicle_ChargerConnected")
-
-
-def cell_signal(i: int) -> str:
-    """Signal of cell i's voltage."""
-    return f"CellVoltage_{i:03d}"
-
-
-def ntc_signal(j: int) -> str:
-    """Signal of NTC sensor j."""
-    return f"CellTemperature_{j:02d}"
 
 
 def index(layout: Layout, n_cells: int, n_ntc: int) -> I64:
@@ -46,7 +18,7 @@ def index(layout: Layout, n_cells: int, n_ntc: int) -> I64:
     missing = [name for name in needed if name not in rows]
     if missing:
         raise ScenarioError(*(f'the network lacks signal "{name}", which the pack needs' for name in missing))
-    lines = [rows.get(_LINES[n], -1) for n in range(sensor.FIRST_SENSOR)]
+    lines = [rows.get(LINES[n], -1) for n in range(sensor.FIRST_SENSOR)]
     pack = [rows.get(PACK_SENSORS[n], -1) for n in range(sensor.N_PACK_SENSORS)]
     return np.array(lines + [rows[name] for name in needed] + pack, np.int64)
 

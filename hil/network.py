@@ -65,7 +65,13 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
     path = files.resolve("network", name, near)
     file = files.load(path, NetworkFile)
     buses = [
-        Bus(b.name, tuple(_dbc_path(dbc, path) for dbc in b.dbc), b.bitrate, b.data_bitrate or b.bitrate, b.cycle_ms)
+        Bus(
+            b.name,
+            tuple(files.data_file(dbc, path, "database", files.dbc_folder()) for dbc in b.dbc),
+            b.bitrate,
+            b.data_bitrate or b.bitrate,
+            b.cycle_ms,
+        )
         for b in file.bus
     ]
     database = Database(buses)
@@ -96,16 +102,6 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
         loads[bus.name] = bus_model.check_load(bus.name, schedule, bus.bitrate)
     paths = tuple(p for bus in buses for p in bus.paths)
     return Network(name, (path, *paths), database, *layouts, loads)
-
-
-def _dbc_path(name: str, near: Path) -> Path:
-    shipped = files.dbc_folder() / name
-    own = near.parent / name
-    if own.is_file():
-        return own
-    if shipped.is_file():
-        return shipped
-    raise ScenarioError(f'{near}: database "{name}" does not exist (looked at {own} and {shipped})')
 
 
 def clear(image: Image) -> None:

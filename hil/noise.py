@@ -80,6 +80,6 @@ class NoiseStream:
 
 
 def draws(seed: int, pack: int, label: int, n: int) -> F64:
-    """n Gaussian numbers for the spread of a pack's parameters, from a stream that no sensor uses. label: which spread."""
+    """N Gaussian numbers for the spread of a pack's parameters, from a stream that no sensor uses. label: which spread."""
     stream = np.random.Philox(key=np.array([seed, pack << 32 | 1 << 31 | label], np.uint64))
     return gauss_table()[stream.random_raw(-(-n // 4)).view(np.uint16)[:n]]

@@ -17,7 +17,7 @@ from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import FRAME_NS, SLOT
 from hil import journal as j
 from hil.fault.catalogue import Bound
-from hil.monitor import cell_signal
+from hil.names import cell_signal
 from hil.setup import Setup
 from hil.trace import Trace
 from hil.truth import CELL_BLOCK, CONTACTOR_BLOCK, PACK_BLOCK
@@ -108,7 +108,7 @@ def _first_frame(view: View, signal: int, from_ns: int) -> Moment | None:
     return Moment(end_ns - frame_ns, end_ns, f"first frame with {layout.signal_names[signal]}", layout.signal_names[signal])
 
 
-def _sensed(view: View, fault: Bound, wanted: Callable[[F64, F64, Bools], F64], what: str) -> Effect:
+def _sensed(view: View, fault: Bound, wanted: Callable[[F64, I64, Bools], F64], what: str) -> Effect:
     """Check that `after` is what `wanted` says where the fault is on, and untouched elsewhere."""
     t_ns, dt_ns = view.t_ns, view.trace.dt_ns
     on = expected_on(t_ns, fault, dt_ns)
@@ -308,7 +308,11 @@ def _flip(view: View, fault: Bound) -> Effect:
             got = there.get(int(row[j.T_NS]))
             if got is None:
                 return False, f"the frame of {row[j.T_NS] / 1e9:g} s is missing"
-            bits = [n for n in range(64 * (len(row) - j.WORD)) if (int(row[j.WORD + n // 64]) ^ int(got[j.WORD + n // 64])) >> n % 64 & 1]
+            bits = [
+                n
+                for n in range(64 * (len(row) - j.WORD))
+                if (int(row[j.WORD + n // 64]) ^ int(got[j.WORD + n // 64])) >> n % 64 & 1
+            ]
             if bits != [bit]:
                 return False, f"bits {bits} were inverted, expected {bit}"
         return True, ""
@@ -350,8 +354,10 @@ def _parameter(view: View, fault: Bound) -> Effect:
     on[0] = False
     if not on.any():
         return Effect(False, "it was never on")
-    for primitive, row, at in fault.addresses:
-        block = {"set_cell": CELL_BLOCK, "scale_cell": CELL_BLOCK, "set_pack": PACK_BLOCK}.get(fault.kind.primitive, CONTACTOR_BLOCK)
+    for _primitive, row, at in fault.addresses:
+        block = {"set_cell": CELL_BLOCK, "scale_cell": CELL_BLOCK, "set_pack": PACK_BLOCK}.get(
+            fault.kind.primitive, CONTACTOR_BLOCK
+        )
         column = view.trace.parameters.index(f"{block}.{row}.{at}")
         seen = view.trace.parameter[:, column]
         nominal = seen[0]
@@ -384,7 +390,11 @@ def _contactor(view: View, fault: Bound, text: str, on: Bools) -> Effect:
     if not len(travel):
         return Effect(False, f"{text}, but the contact never had to move against it")
     first = int(view.t_ns[travel[0]])
-    return Effect(True, f"{text}; the contact does not follow its coil from {first / 1e9:g} s", Moment(first - view.trace.dt_ns, first, f"{names[at]} does not follow its coil", names[at]))
+    return Effect(
+        True,
+        f"{text}; the contact does not follow its coil from {first / 1e9:g} s",
+        Moment(first - view.trace.dt_ns, first, f"{names[at]} does not follow its coil", names[at]),
+    )
 
 
 def _reset(view: View, fault: Bound) -> Effect:

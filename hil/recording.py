@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_sim.types import F64, I64
+from hil import files
 from hil.errors import ScenarioError, nearest
 from hil.plant import replay
 from hil.scenario import Column, Recording
@@ -82,10 +83,7 @@ def _scaled(raw: F64, column: Column) -> F64:
 
 def load(recording: Recording, near: Path) -> tuple[Path, F64, list[Leg]]:
     """Path, samples (columns of hil.plant.replay) and scored legs. Raises ScenarioError."""
-    path = Path(recording.file)
-    path = path if path.is_absolute() else near.parent / path
-    if not path.is_file():
-        raise ScenarioError(f'{near}: recording.file "{recording.file}" does not exist (looked at {path})')
+    path = files.data_file(recording.file, near, "recording.file")
     columns: list[Column] = [recording.time, recording.voltage, recording.current]
     if recording.temperature is not None:
         columns.append(recording.temperature)
@@ -115,9 +113,8 @@ def _check(path: Path, table: F64) -> None:
         n = int(back[0]) + 1
         raise ScenarioError(f"{path}: line {n + 2}: time {table[n, 0]:g} s does not lie after {table[n - 1, 0]:g} s")
     if not -0.5 <= table[:, 1].min() <= table[:, 1].max() <= 6.0:
-        raise ScenarioError(
-            f"{path}: voltages run from {table[:, 1].min():g} to {table[:, 1].max():g} V; expected one cell, -0.5 to 6 V (check scale)"
-        )
+        low, high = table[:, 1].min(), table[:, 1].max()
+        raise ScenarioError(f"{path}: voltages run from {low:g} to {high:g} V; expected one cell, -0.5 to 6 V (check scale)")
 
 
 def _runs(mask: F64) -> I64:

@@ -36,7 +36,9 @@ class LimitTrigger(files.FileModel):
         if (self.above is None) == (self.below is None):
             raise ValueError('needs exactly one of "above" and "below"')
         if _LIMIT_NAME.match(self.above or self.below or "") is None:
-            raise ValueError(f'limit "{self.above or self.below}" must be the name of a cell limit, as in "cell.absolute_max_V"')
+            raise ValueError(
+                f'limit "{self.above or self.below}" must be the name of a cell limit, as in "cell.absolute_max_V"'
+            )
         return self
 
     def value(self, cell: Cell, pack: Pack) -> float:

@@ -122,8 +122,9 @@ class Rig:
     def sense(self) -> None:
         """Hop 2: sample the sensors."""
         pl, f, n = self.plant, self.faults, self.chunk.n_ticks
+        noise_row = self.noise[self.k % len(self.noise)]
         stages.sense(
-            self.t_ns, pl.cells, pl.pack, pl.pack_par, pl.block, pl.sensor, pl.ntc, self.gauss, self.noise[self.k % len(self.noise)], self.index,
+            self.t_ns, pl.cells, pl.pack, pl.pack_par, pl.block, pl.sensor, pl.ntc, self.gauss, noise_row, self.index,
             self.inputs.requests, self.request_row, self.request_roles, f.rows, f.numbers, f.memory, self.values,
             self.touched, self.chunk.sides[n],
         )  # fmt: skip
@@ -180,4 +181,13 @@ class Rig:
 
 def _trimmed(chunk: Chunk) -> Chunk:
     n, m, rows = chunk.n_ticks, chunk.n_cells, int(chunk.log_count[0])
-    return Chunk(chunk.truth[:n].copy(), chunk.cells[:m].copy(), chunk.sides[:n].copy(), chunk.parameters[:n].copy(), chunk.log[:rows].copy(), chunk.log_count, n, m)
+    return Chunk(
+        chunk.truth[:n].copy(),
+        chunk.cells[:m].copy(),
+        chunk.sides[:n].copy(),
+        chunk.parameters[:n].copy(),
+        chunk.log[:rows].copy(),
+        chunk.log_count,
+        n,
+        m,
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, I64
-from hil import calibration, network, recording, scenario
+from hil import calibration, files, network, recording, scenario
 from hil.errors import Problems, ScenarioError, nearest
 from hil.fault import catalogue
 from hil.fault.catalogue import Bound, Place
@@ -34,7 +34,7 @@ class Setup:
     """A scenario, ready to run.
 
     place: where faults can land.  faults: the scenario's, bound.  resets_ns: when the device loses its supply.
-    recording_path, legs: of the recording, if any.  touched: signals in the order of the trace's `sides`.
+    legs: of the recording, if any.  data_files: (name in the scenario, path) of profiles and recording.
     """
 
     inputs: Inputs
@@ -44,9 +44,8 @@ class Setup:
     place: Place
     faults: tuple[Bound, ...]
     resets_ns: tuple[int, ...]
-    recording_path: Path | None = None
     legs: tuple[Leg, ...] = ()
-    extra_paths: tuple[Path, ...] = field(default_factory=tuple)
+    data_files: tuple[tuple[str, Path], ...] = ()
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -67,13 +66,14 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
     )  # fmt: skip
     place = Place(net.database, net.to_dut, net.from_dut, pack.n_cells, n_ntc, dt_ns)
     faults = [problems.call(catalogue.bind, spec, place, n, f"{path}: fault[{n}]") for n, spec in enumerate(s.fault)]
-    extra: list[Path] = []
+    extra: list[tuple[str, Path]] = []
     demand = problems.call(_demand, inputs, extra)
-    samples, legs, recorded = np.zeros((0, 5)), [], None
+    samples, legs = np.zeros((0, 5)), list[Leg]()
     if s.recording is not None:
         played = problems.call(recording.load, s.recording, path)
         if played is not None:
             recorded, samples, legs = played
+            extra.append((s.recording.file, recorded))
     problems.found += _check_expectations(inputs, net)
     problems.settle()
     if settings is None or demand is None:
@@ -97,7 +97,7 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
         [slot for f in bound for slot in f.from_dut],
     )
     resets = tuple(sorted(f.start_ns for f in bound if f.kind.seam == "supply"))
-    return Setup(inputs, net, settings, rig, place, bound, resets, recorded, tuple(legs), tuple(extra))
+    return Setup(inputs, net, settings, rig, place, bound, resets, tuple(legs), tuple(extra))
 
 
 def _requests(inputs: Inputs) -> I64:
@@ -112,7 +112,7 @@ def _requests(inputs: Inputs) -> I64:
     return np.array(sorted(rows, key=lambda row: row[0]), np.int64)
 
 
-def _demand(inputs: Inputs, extra: list[Path]) -> F64:
+def _demand(inputs: Inputs, extra: list[tuple[str, Path]]) -> F64:
     """Load table of a scenario."""
     rows = [[0.0, ld.NONE, 0.0, 0.0, 0.0]]
     for n, row in enumerate(inputs.scenario.load):
@@ -134,13 +134,10 @@ def _demand(inputs: Inputs, extra: list[Path]) -> F64:
     return np.array(sorted(rows, key=lambda row: row[0]), np.float64)
 
 
-def _profile(row: scenario.ProfileLoad, inputs: Inputs, n: int, extra: list[Path]) -> list[list[float]]:
+def _profile(row: scenario.ProfileLoad, inputs: Inputs, n: int, extra: list[tuple[str, Path]]) -> list[list[float]]:
     """A power profile as steps, until the next load or the end of the run."""
-    path = Path(row.file)
-    path = path if path.is_absolute() else inputs.path.parent / path
-    if not path.is_file():
-        raise ScenarioError(f'{inputs.path}: load[{n}].file "{row.file}" does not exist (looked at {path})')
-    extra.append(path)
+    path = files.data_file(row.file, inputs.path, f"load[{n}].file")
+    extra.append((row.file, path))
     head = path.open(encoding="utf-8").readline().strip().split(",")
     if len(head) < 2:
         raise ScenarioError(f"{path}: expected a header with time and power, found {head}")
@@ -168,14 +165,25 @@ def _check_expectations(inputs: Inputs, net: Network) -> list[str]:
     for n, row in enumerate(s.expect):
         where = f"{path}: expect[{n}]"
         if row.requirement not in required:
-            found.append(f'{where}.requirement "{row.requirement}" is not in {inputs.requirements_path.name}{nearest(row.requirement, required)}')
+            found.append(
+                f'{where}.requirement "{row.requirement}" is not in {inputs.requirements_path.name}'
+                f"{nearest(row.requirement, required)}"
+            )
             continue
         needed = required[row.requirement]
         if row.kind == "reaction":
             found += _check_reaction(row, needed, labels, where)
-            found += [f'{inputs.requirements_path}: {needed.id}: code "{code}" is not a diagnosis flag{nearest(code, codes)}' for code in needed.codes if code not in codes]
+            found += [
+                f'{inputs.requirements_path}: {needed.id}: code "{code}" is not a diagnosis flag{nearest(code, codes)}'
+                for code in needed.codes
+                if code not in codes
+            ]
         elif row.kind == "quiet":
-            found += [f'{where}.allow "{code}" is not a diagnosis flag{nearest(code, codes)}' for code in row.allow if code not in codes]
+            found += [
+                f'{where}.allow "{code}" is not a diagnosis flag{nearest(code, codes)}'
+                for code in row.allow
+                if code not in codes
+            ]
         elif row.kind == "signal":
             found += _check_signal(row, net, sent, where)
         elif row.kind == "soc" and row.cell is not None and row.cell >= inputs.pack.n_cells:
@@ -199,9 +207,13 @@ def _check_reaction(row: scenario.ReactionExpect, needed: object, labels: set[st
     if row.fdti_ms is not None and needed.fdti_ms is not None:
         low, high = needed.fdti_ms
         if row.fdti_ms[0] < low or row.fdti_ms[1] > high:
-            found.append(f"{where}.fdti_ms {row.fdti_ms} is looser than the requirement's {needed.fdti_ms}; it may only be tighter")
+            found.append(
+                f"{where}.fdti_ms {row.fdti_ms} is looser than the requirement's {needed.fdti_ms}; it may only be tighter"
+            )
     if row.fhti_ms is not None and needed.fhti_ms is not None and row.fhti_ms > needed.fhti_ms:
-        found.append(f"{where}.fhti_ms {row.fhti_ms:g} is looser than the requirement's {needed.fhti_ms:g}; it may only be tighter")
+        found.append(
+            f"{where}.fhti_ms {row.fhti_ms:g} is looser than the requirement's {needed.fhti_ms:g}; it may only be tighter"
+        )
     return found
 
 

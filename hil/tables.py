@@ -164,6 +164,11 @@ def interp(x: F64, xs: Sequence[float], ys: Sequence[float]) -> F64:
     return out
 
 
+def grid(low: float, step: float, n: int) -> F64:
+    """N points from low on."""
+    return np.asarray(low + step * np.arange(n), np.float64)
+
+
 def voltage_curves(ocv: Ocv, entropy: Entropy, x: F64) -> F64:
     """(3, n): mean of the branches [V], half their distance [V], dU/dT [V/K] at the grid x, extended beyond 0..1."""
     low, high = interp(x, ocv.soc, ocv.discharge_V), interp(x, ocv.soc, ocv.charge_V)
@@ -173,7 +178,7 @@ def voltage_curves(ocv: Ocv, entropy: Entropy, x: F64) -> F64:
 
 
 def log_resistance(r: Resistance, grid: F64) -> tuple[F64, F64]:
-    """ln R of the three resistances, (3 MAX_NODES, n) with row 3 temperature + pair, and 1/T of the temperatures [1/K]."""
+    """Ln R of the three resistances, (3 MAX_NODES, n) with row 3 temperature + pair, and 1/T of the temperatures [1/K]."""
     ln_r = np.zeros((3 * MAX_NODES, len(grid)))
     inverse_K = np.zeros(MAX_NODES)
     for j, temp_degC in enumerate(r.temp_degC):

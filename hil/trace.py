@@ -52,12 +52,12 @@ class Trace:
     @property
     def t_s(self) -> F64:
         """(n_ticks,) time of each row of truth [s]."""
-        return np.arange(self.n_ticks) * (self.dt_ns * 1e-9)
+        return np.asarray(np.arange(self.n_ticks) * (self.dt_ns * 1e-9), np.float64)
 
     @property
     def t_cells_s(self) -> F64:
         """(m,) time of each sample of the cells [s]."""
-        return np.arange(self.cells.shape[0]) * (self.cells_every * self.dt_ns * 1e-9)
+        return np.asarray(np.arange(self.cells.shape[0]) * (self.cells_every * self.dt_ns * 1e-9), np.float64)
 
     def column(self, name: str) -> F64:
         """A column of truth by name. Raises KeyError."""
@@ -77,8 +77,8 @@ class Trace:
         }
         text = np.frombuffer(json.dumps(head, sort_keys=True).encode(), np.uint8)
         np.savez(
-            path, head=text, truth=self.truth, cells=self.cells, sides=self.sides, parameter=self.parameter, journal=self.journal,
-            late_ns=self.late_ns, allow_pickle=False,
+            path, head=text, truth=self.truth, cells=self.cells, sides=self.sides, parameter=self.parameter,
+            journal=self.journal, late_ns=self.late_ns, allow_pickle=False,
         )  # fmt: skip
 
     @classmethod
@@ -96,5 +96,6 @@ class Trace:
             raise ScenarioError(f"{path}: trace format {head.get('format')}; expected {_FORMAT}")
         return cls(
             head["dt_ns"], arrays["truth"], arrays["cells"], head["cells_every"], tuple(head["touched"]), arrays["sides"],
-            tuple(head["parameters"]), arrays["parameter"], arrays["journal"], arrays["late_ns"], head["lost_frames"], head["info"],
+            tuple(head["parameters"]), arrays["parameter"], arrays["journal"], arrays["late_ns"], head["lost_frames"],
+            head["info"],
         )  # fmt: skip

@@ -76,9 +76,7 @@ def observe(cells: F64, par: F64, pack: F64, block: I64, row: F64, sample: F64, 
 
 
 @kernel
-def read_back(
-    addresses: I64, par: F64, pack_par: F64, sensors: F64, block: I64, row: F64
-) -> None:
+def read_back(addresses: I64, par: F64, pack_par: F64, sensors: F64, block: I64, row: F64) -> None:
     """Copy plant parameters of pack 0 as they stand. addresses: (n, 3), block number, row, index; row: (n,), written."""
     for n in range(addresses.shape[0]):
         which, r, at = addresses[n, 0], addresses[n, 1], addresses[n, 2]

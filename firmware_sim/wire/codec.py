@@ -1,8 +1,8 @@
 """Physical values <-> payload bits, for every signal a DBC can describe as an integer.
 
 Encoding: raw = (value - offset) / scale, rounded half to even; a value outside the signal's range is sent as its error
-code, NaN as its "not available" code; where the DBC has no such code it is clipped. Decoding: raw * scale + offset, and a raw value outside the
-range is not a value.
+code, NaN as its "not available" code; where the DBC has no such code it is clipped. Decoding: raw * scale + offset, and
+a raw value outside the range is not a value.
 """
 
 from __future__ import annotations
@@ -84,7 +84,13 @@ def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int) -
 @kernel
 def _extract_any(i: int, signals: I64, words: I64, p: int, base: int) -> int:
     """The raw value of a signal of any kind, sign-extended where it is signed."""
-    word, shift, kind, length, mask = signals[i, WORD] - base, signals[i, SHIFT], signals[i, KIND], signals[i, BITS], signals[i, MASK]
+    word, shift, kind, length, mask = (
+        signals[i, WORD] - base,
+        signals[i, SHIFT],
+        signals[i, KIND],
+        signals[i, BITS],
+        signals[i, MASK],
+    )
     if kind & BIG_ENDIAN:
         free = 64 - shift - length
         if free >= 0:

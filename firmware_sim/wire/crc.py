@@ -24,7 +24,6 @@ from firmware_sim.wire.layout import (
     WORD_0,
 )
 
-
 _POWERS = 7
 
 
@@ -100,8 +99,7 @@ def crc16(words: I64, p: int, word: int, length: int, data_id: int) -> int:
 def read_counter(words: I64, p: int, slots: I64, s: int) -> int:
     """The E2E counter that stands in a frame."""
     w = words[p, slots[s, WORD_0]]
-    counter = (w >> 8) & 0xF if slots[s, E2E] == P11 else (w >> 16) & 0xFF
-    return counter
+    return (w >> 8) & 0xF if slots[s, E2E] == P11 else (w >> 16) & 0xFF
 
 
 @inlined

@@ -25,7 +25,8 @@ SCALE, OFFSET = range(2)
 
 # Columns of Layout.slots: one row a (message, page), bus by bus, in order of arbitration.
 (
-    CAN_ID, FLAGS, LENGTH, WORD_0, N_WORDS, FIRST, COUNT, E2E, DATA_ID, CRC_SEED, COUNTER_MAX, CYCLE_NS, PHASE_NS, FRAME_NS, BUS, PAGE_MASK,
+    CAN_ID, FLAGS, LENGTH, WORD_0, N_WORDS, FIRST, COUNT, E2E, DATA_ID, CRC_SEED, COUNTER_MAX, CYCLE_NS, PHASE_NS, FRAME_NS,
+    BUS, PAGE_MASK,
 ) = range(16)  # fmt: skip
 N_SLOT_COLUMNS = 16
 # FLAGS is a sum of these.

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import SLOT, Layout
-from hil import files, monitor
+from hil import files
+from hil import names as signal_names
 from hil.database import Database
 from hil.errors import ScenarioError, nearest
 from hil.fault import network as net
@@ -44,7 +45,11 @@ _PRIMITIVES = {
 }
 _BLOCKS = {"set_cell": cell, "scale_cell": cell, "set_pack": pk, "set_contactor": contactor}
 _CONTACTORS = {"main_plus": contactor.MAIN_PLUS, "main_minus": contactor.MAIN_MINUS, "precharge": contactor.PRECHARGE}
-_FEEDBACK = {"main_plus": "PackIO_MainPlusFeedback", "main_minus": "PackIO_MainMinusFeedback", "precharge": "PackIO_PrechargeFeedback"}
+_FEEDBACK = {
+    "main_plus": "PackIO_MainPlusFeedback",
+    "main_minus": "PackIO_MainMinusFeedback",
+    "precharge": "PackIO_PrechargeFeedback",
+}
 _NUMBERS = {"A": t.A, "B": t.B, "C": t.C}
 _INDEXED = re.compile(r"(\w+)\[(\d+|\*)\]$")
 _NAMED = re.compile(r"(\w+):(\w+)(?:\[(\d+)\])?$")
@@ -68,7 +73,19 @@ class FaultKind(files.FileModel):
     seam: Literal["sensor", "network", "plant", "supply"]
     primitive: str
     target: Literal[
-        "cell", "tap", "ntc", "shunt", "pack_voltage", "link_voltage", "signal", "feedback", "message", "node", "contactor", "pack", "dut"
+        "cell",
+        "tap",
+        "ntc",
+        "shunt",
+        "pack_voltage",
+        "link_voltage",
+        "signal",
+        "feedback",
+        "message",
+        "node",
+        "contactor",
+        "pack",
+        "dut",
     ]
     address: str | None = None
     fixed: dict[str, float | int | Literal["nan"]] = {}
@@ -273,14 +290,14 @@ def _targets(spec: FaultSpec, kind: FaultKind, place: Place, where: str) -> _Tar
         for i in _indices(target, kind.target, count, where, expected):
             if kind.target == "tap":
                 out.rows.append((t.SENSOR, i, None))
-                out.signals += [names[monitor.cell_signal(n)] for n in range(place.n_cells)]
+                out.signals += [names[signal_names.cell_signal(n)] for n in range(place.n_cells)]
             elif kind.seam == "plant":
                 out.rows.append((t.PLANT, getattr(cell, kind.address or ""), i))
             else:
-                add_signal(monitor.cell_signal(i) if kind.target == "cell" else monitor.ntc_signal(i))
+                add_signal(signal_names.cell_signal(i) if kind.target == "cell" else signal_names.ntc_signal(i))
     elif kind.target in ("shunt", "pack_voltage", "link_voltage"):
         which = {"shunt": sensor.SHUNT_A, "pack_voltage": sensor.PACK_V, "link_voltage": sensor.LINK_V}[kind.target]
-        add_signal(monitor.PACK_SENSORS[which])
+        add_signal(signal_names.PACK_SENSORS[which])
     elif kind.target == "pack":
         out.rows.append((t.PLANT, getattr(pk, kind.address or ""), 0))
     elif kind.target != "dut":

@@ -28,7 +28,7 @@ from firmware_sim.wire.layout import (
     T_NS,
     WORD_0,
 )
-from hil.fault.table import A, EXTRA, KEPT, MASK, PACK, PRIMITIVE, SEAM, TARGET, WAS_ON, is_on
+from hil.fault.table import EXTRA, KEPT, MASK, PACK, PRIMITIVE, SEAM, TARGET, WAS_ON, A, is_on
 
 # PRIMITIVE of the network seams. TARGET: slot.
 # DROP            the frame does not arrive
@@ -41,9 +41,7 @@ DROP, DELAY, DOUBLE, FLIP, FREEZE_COUNTER, LENGTH = range(6)
 
 
 @kernel
-def _add_event(
-    table: I64, count: I64, words: I64, meta: I64, slots: I64, p: int, s: int, t_ns: int
-) -> None:
+def _add_event(table: I64, count: I64, words: I64, meta: I64, slots: I64, p: int, s: int, t_ns: int) -> None:
     """Copy slot s to an event table; a full table counts what it lost in count[1] where there is one."""
     n = int(count[0])
     if n >= table.shape[0]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64
-from hil.fault.table import A, EXTRA, KEPT, PACK, PLANT, PRIMITIVE, SEAM, TARGET, WAS_ON, is_on
+from hil.fault.table import EXTRA, KEPT, PACK, PLANT, PRIMITIVE, SEAM, TARGET, WAS_ON, A, is_on
 from hil.plant import contactor
 
 # PRIMITIVE of the plant seam: which block, and whether the number replaces or scales. TARGET: row of the block.
@@ -24,7 +24,9 @@ def _get(par: F64, pack_par: F64, sensor: F64, block: I64, primitive: int, row: 
 
 
 @kernel
-def _set(par: F64, pack_par: F64, sensor: F64, block: I64, primitive: int, row: int, at: int, p: int, value: float, t_ns: int) -> None:
+def _set(
+    par: F64, pack_par: F64, sensor: F64, block: I64, primitive: int, row: int, at: int, p: int, value: float, t_ns: int
+) -> None:
     if primitive == SET_CELL or primitive == SCALE_CELL:
         par[row, p, at // par.shape[3], at % par.shape[3]] = value
     elif primitive == SET_PACK or primitive == SCALE_PACK:
@@ -56,6 +58,8 @@ def apply(t_ns: int, rows: I64, numbers: F64, memory: F64, par: F64, pack_par: F
                 now = _get(par, pack_par, sensor, block, primitive, row, at, p)
                 memory[KEPT, p, n] = now
                 scales = primitive == SCALE_CELL or primitive == SCALE_PACK
-                _set(par, pack_par, sensor, block, primitive, row, at, p, now * numbers[n, A] if scales else numbers[n, A], t_ns)
+                _set(
+                    par, pack_par, sensor, block, primitive, row, at, p, now * numbers[n, A] if scales else numbers[n, A], t_ns
+                )
             else:
                 _set(par, pack_par, sensor, block, primitive, row, at, p, memory[KEPT, p, n], t_ns)

@@ -6,7 +6,7 @@ import math
 
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64, I64
-from hil.fault.table import A, B, C, EXTRA, KEPT, PACK, PRIMITIVE, SEAM, SENSOR, START_NS, TARGET, WAS_ON, is_on
+from hil.fault.table import EXTRA, KEPT, PACK, PRIMITIVE, SEAM, SENSOR, START_NS, TARGET, WAS_ON, A, B, C, is_on
 from hil.plant.sensor import FIRST_SENSOR
 
 # PRIMITIVE of the sensor seam. TARGET: signal for the first three, tap for the others.

@@ -4,8 +4,9 @@
 
 x is the SOC that can be reached at this temperature: cold takes charge out of reach and gives it back, so with z = q /
 capacity x = 1 - (1 - z) / reach(T), but never below 0 while z is not: a cell that is out of reach rests at its empty
-voltage and yields what a small current can still draw. h in -1..1 is the hysteresis state: -1 after discharge, +1 after charge. U, M, dU/dT
-are tables over x; ln R0, ln R1, ln R2 are tables over x at some temperatures, linear in 1/T between them (Arrhenius).
+voltage and yields what a small current can still draw. h in -1..1 is the hysteresis state: -1 after discharge, +1 after
+charge. U, M, dU/dT are tables over x; ln R0, ln R1, ln R2 are tables over x at some temperatures, linear in 1/T between
+them (Arrhenius).
 R and reach change slowly and are refreshed once a second, one cell after another, so that no tick pays for all.
 
 Kinds: a pack may mix cells; tables carry a leading axis [kind].
@@ -74,7 +75,9 @@ def refresh(cells: F64, par: F64, ln_r: F64, nodes: F64, p: int, s: int, i: int)
 
 
 @kernel
-def advance(cells: F64, par: F64, curves: F64, nodes: F64, p: int, s: int, mean_A: float, end_A: float, dt_s: float, decay: F64) -> None:
+def advance(
+    cells: F64, par: F64, curves: F64, nodes: F64, p: int, s: int, mean_A: float, end_A: float, dt_s: float, decay: F64
+) -> None:
     """Move the cells of a string by one tick: charge, RC pairs, hysteresis, then voltages and heat at its end.
 
     mean_A: mean string current in the tick, end_A: current at its end; both positive on discharge.

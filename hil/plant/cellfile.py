@@ -24,6 +24,7 @@ from hil.tables import (
     Resistance,
     Sourced,
     TempDegC,
+    grid,
     log_resistance,
     voltage_curves,
 )
@@ -104,8 +105,8 @@ def compile_cells(cells: Sequence[Cell], dt_s: float) -> tuple[F64, F64, F64, F6
     nodes = np.zeros((n, 4, MAX_NODES))
     decay = np.zeros((n, 2))
     for kind, c in enumerate(cells):
-        curves[kind] = voltage_curves(c.ocv, c.entropy, k.X_LOW + k.X_STEP * np.arange(k.N_X))
-        ln_r[kind], nodes[kind, k.INVERSE_K] = log_resistance(c.resistance, np.arange(k.N_RX) / (k.N_RX - 1))
+        curves[kind] = voltage_curves(c.ocv, c.entropy, grid(k.X_LOW, k.X_STEP, k.N_X))
+        ln_r[kind], nodes[kind, k.INVERSE_K] = log_resistance(c.resistance, grid(0.0, 1.0 / (k.N_RX - 1), k.N_RX))
         nodes[kind, k.REACH_DEGC, : len(c.reach.temp_degC)] = c.reach.temp_degC
         nodes[kind, k.REACH_SHARE, : len(c.reach.share)] = c.reach.share
         scalars = nodes[kind, k.SCALARS]

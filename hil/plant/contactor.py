@@ -45,9 +45,7 @@ def settle(block: I64, p: int, t_ns: int) -> None:
         if block[MOVES_NS, p, c] > t_ns:
             continue
         coil = block[COIL, p, c]
-        if coil == 1 and block[STUCK_OPEN, p, c] == 1:
-            block[MOVES_NS, p, c] = NEVER_NS
-        elif coil == 0 and block[WELDED, p, c] == 1:
+        if (coil == 1 and block[STUCK_OPEN, p, c] == 1) or (coil == 0 and block[WELDED, p, c] == 1):
             block[MOVES_NS, p, c] = NEVER_NS
         else:
             block[CLOSED, p, c] = coil

@@ -11,13 +11,15 @@ from __future__ import annotations
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64, I64
 from hil.plant import cell, contactor, load, thermal
-from hil.plant.cell import EMF_V, KIND, R0_OHM, SHORT_S, TERMINAL_V
+from hil.plant.cell import EMF_V, R0_OHM, SHORT_S, TERMINAL_V
 
 # Rows of the pack state block, (row, pack).
 CURRENT_A, MEAN_A, PACK_V, LINK_V, CHARGE_AH, LOAD_A, LOAD_ROW, CHARGE_LIMIT_A, REPLAY_ROW, REPLAY_A = range(10)
 N_PACK_ROWS = 10
 # Rows of the pack parameter block, (row, pack). All are faults' targets too.
-CONTACT_OHM, PRECHARGE_OHM, LINK_F, BLEED_S, BUSBAR_OHM, COOLANT_DEGC, INSULATION_KOHM, HVIL, SUPPLY_V, EMERGENCY, OBEYS = range(11)
+CONTACT_OHM, PRECHARGE_OHM, LINK_F, BLEED_S, BUSBAR_OHM, COOLANT_DEGC, INSULATION_KOHM, HVIL, SUPPLY_V, EMERGENCY, OBEYS = (
+    range(11)
+)
 N_PACK_PARAMETERS = 11
 # Rows of the string state block, (row, pack, string).
 STRING_EMF_V, STRING_OHM, STRING_A, STRING_MEAN_A = range(4)

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from hil import files
 from hil.errors import ScenarioError
 from hil.plant import cellfile
-from hil.plant.cellfile import Positive, Sourced
+from hil.tables import Positive, Sourced
 
 NotNegative = Annotated[float, Field(ge=0)]
 
@@ -90,7 +90,7 @@ class Pack(files.Document):
             raise ValueError(f"{self.strings} strings of {self.series} cells are {count} cells; the wire carries at most 192")
         for j, at in enumerate(self.ntc_cells):
             if at >= count:
-                raise ValueError(f'ntc_cells[{j}] is {at}; the pack has cell 0 to cell {count - 1}')
+                raise ValueError(f"ntc_cells[{j}] is {at}; the pack has cell 0 to cell {count - 1}")
         return self
 
     @property

@@ -74,9 +74,7 @@ class Plant:
 
     def settle(self) -> None:
         """Compute all derived rows from charge and temperature."""
-        pk.settle(
-            self.cells, self.par, self.strings, self.pack, self.pack_par, self.curves, self.ln_r, self.nodes, self.decay
-        )
+        pk.settle(self.cells, self.par, self.strings, self.pack, self.pack_par, self.curves, self.ln_r, self.nodes, self.decay)
 
     def state_hash(self) -> str:
         """SHA-256 over all that the plant remembers."""

@@ -10,7 +10,8 @@ import math
 
 from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64, I64, U16
-from hil.plant import contactor, pack as pk
+from hil.plant import contactor
+from hil.plant import pack as pk
 from hil.plant.cell import TEMP_DEGC, TERMINAL_V
 
 # Rows of the sensor parameter block, (row, pack, sensor): reading = quantised(physical * GAIN + OFFSET + SIGMA * noise).

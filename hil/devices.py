@@ -1,0 +1,43 @@
+"""Devices by name: what `--dut` accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from hil.dut import Dut
+from hil.errors import ScenarioError, nearest
+from hil.setup import Setup
+
+Maker = Callable[[Setup, str], Dut]
+
+
+def _emulator(setup: Setup, options: str) -> Dut:
+    from hil.dut.emulator import Emulator
+
+    if options:
+        raise ScenarioError(f'dut "emulator" takes no options, found "{options}"')
+    return Emulator(setup.settings, setup.rig.dt_ns, setup.rig.bus_free_ns)
+
+
+BUILT_IN: dict[str, tuple[str, Maker]] = {
+    "emulator": ("the built-in firmware, in lockstep and virtual time", _emulator),
+}
+
+
+def makers() -> dict[str, tuple[str, Maker]]:
+    """Name to (what it is, maker); packages add their own through the entry point group nabench.dut."""
+    found = dict(BUILT_IN)
+    for point in entry_points(group="nabench.dut"):
+        maker: Maker = point.load()
+        found[point.name] = ((maker.__doc__ or point.value).strip().splitlines()[0], maker)
+    return found
+
+
+def create(spec: str, setup: Setup) -> Dut:
+    """A device from "name" or "name:options". Raises ScenarioError for an unknown name."""
+    name, _, options = spec.partition(":")
+    known = makers()
+    if name not in known:
+        raise ScenarioError(f'there is no dut "{name}"{nearest(name, known)}')
+    return known[name][1](setup, options)

@@ -1,0 +1,101 @@
+"""A finished run: what was set up, what happened, what was found, and how fast it went."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from hil.judge import overall
+from hil.setup import Setup
+from hil.trace import Trace
+from hil.verdict import Finding, Verdict
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Simulated, processor and wall time of the loop alone [s]."""
+
+    simulated_s: float
+    cpu_s: float
+    wall_s: float
+
+    @property
+    def x_real_time(self) -> float:
+        """Simulated time over wall time."""
+        return self.simulated_s / self.wall_s if self.wall_s > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of one scenario. speed: None when the run was loaded from its folder."""
+
+    setup: Setup
+    trace: Trace
+    findings: list[Finding]
+    speed: Speed | None
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return self.setup.inputs.scenario.name
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the run."""
+        return overall(self.findings)
+
+    def assumptions(self) -> list[str]:
+        """What the verdict rests on without a source: tables and rows marked as assumptions."""
+        i = self.setup.inputs
+        rows = [f"pack {i.pack.name}, {text}" for text in i.pack.assumptions()]
+        rows += [f"cell {i.cell.name}, {text}" for text in i.cell.assumptions()]
+        rows += [f"calibration {i.calibration.name}, {text}" for text in i.calibration.assumptions()]
+        used = {finding.requirement for finding in self.findings}
+        required = [r for r in i.requirements.requirement if r.id in used and r.source.startswith("assumption")]
+        rows += [f"requirement {r.id}: {r.source}" for r in required]
+        return rows
+
+    def result(self) -> dict[str, Any]:
+        """Contents of result.json: equal runs give equal bytes."""
+        s = self.setup.inputs.scenario
+        return {
+            "format": 1,
+            "scenario": s.name,
+            "title": s.title,
+            "verdict": self.verdict.name,
+            "findings": [finding.as_dict() for finding in self.findings],
+            "requirements": sorted({row.requirement for row in s.expect}),
+            "duration_s": self.trace.n_ticks * self.trace.dt_ns / 1e9,
+            "tick_ns": self.trace.dt_ns,
+            "assumptions": self.assumptions(),
+            **self.trace.info,
+        }
+
+
+def result_text(record: RunRecord) -> str:
+    """result.json as text."""
+    return json.dumps(record.result(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def input_files(setup: Setup) -> dict[str, Any]:
+    """Every file that went into a run: "kind:name as written" to path, the scenario first."""
+    i, s = setup.inputs, setup.inputs.scenario
+    calibration = s.calibration if s.calibration is not None else i.pack.calibration
+    found = {
+        "scenario:": i.path,
+        f"pack:{s.pack}": i.pack_path,
+        f"cell:{i.pack.cell}": i.cell_path,
+        f"calibration:{calibration}": i.calibration_path,
+        f"requirements:{s.requirements}": i.requirements_path,
+        f"network:{s.network}": setup.network.paths[0],
+    }
+    found.update({f"data:{path.name}": path for path in setup.network.paths[1:]})
+    found.update({f"data:{name}": path for name, path in setup.data_files})
+    return found
+
+
+def fingerprint(setup: Setup) -> dict[str, str]:
+    """SHA-256 of every file that went in, by "kind:name"."""
+    return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in sorted(input_files(setup).items())}

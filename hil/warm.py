@@ -1,0 +1,76 @@
+"""Compile the kernels before they are needed, on two cores, and say so.
+
+Compiling takes a quarter of a minute, once for each version and processor; afterwards the cache serves every process.
+Half of the kernels are compiled in a second process into the same cache.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from firmware_sim import jit
+
+if TYPE_CHECKING:
+    from hil.setup import Setup
+
+_DONE = "compiled"
+
+
+def is_warm() -> bool:
+    """True when nothing is left to compile, or when kernels are interpreted."""
+    return not jit.is_compiled() or (jit.CACHE_FOLDER / _DONE).exists()
+
+
+def warm(say: Callable[[str], None]) -> None:
+    """Compile what a staged run needs. say: told once, before it begins, when it will take time."""
+    if is_warm():
+        return
+    say("compiling kernels for this machine; once, about 20 s")
+    with subprocess.Popen([sys.executable, "-m", "hil.warm"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as helper:
+        bench_side()
+        helper.wait()
+    device_side()
+    (jit.CACHE_FOLDER / _DONE).touch()
+
+
+def _example() -> Setup:
+    from hil import files, scenario, setup
+
+    path = next(iter(files.shipped("scenario").values()))
+    return setup.build(scenario.load(path))
+
+
+def bench_side() -> None:
+    """Run each stage of the bench once."""
+    from firmware_sim.wire.layout import Events, Image
+
+    built = _example()
+    rig = built.rig
+    for _ in range(2):
+        rig.advance()
+        rig.sense()
+        rig.send()
+        rig.answer(Image.empty(built.network.from_dut, rig.plant.n_packs), Events.empty())
+        rig.record()
+
+
+def device_side() -> None:
+    """Run the firmware and the decoder of the judge once."""
+    import numpy as np
+
+    from firmware_sim.wire.layout import Events, Image
+    from hil import journal
+    from hil.dut.emulator import Emulator
+    from hil.wirelog import WireLog
+
+    built = _example()
+    dut = Emulator(built.settings, built.rig.dt_ns, built.rig.bus_free_ns)
+    dut.exchange(0, Image.empty(built.network.to_dut, 1), Events.empty())
+    WireLog(np.zeros((0, journal.n_columns(1)), np.int64), built.network).series("BMS_State")
+
+
+if __name__ == "__main__":
+    device_side()

@@ -1,13 +1,14 @@
-"""State of charge of each cell: an extended Kalman filter over SOC, two RC pairs and hysteresis.
+"""State of charge of each cell: an extended Kalman filter over SOC, two RC pairs, hysteresis and a resistance scale.
 
-State z (SOC), u1, u2 [V], h (-1 after discharge ... +1 after charge), all decaying on their own, so the transition matrix is
-diagonal and the symmetric covariance (P00 ... P33) is unrolled. Measurement:
+State z (SOC), u1, u2 [V], h (-1 after discharge ... +1 after charge), rho (resistance of this cell relative to the tables);
+each moves on its own, so the transition matrix is diagonal and the symmetric covariance (P00 ... P44) is unrolled.
 
-    V = U(x) + M(x) h + dU/dT(x) (T - 25) - u1 - u2 - I R0,    x = 1 - (1 - z) / reach(T), not below 0 unless z is
+    V = U(x) + M(x) h + dU/dT(x) (T - 25) - rho (u1 + u2 + I R0),    x = 1 - (1 - z) / reach(T), not below 0 unless z is
 
 What mattered on measured data: model error is correlated, not white, so a sample is worth little (MODEL_V2S is an
-equivalent noise density in V^2 s), and a resistance that is wrong by R_ERROR_SHARE must widen the noise under load.
-Between samples the filter counts charge. A cell without valid samples goes on counting and its variance grows.
+equivalent noise density in V^2 s), and resistance differs from cell to cell and with temperature, so it is estimated and
+what is left of its error (R_ERROR_SHARE) widens the noise under load. Between samples the filter counts charge. A cell
+without valid samples goes on counting and its variance grows.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64, I64, U8
 
 _ZERO_DEGC_K = 273.15
+_RHO_LOW, _RHO_HIGH = 0.3, 3.0
 
 
 @kernel
@@ -67,13 +69,15 @@ def seed(cell: F64, p: int, i: int, real: F64, curves: F64, stored: bool) -> Non
     if stored:
         z = cell[st.NVM_Z, p, i]
         sigma = math.sqrt(cell[st.NVM_VAR, p, i]) + real[cfg.STORED_SIGMA]
-    for row in range(st.Z, st.P33 + 1):
+    for row in range(st.Z, st.P44 + 1):
         cell[row, p, i] = 0.0
     cell[st.Z, p, i] = z
+    cell[st.RHO, p, i] = 1.0
     cell[st.P00, p, i] = sigma * sigma
     cell[st.P11, p, i] = 1e-6
     cell[st.P22, p, i] = 1e-6
     cell[st.P33, p, i] = real[cfg.HYST_SIGMA] * real[cfg.HYST_SIGMA]
+    cell[st.P44, p, i] = real[cfg.RHO_SIGMA] * real[cfg.RHO_SIGMA]
 
 
 @kernel
@@ -89,6 +93,8 @@ def predict(cell: F64, p: int, current_A: float, dt_s: float, real: F64) -> None
     q_z = 2.0 * rate * rate * real[cfg.CURRENT_CORRELATION_S] * dt_s
     q_u = real[cfg.RC_NOISE_V2_PER_S] * dt_s
     q_h = (1.0 - dh * dh) * real[cfg.HYST_SIGMA] * real[cfg.HYST_SIGMA]
+    q_rho = real[cfg.RHO_WALK_PER_S] * dt_s
+    most_rho = real[cfg.RHO_SIGMA] * real[cfg.RHO_SIGMA]
     for i in range(cell.shape[2]):
         cell[st.Z, p, i] -= dz
         cell[st.U1, p, i] = cell[st.U1, p, i] * d1 + (1.0 - d1) * cell[st.R1, p, i] * current_A
@@ -101,9 +107,13 @@ def predict(cell: F64, p: int, current_A: float, dt_s: float, real: F64) -> None
         cell[st.P11, p, i] = cell[st.P11, p, i] * d1 * d1 + q_u
         cell[st.P12, p, i] *= d1 * d2
         cell[st.P13, p, i] *= d1 * dh
+        cell[st.P14, p, i] *= d1
         cell[st.P22, p, i] = cell[st.P22, p, i] * d2 * d2 + q_u
         cell[st.P23, p, i] *= d2 * dh
+        cell[st.P24, p, i] *= d2
         cell[st.P33, p, i] = cell[st.P33, p, i] * dh * dh + q_h
+        cell[st.P34, p, i] *= dh
+        cell[st.P44, p, i] = min(cell[st.P44, p, i] + q_rho, most_rho)
 
 
 @kernel
@@ -114,44 +124,52 @@ def correct(cell: F64, p: int, i: int, current_A: float, sample_s: float, real: 
     at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
     g = int(at)
     f = at - g
-    h = cell[st.H, p, i]
+    h, rho = cell[st.H, p, i], cell[st.RHO, p, i]
     mean_rise = curves[cfg.MEAN_V, g + 1] - curves[cfg.MEAN_V, g]
     half_rise = curves[cfg.HALF_V, g + 1] - curves[cfg.HALF_V, g]
     half_V = curves[cfg.HALF_V, g] + f * half_rise
     dudt = curves[cfg.DUDT, g] + f * (curves[cfg.DUDT, g + 1] - curves[cfg.DUDT, g])
-    drop_V = current_A * cell[st.R0, p, i]
-    expected_V = curves[cfg.MEAN_V, g] + f * mean_rise + half_V * h + dudt * (cell[st.TEMP, p, i] - 25.0) - drop_V
-    expected_V -= cell[st.U1, p, i] + cell[st.U2, p, i]
+    temp_degC = cell[st.TEMP, p, i]
+    mean_V = curves[cfg.MEAN_V, g] + f * mean_rise + dudt * (temp_degC - 25.0)
+    drop_V = current_A * cell[st.R0, p, i] + cell[st.U1, p, i] + cell[st.U2, p, i]
+    innovation_V = cell[st.VOLT, p, i] - (mean_V + half_V * h - rho * drop_V)
     slope = (mean_rise + half_rise * h) / (cfg.X_STEP * cell[st.REACH, p, i])
 
-    # gain = P H' / (H P H' + noise) with H = (slope, -1, -1, half)
-    p00, p01, p02, p03 = cell[st.P00, p, i], cell[st.P01, p, i], cell[st.P02, p, i], cell[st.P03, p, i]
-    p11, p12, p13 = cell[st.P11, p, i], cell[st.P12, p, i], cell[st.P13, p, i]
-    p22, p23, p33 = cell[st.P22, p, i], cell[st.P23, p, i], cell[st.P33, p, i]
-    a0 = p00 * slope - p01 - p02 + p03 * half_V
-    a1 = p01 * slope - p11 - p12 + p13 * half_V
-    a2 = p02 * slope - p12 - p22 + p23 * half_V
-    a3 = p03 * slope - p13 - p23 + p33 * half_V
+    # gain = P H' / (H P H' + noise) with H = (slope, -rho, -rho, half, -drop)
+    p00, p01, p02, p03, p04 = cell[st.P00, p, i], cell[st.P01, p, i], cell[st.P02, p, i], cell[st.P03, p, i], cell[st.P04, p, i]
+    p11, p12, p13, p14 = cell[st.P11, p, i], cell[st.P12, p, i], cell[st.P13, p, i], cell[st.P14, p, i]
+    p22, p23, p24 = cell[st.P22, p, i], cell[st.P23, p, i], cell[st.P24, p, i]
+    p33, p34, p44 = cell[st.P33, p, i], cell[st.P34, p, i], cell[st.P44, p, i]
+    a0 = p00 * slope - (p01 + p02) * rho + p03 * half_V - p04 * drop_V
+    a1 = p01 * slope - (p11 + p12) * rho + p13 * half_V - p14 * drop_V
+    a2 = p02 * slope - (p12 + p22) * rho + p23 * half_V - p24 * drop_V
+    a3 = p03 * slope - (p13 + p23) * rho + p33 * half_V - p34 * drop_V
+    a4 = p04 * slope - (p14 + p24) * rho + p34 * half_V - p44 * drop_V
     sigma_V = real[cfg.CELL_SIGMA_V]
-    wrong_V = real[cfg.R_ERROR_SHARE] * (math.fabs(drop_V) + math.fabs(cell[st.U1, p, i]) + math.fabs(cell[st.U2, p, i]))
+    wrong_V = real[cfg.R_ERROR_SHARE] * drop_V
     noise = sigma_V * sigma_V + (real[cfg.MODEL_V2S] + wrong_V * wrong_V) / sample_s
-    s = slope * a0 - a1 - a2 + half_V * a3 + noise
-    innovation_V = cell[st.VOLT, p, i] - expected_V
-    k0, k1, k2, k3 = a0 / s, a1 / s, a2 / s, a3 / s
-    cell[st.Z, p, i] = min(max(cell[st.Z, p, i] + k0 * innovation_V, -0.05), 1.05)
+    s = slope * a0 - rho * (a1 + a2) + half_V * a3 - drop_V * a4 + noise
+    k0, k1, k2, k3, k4 = a0 / s, a1 / s, a2 / s, a3 / s, a4 / s
+    cell[st.Z, p, i] = min(max(z + k0 * innovation_V, -0.05), 1.05)
     cell[st.U1, p, i] += k1 * innovation_V
     cell[st.U2, p, i] += k2 * innovation_V
     cell[st.H, p, i] = min(max(h + k3 * innovation_V, -1.0), 1.0)
+    cell[st.RHO, p, i] = min(max(rho + k4 * innovation_V, _RHO_LOW), _RHO_HIGH)
     cell[st.P00, p, i] = max(p00 - k0 * a0, 1e-10)
     cell[st.P01, p, i] = p01 - k0 * a1
     cell[st.P02, p, i] = p02 - k0 * a2
     cell[st.P03, p, i] = p03 - k0 * a3
+    cell[st.P04, p, i] = p04 - k0 * a4
     cell[st.P11, p, i] = max(p11 - k1 * a1, 1e-12)
     cell[st.P12, p, i] = p12 - k1 * a2
     cell[st.P13, p, i] = p13 - k1 * a3
+    cell[st.P14, p, i] = p14 - k1 * a4
     cell[st.P22, p, i] = max(p22 - k2 * a2, 1e-12)
     cell[st.P23, p, i] = p23 - k2 * a3
+    cell[st.P24, p, i] = p24 - k2 * a4
     cell[st.P33, p, i] = max(p33 - k3 * a3, 1e-8)
+    cell[st.P34, p, i] = p34 - k3 * a4
+    cell[st.P44, p, i] = max(p44 - k4 * a4, 1e-8)
 
 
 @kernel
@@ -159,7 +177,8 @@ def summarise(cell: F64, p: int, r: F64, real: F64, strings: int) -> None:
     """Pack values from the cells' estimates.
 
     The pack is empty when its emptiest cell is and full when its fullest cell is, so with lowest a and highest b
-    SOC = a / (1 - b + a). The band is 1.96 standard deviations of the least certain cell.
+    SOC = a / (1 - b + a). The band is 1.96 standard deviations of the least certain cell, with BAND_FLOOR for what the
+    filter cannot know: how far cells of one kind differ.
     """
     low, high, spread = 2.0, -1.0, 0.0
     available, remaining = 2.0, 2.0
@@ -174,7 +193,7 @@ def summarise(cell: F64, p: int, r: F64, real: F64, strings: int) -> None:
     r[st.SOC_MIN, p] = low
     r[st.SOC_MAX, p] = high
     r[st.SOC, p] = low / (1.0 - high + low)
-    r[st.SOC_BAND, p] = 1.96 * math.sqrt(spread)
+    r[st.SOC_BAND, p] = 1.96 * math.sqrt(spread + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR])
     r[st.SOC_AVAILABLE, p] = available
     r[st.REMAINING_AH, p] = remaining * real[cfg.CAPACITY_AH] * strings
 

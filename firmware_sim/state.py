@@ -14,13 +14,13 @@ from firmware_sim.types import F64, I64, U8
 
 # Rows of `cell`, (row, pack, cell): the filter of each cell, its belief tables at this temperature, its last sample.
 (
-    Z, U1, U2, H,
-    P00, P01, P02, P03, P11, P12, P13, P22, P23, P33,
+    Z, U1, U2, H, RHO,
+    P00, P01, P02, P03, P04, P11, P12, P13, P14, P22, P23, P24, P33, P34, P44,
     R0, R1, R2, REACH,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
     NVM_Z, NVM_VAR,
-) = range(24)  # fmt: skip
-N_CELL = 24
+) = range(30)  # fmt: skip
+N_CELL = 30
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)

@@ -196,6 +196,9 @@ class Filter(Sourced):
     stored_sigma: Annotated[float, Field(ge=0)]
     hysteresis_sigma: Positive
     rc_noise_V2_per_s: Annotated[float, Field(ge=0)]
+    resistance_sigma: Annotated[float, Field(ge=0, le=1)]
+    resistance_walk_per_s: Annotated[float, Field(ge=0)]
+    band_floor: Annotated[float, Field(ge=0, le=0.2)]
 
 
 class Calibration(files.Document):
@@ -407,6 +410,9 @@ def _real(c: Calibration) -> Any:
         cfg.HYST_SIGMA: f.hysteresis_sigma,
         cfg.RC_NOISE_V2_PER_S: f.rc_noise_V2_per_s,
         cfg.STORED_SIGMA: f.stored_sigma,
+        cfg.RHO_SIGMA: f.resistance_sigma,
+        cfg.RHO_WALK_PER_S: f.resistance_walk_per_s,
+        cfg.BAND_FLOOR: f.band_floor,
         cfg.REST_A: c.plausibility.rest_A,
         cfg.PRE_LINK_SHARE: c.precharge.link_share,
         cfg.PRE_END_A: c.precharge.end_A,

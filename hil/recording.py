@@ -94,7 +94,7 @@ def load(recording: Recording, near: Path) -> tuple[Path, F64, list[Leg]]:
     out[:, replay.TIME_S] = scaled[:, 0] - scaled[0, 0] + recording.start_s
     out[:, replay.VOLT] = scaled[:, 1]
     out[:, replay.AMPS] = scaled[:, 2] * (1.0 if recording.current.positive == "discharge" else -1.0)
-    out[:, replay.DEGC] = scaled[:, 3] if recording.temperature is not None else recording.temperature_degC
+    out[:, replay.DEGC] = scaled[:, 3] if recording.temperature is not None else np.nan
     legs = find_legs(out, recording.full_V, recording.empty_V)
     out[:, replay.SOC] = np.nan
     for leg in legs:

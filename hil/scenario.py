@@ -116,8 +116,8 @@ class CurrentColumn(Column):
 class Recording(files.FileModel):
     """A recording that takes the place of cell 0.
 
-    time, voltage, current: columns, scaled to s, V, A.  temperature: column in degC, or temperature_degC when it was not
-    logged.  start_s: scenario time at which it begins.  full_V, empty_V: legs between these ends are scored against their
+    time, voltage, current: columns, scaled to s, V, A.  temperature: column in degC; or, when it was not logged,
+    temperature_degC of the surroundings, in which the bench lets the cell warm as its model does.  start_s: scenario time at which it begins.  full_V, empty_V: legs between these ends are scored against their
     own throughput; reference_uncertainty is what is known of that reference.
     """
 

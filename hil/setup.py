@@ -85,7 +85,8 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
         np.concatenate([np.zeros((0, 3)), *(f.numbers for f in bound)]),
         n_packs,
     )
-    initial = plant.Initial(s.initial.soc, s.initial.temperature_degC)
+    stated_degC = s.recording.temperature_degC if s.recording is not None else None
+    initial = plant.Initial(s.initial.soc, s.initial.temperature_degC if stated_degC is None else stated_degC)
     built = plant.build(pack, inputs.cell, initial, dt_ns, seed, n_packs)
     feed = RigInputs(demand, _requests(inputs), samples)
     rig = Rig(built, net, table, feed, seed, max(s.record.cells_every_ms // s.tick_ms, 1))

@@ -1,6 +1,7 @@
 """A recording in place of cell 0: its measured voltage, current and temperature, sample by sample.
 
-The other cells, contactors and link are simulated at the recorded current. Between samples the last one holds.
+The other cells, contactors and link are simulated at the recorded current. Between samples the last one holds. Where the
+recording has no temperature, cell 0 warms as the plant's cell does at that current in the stated surroundings.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from firmware_sim.types import F64
 from hil.plant import pack as pk
 from hil.plant.cell import CAPACITY_AH, Q_AH, TEMP_DEGC, TERMINAL_V
 
-# Columns of a recording, (sample, column). TIME_S: since the run began, rising.  SOC: the reference, NaN where there is none.
+# Columns of a recording, (sample, column). TIME_S: since the run began, rising.  DEGC: NaN where it was not logged.  SOC: the
+# reference, NaN where there is none.
 TIME_S, VOLT, AMPS, DEGC, SOC = range(5)
 N_REPLAY_COLUMNS = 5
 
@@ -41,6 +43,7 @@ def impose(replay: F64, cells: F64, par: F64, pack: F64) -> None:
         row = int(pack[pk.REPLAY_ROW, p])
         pack[pk.PACK_V, p] += replay[row, VOLT] - cells[TERMINAL_V, p, 0, 0]
         cells[TERMINAL_V, p, 0, 0] = replay[row, VOLT]
-        cells[TEMP_DEGC, p, 0, 0] = replay[row, DEGC]
+        if not math.isnan(replay[row, DEGC]):
+            cells[TEMP_DEGC, p, 0, 0] = replay[row, DEGC]
         if not math.isnan(replay[row, SOC]):
             cells[Q_AH, p, 0, 0] = replay[row, SOC] * par[CAPACITY_AH, p, 0, 0]

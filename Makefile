@@ -1,0 +1,80 @@
+# make help: what there is.   Everything runs in an environment of its own, .venv, that make creates.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.run-installed
+DEV_STAMP := $(VENV)/.dev-installed
+TESTS ?= tests examples/pytest_suite
+# what is run again interpreted and with bounds checks
+REDUCED := tests/firmware_sim tests/hil/plant/test_plant.py tests/hil/test_gears.py
+
+.PHONY: help demo test check bench docs format lint types floors wheel reduced picture clean
+
+help:
+	@echo "make demo    install into $(VENV) and run the main job; prints the verdict and where the report lies"
+	@echo "make test    install everything and run the tests"
+	@echo "make check   every gate: format, lint, types, import floors, docs, wheel and smoke run, tests"
+	@echo "make bench   speed table, ratios against the obvious design"
+	@echo "make docs    build the documentation into site/"
+	@echo "make picture the picture of the report in the README (needs chromium)"
+	@echo "make clean   remove $(VENV) and everything built"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "nabench needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUN_STAMP): $(BIN)/python requirements/run.txt requirements/build.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): $(RUN_STAMP) requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(RUN_STAMP)
+	$(BIN)/nabench run cell-overvoltage-sense
+
+test: $(DEV_STAMP)
+	$(BIN)/python -m pytest -n 2 $(TESTS)
+
+check: format lint types floors docs wheel reduced test
+	@echo "all gates passed"
+
+format: $(DEV_STAMP)
+	$(BIN)/ruff format --check .
+
+lint: $(DEV_STAMP)
+	$(BIN)/ruff check .
+
+types: $(DEV_STAMP)
+	$(BIN)/mypy
+
+floors: $(DEV_STAMP)
+	$(BIN)/lint-imports
+
+docs: $(DEV_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site
+
+wheel: $(DEV_STAMP)
+	rm -rf dist build/smoke
+	$(BIN)/python -m build --wheel --no-isolation --outdir dist .
+	$(PYTHON) -m venv build/smoke
+	build/smoke/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	build/smoke/bin/python -m pip install --quiet --disable-pip-version-check --no-deps dist/*.whl
+	cd build/smoke && bin/nabench run cell-overvoltage-sense --out runs && bin/nabench judge runs/cell-overvoltage-sense
+
+reduced: $(DEV_STAMP)
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -n 2 -m "not compiled_only" $(REDUCED)
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -n 2 $(REDUCED)
+
+bench: $(RUN_STAMP)
+	$(BIN)/nabench bench
+
+picture: $(DEV_STAMP)
+	$(BIN)/python tools/picture.py
+
+clean:
+	rm -rf $(VENV) build dist site nabench-runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -105,7 +105,7 @@ def step(
     cell: F64, ntc: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64, known: U8, out: F64,
     sender: I64, bus_free_ns: I64,
     limits: I64, thresholds: F64, settings: I64, reals: F64, power: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
-    rx: I64, tx: I64, cell_map: I64, ntc_map: I64,
+    rx: I64, tx: I64, tx_scale: F64, cell_map: I64, ntc_map: I64,
     rx_signals: I64, rx_scales: F64, rx_slots: I64, rx_blank: I64,
     tx_signals: I64, tx_scales: F64, tx_slots: I64, tx_blank: I64,
     tx_words: I64, tx_meta: I64,
@@ -134,6 +134,7 @@ def step(
     )
     for p in range(whole.shape[1]):
         whole[st.UP_NS, p] += dt_ns
+        whole[st.UP_S, p] = min(whole[st.UP_NS, p] // 1_000_000_000, 65535)
         soa.current(real, whole, link, valid, value, q, known, rx, rx_signals, settings, reals, p)
         soa.cells(cell, real, whole, link, valid, value, q, known, cell_map, settings, reals, p)
         soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
@@ -145,10 +146,10 @@ def step(
         )
         request = _request(value, valid, q, whole, rx, settings, p)
         diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)
-        sop.step(real, whole, power, reals, p)
+        sop.step(real, whole, power, reals, cell.shape[2] // settings[cfg.N_STRINGS], p)
         mode.step(real, whole, value, rx, settings, reals, request, ready, p, dt_ns)
         _save(cell, whole, settings, p, dt_ns)
-        transmit.fill(cell, real, whole, limit, out, tx, limits, settings, reals, p)
+        transmit.fill(cell, real, whole, limit, out, tx, tx_scale, limits, p)
     send_due(t_ns, out, bus_free_ns, sender, tx_signals, tx_scales, tx_slots, tx_blank, tx_words, tx_meta)
     for p in range(whole.shape[1]):
         if whole[st.UP_NS, p] < settings[cfg.BOOT_NS]:

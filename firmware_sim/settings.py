@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from firmware_sim import state as st
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import Layout
 
@@ -61,14 +62,47 @@ N_RX_ROLES = 13
 # Rows of `cell_map`, (row, cell), and of `ntc_map`, (row, sensor).
 MAP_SIGNAL, MAP_SLOT, MAP_NTC = range(3)
 
-# Sent signals by role; `tx` holds the signal's row in the tx layout, -1 where the network has none.
-(
-    TX_PLUS, TX_MINUS, TX_PRE, TX_STATE, TX_FAULT_CODE, TX_WORST_TIER, TX_PENDING, TX_CHARGE_OK, TX_DISCHARGE_OK,
-    TX_TRIES, TX_UPTIME, TX_DISCHARGE_A, TX_CHARGE_A, TX_CHARGE_V, TX_DISCHARGE_V, TX_SOC, TX_SOC_MIN, TX_SOC_MAX,
-    TX_SOC_BAND, TX_SOC_AVAILABLE, TX_REMAINING, TX_CURRENT, TX_PACK_V, TX_LINK_V, TX_CELL_MAX, TX_CELL_MIN,
-    TX_CELL_MAX_AT, TX_CELL_MIN_AT, TX_TEMP_MAX, TX_TEMP_MIN, TX_TEMP_MAX_AT, TX_TEMP_MIN_AT, TX_CELL_SOC,
-) = range(33)  # fmt: skip
-N_TX_ROLES = 33
+# What the firmware sends: (name, block, row, factor, offset, needs a started estimator). REAL and WHOLE are blocks of the
+# state; a row of CELL goes out for every cell, from the named signal on. `tx` holds one line for each that the network has.
+REAL, WHOLE, CELL = range(3)
+OUTPUTS = (
+    ("BMS_MainPlusCommand", WHOLE, st.PLUS, 1.0, 0.0, False),
+    ("BMS_MainMinusCommand", WHOLE, st.MINUS, 1.0, 0.0, False),
+    ("BMS_PrechargeCommand", WHOLE, st.PRE, 1.0, 0.0, False),
+    ("BMS_State", WHOLE, st.STATE, 1.0, 0.0, False),
+    ("BMS_FaultCode", WHOLE, st.FAULT_CODE, 1.0, 0.0, False),
+    ("BMS_WorstTier", WHOLE, st.WORST_TIER, 1.0, 0.0, False),
+    ("BMS_ReactionPending", WHOLE, st.PENDING, 1.0, 0.0, False),
+    ("BMS_ChargeAllowed", WHOLE, st.NO_CHARGE, -1.0, 1.0, False),
+    ("BMS_DischargeAllowed", WHOLE, st.NO_DISCHARGE, -1.0, 1.0, False),
+    ("BMS_PrechargeTries", WHOLE, st.TRIES, 1.0, 0.0, False),
+    ("BMS_Uptime", WHOLE, st.UP_S, 1.0, 0.0, False),
+    ("BMS_DischargeCurrentLimit", REAL, st.DISCHARGE_LIMIT_A, 1.0, 0.0, False),
+    ("BMS_ChargeCurrentLimit", REAL, st.CHARGE_LIMIT_A, 1.0, 0.0, False),
+    ("BMS_ChargeVoltageLimit", REAL, st.CHARGE_LIMIT_V, 1.0, 0.0, False),
+    ("BMS_DischargeVoltageLimit", REAL, st.DISCHARGE_LIMIT_V, 1.0, 0.0, False),
+    ("BMS_Soc", REAL, st.SOC, 100.0, 0.0, True),
+    ("BMS_SocMin", REAL, st.SOC_MIN, 100.0, 0.0, True),
+    ("BMS_SocMax", REAL, st.SOC_MAX, 100.0, 0.0, True),
+    ("BMS_SocBand", REAL, st.SOC_BAND, 100.0, 0.0, True),
+    ("BMS_AvailableSoc", REAL, st.SOC_AVAILABLE, 100.0, 0.0, True),
+    ("BMS_RemainingCharge", REAL, st.REMAINING_AH, 1.0, 0.0, True),
+    ("BMS_PackCurrent", REAL, st.CURRENT_A, 1.0, 0.0, True),
+    ("BMS_PackVoltage", REAL, st.STRING_V, 1.0, 0.0, True),
+    ("BMS_LinkVoltage", REAL, st.LINK_V, 1.0, 0.0, True),
+    ("BMS_CellVoltageMax", REAL, st.CELL_MAX_V, 1.0, 0.0, True),
+    ("BMS_CellVoltageMin", REAL, st.CELL_MIN_V, 1.0, 0.0, True),
+    ("BMS_CellMaxIndex", WHOLE, st.CELL_MAX_AT, 1.0, 0.0, True),
+    ("BMS_CellMinIndex", WHOLE, st.CELL_MIN_AT, 1.0, 0.0, True),
+    ("BMS_TemperatureMax", REAL, st.TEMP_MAX_DEGC, 1.0, 0.0, True),
+    ("BMS_TemperatureMin", REAL, st.TEMP_MIN_DEGC, 1.0, 0.0, True),
+    ("BMS_TemperatureMaxIndex", WHOLE, st.TEMP_MAX_AT, 1.0, 0.0, True),
+    ("BMS_TemperatureMinIndex", WHOLE, st.TEMP_MIN_AT, 1.0, 0.0, True),
+    ("CellSoc_000", CELL, st.Z_OUT, 100.0, 0.0, True),
+)
+# Columns of `tx`, and of `tx_scale`.
+OUT_BLOCK, OUT_ROW, OUT_SIGNAL, OUT_NEEDS = range(4)
+OUT_FACTOR, OUT_OFFSET = range(2)
 
 
 @dataclass(frozen=True)
@@ -77,7 +111,7 @@ class Settings:
 
     limits: (n_limits, 11) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
     power: (3, n).  curves: (3, 301).  ln_r: (3 n, 101).  nodes: (3, n).  n_nodes: (2,) int64, temperatures of
-    ln_r and points of reach.  rx, tx: roles.  cell_map: (3, n_cells).  ntc_map: (2, n_ntc).  slot_group: (n_rx_slots,).
+    ln_r and points of reach.  rx: roles.  cell_map: (3, n_cells).  ntc_map: (2, n_ntc).  slot_group: (n_rx_slots,).
     rx_layout, tx_layout: wire tables.  codes: names of the limit rows.
     """
 
@@ -92,6 +126,7 @@ class Settings:
     n_nodes: I64
     rx: I64
     tx: I64
+    tx_scale: F64
     cell_map: I64
     ntc_map: I64
     rx_layout: Layout

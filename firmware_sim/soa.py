@@ -123,14 +123,14 @@ def cells(
         q[CELL_V_MAX, p], q[CELL_V_MIN, p] = high, low
         q[CELL_SPREAD, p] = max(high - average, average - low)
     if all_there == 1:
-        real[st.CELL_SUM_V, p] = total
+        real[st.STRING_V, p] = total / settings[cfg.N_STRINGS]
     known[CELL_V_MAX, p] = known[CELL_V_MIN, p] = known[CELL_SPREAD, p] = some
     q[CELL_AGE, p] = oldest_ns * 1e-6
     q[CELL_INVALID, p] = n_invalid
     q[CELL_STUCK, p] = longest_ns * 1e-9
     known[CELL_AGE, p] = known[CELL_INVALID, p] = known[CELL_STUCK, p] = 1
     pack_V = real[st.PACK_V, p]
-    q[PACK_MISMATCH, p] = math.fabs(pack_V - total) / max(pack_V, 1.0) if all_there == 1 else 0.0
+    q[PACK_MISMATCH, p] = math.fabs(pack_V - total / settings[cfg.N_STRINGS]) / max(pack_V, 1.0) if all_there == 1 else 0.0
     known[PACK_MISMATCH, p] = min(known[PACK_MISMATCH, p], all_there)
 
 

@@ -184,6 +184,7 @@ def summarise(cell: F64, p: int, r: F64, real: F64, strings: int) -> None:
     available, remaining = 2.0, 2.0
     for i in range(cell.shape[2]):
         z = min(max(cell[st.Z, p, i], 0.0), 1.0)
+        cell[st.Z_OUT, p, i] = z
         low, high = min(low, z), max(high, z)
         spread = max(spread, cell[st.P00, p, i])
         reach = cell[st.REACH, p, i]

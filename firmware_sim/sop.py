@@ -23,8 +23,10 @@ def table(power: F64, row: int, temp_degC: float) -> float:
 
 
 @kernel
-def step(real: F64, whole: I64, power: F64, reals: F64, p: int) -> None:
-    """Fill DISCHARGE_LIMIT_A and CHARGE_LIMIT_A, both magnitudes, from the worst temperature and the worst cell."""
+def step(real: F64, whole: I64, power: F64, reals: F64, series: int, p: int) -> None:
+    """Fill the current limits, both magnitudes, from the worst temperature and the worst cell, and the voltage window."""
+    real[st.CHARGE_LIMIT_V, p] = series * reals[cfg.CHARGE_MAX_V]
+    real[st.DISCHARGE_LIMIT_V, p] = series * reals[cfg.DISCHARGE_MIN_V]
     hot, cold = real[st.TEMP_MAX_DEGC, p], real[st.TEMP_MIN_DEGC, p]
     discharge_A = min(table(power, cfg.POWER_DISCHARGE_A, hot), table(power, cfg.POWER_DISCHARGE_A, cold))
     charge_A = min(table(power, cfg.POWER_CHARGE_A, hot), table(power, cfg.POWER_CHARGE_A, cold))

@@ -18,9 +18,9 @@ from firmware_sim.types import F64, I64, U8
     P00, P01, P02, P03, P04, P11, P12, P13, P14, P22, P23, P24, P33, P34, P44,
     R0, R1, R2, REACH,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
-    NVM_Z, NVM_VAR,
-) = range(30)  # fmt: skip
-N_CELL = 30
+    Z_OUT, NVM_Z, NVM_VAR,
+) = range(31)  # fmt: skip
+N_CELL = 31
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)
@@ -28,21 +28,21 @@ N_NTC = 2
 
 # Rows of `real`, (row, pack).
 (
-    CURRENT_A, PACK_V, LINK_V, CELL_SUM_V, SOC, SOC_MIN, SOC_MAX, SOC_BAND, SOC_AVAILABLE, REMAINING_AH,
+    CURRENT_A, PACK_V, LINK_V, STRING_V, SOC, SOC_MIN, SOC_MAX, SOC_BAND, SOC_AVAILABLE, REMAINING_AH,
     DISCHARGE_LIMIT_A, CHARGE_LIMIT_A, CELL_MAX_V, CELL_MIN_V, TEMP_MAX_DEGC, TEMP_MIN_DEGC,
-    EDGE_A, EDGE_V, DIRECTION_SCORE,
-) = range(19)  # fmt: skip
-N_REAL = 19
+    EDGE_A, EDGE_V, DIRECTION_SCORE, CHARGE_LIMIT_V, DISCHARGE_LIMIT_V,
+) = range(21)  # fmt: skip
+N_REAL = 21
 
 # Rows of `whole`, (row, pack), int64.
 (
-    STATE, STATE_NS, PHASE, PHASE_NS, PLUS, MINUS, PRE, TARGET, TRIES, RETRY_NS, RESET_LEVEL, RESET_EDGE,
+    STATE, STATE_NS, PHASE, PHASE_NS, PLUS, MINUS, PRE, TARGET, TRIES, WAS_LOW, RESET_LEVEL, RESET_EDGE,
     OPEN_NOW, NO_CHARGE, NO_DISCHARGE, FAULT_CODE, WORST_TIER, PENDING, UP_NS, OPEN_NS, COMMAND_NS,
     PRECHARGE_FAILED, PRECHARGE_TOO_FAST, INIT_TIMEOUT, DATA_READY_NS,
     CELL_MAX_AT, CELL_MIN_AT, TEMP_MAX_AT, TEMP_MIN_AT, IS_SEEDED,
-    NVM_SAVED, NVM_WRITES,
-) = range(32)  # fmt: skip
-N_WHOLE = 32
+    UP_S, NVM_SAVED, NVM_WRITES,
+) = range(33)  # fmt: skip
+N_WHOLE = 33
 
 # Rows of `limit`, (row, pack, limit row), int64. TIMER_NS is -1 while the condition is good.
 TIMER_NS, ACTIVE, ACTIVE_NS, NVM_LATCHED = range(4)

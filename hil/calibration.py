@@ -51,6 +51,7 @@ _REACTIONS = {
     "stop": cfg.STOP_BOTH,
     "open": cfg.OPEN,
 }
+_FLOAT_ROOM = 1e-9
 _LATCHES = {"no": cfg.NO_LATCH, "until_reset": cfg.UNTIL_RESET, "survives_power_loss": cfg.SURVIVES}
 
 
@@ -256,15 +257,6 @@ _RX_ROLES = (
     "PackIO_PrechargeFeedback", "PackIO_Hvil", "PackIO_EmergencyLine", "PackIO_SupplyVoltage", "PackIO_Insulation",
     "Vehicle_ModeRequest", "Vehicle_FaultReset", "Vehicle_ChargerConnected",
 )  # fmt: skip
-_TX_ROLES = (
-    "BMS_MainPlusCommand", "BMS_MainMinusCommand", "BMS_PrechargeCommand", "BMS_State", "BMS_FaultCode", "BMS_WorstTier",
-    "BMS_ReactionPending", "BMS_ChargeAllowed", "BMS_DischargeAllowed", "BMS_PrechargeTries", "BMS_Uptime",
-    "BMS_DischargeCurrentLimit", "BMS_ChargeCurrentLimit", "BMS_ChargeVoltageLimit", "BMS_DischargeVoltageLimit", "BMS_Soc",
-    "BMS_SocMin", "BMS_SocMax", "BMS_SocBand", "BMS_AvailableSoc", "BMS_RemainingCharge", "BMS_PackCurrent",
-    "BMS_PackVoltage", "BMS_LinkVoltage", "BMS_CellVoltageMax", "BMS_CellVoltageMin", "BMS_CellMaxIndex",
-    "BMS_CellMinIndex", "BMS_TemperatureMax", "BMS_TemperatureMin", "BMS_TemperatureMaxIndex", "BMS_TemperatureMinIndex",
-    "CellSoc_000",
-)  # fmt: skip
 # Without these the firmware cannot work at all.
 _NEEDED_RX = ("Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
               "PackIO_PrechargeFeedback", "Vehicle_ModeRequest")  # fmt: skip
@@ -315,6 +307,7 @@ def bind(
     ntc_map[cfg.MAP_SLOT] = rx.signals[ntc_map[cfg.MAP_SIGNAL], w.SLOT]
     curves, ln_r, nodes, n_nodes = _belief(calibration.model)
     limits, thresholds = _limits(calibration, codes, sent)
+    outputs = _outputs(sent)
     return cfg.Settings(
         limits=limits,
         thresholds=thresholds,
@@ -326,7 +319,8 @@ def bind(
         nodes=nodes,
         n_nodes=n_nodes,
         rx=np.array([rows.get(name, -1) for name in _RX_ROLES], np.int64),
-        tx=np.array([sent.get(name, -1) for name in _TX_ROLES], np.int64),
+        tx=outputs[0],
+        tx_scale=outputs[1],
         cell_map=cell_map,
         ntc_map=ntc_map,
         rx_layout=rx,
@@ -339,6 +333,14 @@ def _codes(database: Database) -> dict[str, int]:
     """Fault code numbers by name, from the value table of BMS_FaultCode."""
     signal = database.signal("BMS_FaultCode")
     return {str(name): int(number) for number, name in (signal.choices or {}).items() if 0 < int(number) < 255}
+
+
+def _outputs(sent: dict[str, int]) -> tuple[Any, Any]:
+    """Lines of `tx` and `tx_scale` for the outputs that the network has."""
+    rows = [output for output in cfg.OUTPUTS if output[0] in sent]
+    lines = [[block, row, sent[name], int(needs)] for name, block, row, _, _, needs in rows]
+    scales = [[factor, offset] for _, _, _, factor, offset, _ in rows]
+    return np.array(lines, np.int64).reshape(-1, 4), np.array(scales, np.float64).reshape(-1, 2)
 
 
 def _limits(calibration: Calibration, codes: dict[str, int], sent: dict[str, int]) -> tuple[Any, Any]:
@@ -361,7 +363,9 @@ def _limits(calibration: Calibration, codes: dict[str, int], sent: dict[str, int
                 sent.get(f"Diag_{row.code}", -1),
             ]
         )
-        thresholds.append([row.threshold, row.threshold - side * row.hysteresis])
+        # a threshold is a decimal number; what the wire carries of that number may differ by the rounding of a float
+        clear = row.threshold - side * row.hysteresis
+        thresholds.append([value + side * _FLOAT_ROOM * max(abs(value), 1.0) for value in (row.threshold, clear)])
     return np.array(limits, np.int64), np.array(thresholds, np.float64)
 
 

@@ -11,6 +11,8 @@ Hops 4 and 5 are the device. Both gears call these same functions: staged from P
 
 from __future__ import annotations
 
+import numpy as np
+
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8, U16
 from firmware_sim.wire.send import send_due
@@ -19,6 +21,11 @@ from hil.fault import network as network_fault
 from hil.fault import parameter, sensed
 from hil.fault.table import FROM_DUT, TO_DUT
 from hil.plant import pack, replay, sensor
+
+# As typed integers, so that Numba compiles the functions that take them once and not once for each value.
+_TO_DUT, _FROM_DUT = np.int64(journal.TO_DUT), np.int64(journal.FROM_DUT)
+_OFFERED_TO_DUT, _OFFERED_FROM_DUT = np.int64(journal.OFFERED_TO_DUT), np.int64(journal.OFFERED_FROM_DUT)
+_SEAM_TO_DUT, _SEAM_FROM_DUT = np.int64(TO_DUT), np.int64(FROM_DUT)
 
 
 @kernel
@@ -64,11 +71,24 @@ def send(
     offered: (n_slots,) 1 for slots that a network fault touches.  every: (n_slots,) ones.
     """
     send_due(t_ns, values, bus_free_ns, sender, signals, scales, slots, blank, words, meta)
-    journal.write(journal.OFFERED_TO_DUT, offered, words, meta, slots, events, 0, log, log_count)
+    journal.write(_OFFERED_TO_DUT, offered, words, meta, slots, events, 0, log, log_count)
+    event_count[0] = 0
     network_fault.apply(
-        t_ns, t_ns + dt_ns, TO_DUT, rows, numbers, memory, pending[0], n_pending[0], words, meta, events, event_count, slots
+        t_ns,
+        t_ns + dt_ns,
+        _SEAM_TO_DUT,
+        rows,
+        numbers,
+        memory,
+        pending[0],
+        n_pending[0],
+        words,
+        meta,
+        events,
+        event_count,
+        slots,
     )
-    journal.write(journal.TO_DUT, every, words, meta, slots, events, event_count[0], log, log_count)
+    journal.write(_TO_DUT, every, words, meta, slots, events, event_count[0], log, log_count)
 
 
 @kernel
@@ -78,11 +98,23 @@ def answer(
     roles: I64, io_value: F64, io_valid: U8, io_last_ns: I64, block: I64, pack_f: F64,
 ) -> None:  # fmt: skip
     """Take the device's frames, which start at t: note, disturb, note, obey."""
-    journal.write(journal.OFFERED_FROM_DUT, offered, words, meta, slots, events, 0, log, log_count)
+    journal.write(_OFFERED_FROM_DUT, offered, words, meta, slots, events, 0, log, log_count)
     network_fault.apply(
-        t_ns, t_ns + dt_ns, FROM_DUT, rows, numbers, memory, pending[1], n_pending[1], words, meta, events, event_count, slots
+        t_ns,
+        t_ns + dt_ns,
+        _SEAM_FROM_DUT,
+        rows,
+        numbers,
+        memory,
+        pending[1],
+        n_pending[1],
+        words,
+        meta,
+        events,
+        event_count,
+        slots,
     )
-    journal.write(journal.FROM_DUT, every, words, meta, slots, events, event_count[0], log, log_count)
+    journal.write(_FROM_DUT, every, words, meta, slots, events, event_count[0], log, log_count)
     pack_io.obey(t_ns, words, meta, signals, scales, slots, roles, io_value, io_valid, io_last_ns, block, pack_f)
 
 

@@ -7,6 +7,8 @@ a raw value outside the range is not a value.
 
 from __future__ import annotations
 
+import numpy as np
+
 from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64, I64, U8
 from firmware_sim.wire.layout import (
@@ -31,6 +33,7 @@ from firmware_sim.wire.layout import (
     WORD_0,
 )
 
+_SAME = np.int64(0)  # `words` starts where the layout does
 _EXACT = 2251799813685248.0  # 2^51: from here on a float has no half to round
 _HALF_EVEN = 6755399441055744.0  # 1.5 * 2^52: adding it leaves no room for a fraction, so the sum is rounded half to even
 
@@ -62,7 +65,7 @@ def to_raw(value: float, i: int, signals: I64, scales: F64) -> int:
 
 
 @kernel
-def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int) -> None:
+def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int | np.int64) -> None:
     """Put a raw value of any kind into a frame whose bits for it are 0."""
     word, shift, kind, length = signals[i, WORD] - base, signals[i, SHIFT], signals[i, KIND], signals[i, BITS]
     bits = raw & signals[i, MASK]
@@ -82,7 +85,7 @@ def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int) -
 
 
 @kernel
-def _extract_any(i: int, signals: I64, words: I64, p: int, base: int) -> int:
+def _extract_any(i: int, signals: I64, words: I64, p: int, base: int | np.int64) -> int:
     """The raw value of a signal of any kind, sign-extended where it is signed."""
     word, shift, kind, length, mask = (
         signals[i, WORD] - base,
@@ -109,7 +112,7 @@ def _extract_any(i: int, signals: I64, words: I64, p: int, base: int) -> int:
 
 
 @inlined
-def extract(i: int, signals: I64, words: I64, p: int, base: int) -> int:
+def extract(i: int, signals: I64, words: I64, p: int, base: int | np.int64) -> int:
     """The raw value of signal i. base: first word of its slot in the layout minus that in `words`."""
     if signals[i, KIND] == 0:
         raw = (words[p, signals[i, WORD] - base] >> signals[i, SHIFT]) & signals[i, MASK]
@@ -130,7 +133,7 @@ def encode_slot(values: F64, p: int, s: int, signals: I64, scales: F64, slots: I
         if signals[i, KIND] == 0:
             words[p, signals[i, WORD]] |= raw << signals[i, SHIFT]
         else:
-            _insert_any(raw, i, signals, words, p, 0)
+            _insert_any(raw, i, signals, words, p, _SAME)
 
 
 @inlined
@@ -138,7 +141,7 @@ def decode_slot(words: I64, p: int, s: int, signals: I64, scales: F64, slots: I6
     """Read the payload of slot s into values[p, :]; valid[p, i] = 0 and the old value stays where no value was sent."""
     first = slots[s, FIRST]
     for i in range(first, first + slots[s, COUNT]):
-        raw = extract(i, signals, words, p, 0)
+        raw = extract(i, signals, words, p, _SAME)
         if signals[i, RAW_MIN] <= raw <= signals[i, RAW_MAX]:
             values[p, i] = raw * scales[i, SCALE] + scales[i, OFFSET]
             valid[p, i] = 1

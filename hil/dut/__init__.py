@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from firmware_sim.wire.layout import Events, Image
+from hil.clock import Clock
 
 
 class Dut(Protocol):
@@ -26,3 +27,19 @@ class Dut(Protocol):
 
     def close(self) -> None:
         """Leave the device safe and release what it holds."""
+
+
+@runtime_checkable
+class Paced(Protocol):
+    """What a device in wall time has besides: it lives on the bench's clock and says how well times are known.
+
+    late_ns: in each tick, how long after its noted time the last frame left.
+    """
+
+    late_ns: list[int]
+
+    def pace(self, clock: Clock) -> None:
+        """Learn the bench's clock, before the start. Raises BenchError when it is a virtual one."""
+
+    def notes(self) -> dict[str, Any]:
+        """For the trace: stamp_ns (uncertainty of times of arrival), blind (when the link could not be proven), counts."""

@@ -41,12 +41,13 @@ class Emulator:
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
         """One task of the firmware: its frames start when the tick ends."""
         st, s, rx, tx = self.state, self.settings, self.settings.rx_layout, self.settings.tx_layout
+        self.events.count[0] = 0
         bms.step(
             t_ns + self.dt_ns, self.dt_ns, image.words, image.meta, events.rows, events.count, self.spare,
             st.cell, st.ntc, st.real, st.whole, st.limit, st.link, st.value, st.valid, st.quantity, st.known, st.out,
             st.sender, self.bus_free_ns,
-            s.limits, s.thresholds, s.whole, s.real, s.power, s.curves, s.ln_r, s.nodes, s.n_nodes, s.rx, s.tx, s.cell_map,
-            s.ntc_map, rx.signals, rx.scales, rx.slots, rx.blank, tx.signals, tx.scales, tx.slots, tx.blank,
+            s.limits, s.thresholds, s.whole, s.real, s.power, s.curves, s.ln_r, s.nodes, s.n_nodes, s.rx, s.tx, s.tx_scale,
+            s.cell_map, s.ntc_map, rx.signals, rx.scales, rx.slots, rx.blank, tx.signals, tx.scales, tx.slots, tx.blank,
             self.image.words, self.image.meta,
         )  # fmt: skip
         return self.image, self.events

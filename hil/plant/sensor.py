@@ -23,6 +23,10 @@ N_PACK_SENSORS = 5
 # Index vector: signal of each digital input, then of each sensor in the order above; -1 where the network has none.
 MAIN_PLUS, MAIN_MINUS, PRECHARGE, HVIL, EMERGENCY, SUPPLY, INSULATION, COOLANT, FIRST_SENSOR = range(9)
 
+# Where the pack's sensors (but the shunt's temperature) and the lines behind the contactors read.
+_PACK_ROWS = (pk.MEAN_A, pk.PACK_V, pk.LINK_V, pk.CHARGE_AH)
+_LINE_ROWS = (pk.HVIL, pk.EMERGENCY, pk.SUPPLY_V, pk.INSULATION_KOHM, pk.COOLANT_DEGC)
+
 _HALF_EVEN = 6755399441055744.0
 
 
@@ -35,13 +39,6 @@ def _store(values: F64, sensor: F64, gauss: F64, noise: U16, index: I64, p: int,
         if step > 0.0 and math.fabs(x) < 1e9 * step:
             x = ((x / step + _HALF_EVEN) - _HALF_EVEN) * step
         values[p, at] = x
-
-
-@inlined
-def _store_digital(values: F64, index: I64, p: int, line: int, value: float) -> None:
-    at = index[line]
-    if at >= 0:
-        values[p, at] = value
 
 
 @kernel
@@ -72,17 +69,13 @@ def read(
         for j in range(ntc.shape[0]):
             at = ntc[j]
             _store(values, sensor, gauss, noise, index, p, n_sensed + j, cells[TEMP_DEGC, p, at // n_cells, at % n_cells])
-        j = n_sensed + ntc.shape[0]
-        _store(values, sensor, gauss, noise, index, p, j + SHUNT_A, pack[pk.MEAN_A, p])
-        _store(values, sensor, gauss, noise, index, p, j + PACK_V, pack[pk.PACK_V, p])
-        _store(values, sensor, gauss, noise, index, p, j + LINK_V, pack[pk.LINK_V, p])
-        _store(values, sensor, gauss, noise, index, p, j + SHUNT_AH, pack[pk.CHARGE_AH, p])
-        _store(values, sensor, gauss, noise, index, p, j + SHUNT_DEGC, pack_par[pk.COOLANT_DEGC, p])
-        _store_digital(values, index, p, MAIN_PLUS, block[contactor.CLOSED, p, contactor.MAIN_PLUS])
-        _store_digital(values, index, p, MAIN_MINUS, block[contactor.CLOSED, p, contactor.MAIN_MINUS])
-        _store_digital(values, index, p, PRECHARGE, block[contactor.CLOSED, p, contactor.PRECHARGE])
-        _store_digital(values, index, p, HVIL, pack_par[pk.HVIL, p])
-        _store_digital(values, index, p, EMERGENCY, pack_par[pk.EMERGENCY, p])
-        _store_digital(values, index, p, SUPPLY, pack_par[pk.SUPPLY_V, p])
-        _store_digital(values, index, p, INSULATION, pack_par[pk.INSULATION_KOHM, p])
-        _store_digital(values, index, p, COOLANT, pack_par[pk.COOLANT_DEGC, p])
+        first = n_sensed + ntc.shape[0]
+        for j in range(N_PACK_SENSORS):
+            physical = pack[_PACK_ROWS[j], p] if j < SHUNT_DEGC else pack_par[pk.COOLANT_DEGC, p]
+            _store(values, sensor, gauss, noise, index, p, first + j, physical)
+        for line in range(FIRST_SENSOR):
+            at = index[line]
+            if at >= 0 and line < HVIL:
+                values[p, at] = block[contactor.CLOSED, p, line]
+            elif at >= 0:
+                values[p, at] = pack_par[_LINE_ROWS[line - HVIL], p]

@@ -1,0 +1,294 @@
+"""A device at the far end of a real or virtual bus, in wall time.
+
+Life of a run. The bus opens and must be free of another bench. The device is switched off, the rest of the bus begins to
+speak (sensors at rest, request for standby), the device is switched on, and the run begins when its contactor commands
+are heard; its counters and cycles then go on without a step. At the end, whatever ended it, the bench asks for standby
+and switches the device off.
+
+What is not known is said: `late_ns` is how long after its noted time a frame left, `stamp_ns` how well times of arrival
+are known, `blind` when the bus could not be proven alive. A bus is alive while anything is heard on it, our own frames
+included where the interface gives them back; over a serial line a silent device cannot be told from a broken line.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from firmware_sim.types import MS_NS
+from firmware_sim.wire.layout import CYCLE_NS, SLOT, Events, Image
+from firmware_sim.wire.send import COUNTER, send_due, sender_state
+from hil.clock import Clock, WallClock
+from hil.errors import BenchError, DutError, LinkLostError, ScenarioError
+from hil.link.link import Link
+from hil.link.match import Catcher, Outgoing, Reader
+from hil.link.spec import parse_all
+from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
+from hil.link.supply import Supply
+from hil.network import Network
+from hil.rig import Rig
+
+_OFF_NS = 300 * MS_NS
+_SAFE_NS = 100 * MS_NS
+_COMPANY_NS = 30 * MS_NS
+_READY_S = 5.0
+_SPARE_NS = 500_000  # left at the end of a tick for the bench's own work
+_AHEAD_NS = 1_000_000  # frames due within this leave together
+_DEAF_NS = 200 * MS_NS
+_MOST_FRAMES = 4_096
+_STANDBY = 0.0
+_COMMAND = "BMS_MainPlusCommand"
+
+
+class Remote:
+    """A device behind a bus description, one for each bus of the network (see hil.link.spec).
+
+    Options of ours in the description: supply=none (the device cannot be switched by frame), ready_s (how long to wait).
+    Raises ScenarioError when the description does not fit.
+    """
+
+    lockstep = False
+
+    def __init__(self, rig: Rig, network: Network, text: str) -> None:
+        if rig.plant.n_packs != 1:
+            raise ScenarioError(f"a remote device is one pack; the rig has {rig.plant.n_packs}")
+        self._rig, self._network = rig, network
+        self._specs = parse_all(text, network.n_buses)
+        supply = self._specs[0].options.pop("supply", "frame")
+        if supply not in ("frame", "none"):
+            raise ScenarioError(f'bus "{text}": supply={supply}; expected "frame" or "none"')
+        ready_s = self._specs[0].options.pop("ready_s", _READY_S)
+        if not isinstance(ready_s, int | float) or not 0 < ready_s <= 600:
+            raise ScenarioError(f'bus "{text}": ready_s={ready_s}; expected seconds, up to 600')
+        self._ready_ns = round(ready_s * 1e9)
+        self._supply = Supply() if supply == "frame" else None
+        if self._supply is not None and _uses(network, self._supply.can_id):
+            raise ScenarioError(
+                f"id 0x{self._supply.can_id:X} of Bench_Supply belongs to a message of this network; add supply=none to the bus"
+            )
+        self.late_ns: list[int] = []
+        self._link: Link | None = None
+        self._clock: Clock | None = None
+        self._base_ns = 0
+        self._catcher = Catcher(network.from_dut, network.to_dut)
+        self._reader = Reader(network.to_dut)
+        self._alive_ns = 0
+        self._supply_ns = 0
+        self._blind: list[list[Any]] = []
+        self._lost = ""
+
+    def pace(self, clock: Clock) -> None:
+        """Learn the bench's clock."""
+        if not clock.real:
+            raise BenchError("a remote device lives in wall time; the bench's clock is virtual")
+        self._clock = clock
+
+    def start(self, t_ns: int) -> None:
+        """Open the bus, speak for the rest of it, switch the device off and on, wait for it. Raises DutError."""
+        del t_ns
+        self._link = Link(self._specs, self._network)
+        self._refuse_company(self._link)
+        rest = RestOfBus(self._rig, self._network)
+        dt_ns, slots = self._rig.dt_ns, self._network.to_dut.slots
+        cycle_ns = int(max(slots[slots[:, CYCLE_NS] <= 1_000 * MS_NS, CYCLE_NS], default=dt_ns))
+        command = int(self._network.from_dut.signals[self._network.from_dut.index(_COMMAND), SLOT])
+        on_ns = _OFF_NS if self._supply is not None else 0
+        clock = self._restart()
+        t_ns = 0
+        while True:
+            clock.wait(t_ns)
+            if t_ns >= on_ns and command in self._catcher.heard and t_ns % cycle_ns == 0:
+                break
+            if t_ns > on_ns + self._ready_ns:
+                raise DutError(self._never_came())
+            if t_ns == on_ns:
+                self._listen(t_ns)
+                self._catcher = Catcher(self._network.from_dut, self._network.to_dut)
+            if t_ns % SUPPLY_CYCLE_NS < dt_ns:
+                self._order(on=t_ns >= on_ns, erase=True)
+            for frame in self._reader.frames(rest.image_at(t_ns), rest.events):
+                self._link.send(frame.bus, frame.can_id, frame.flags, frame.data)
+            self._listen(t_ns + dt_ns - _SPARE_NS)
+            t_ns += dt_ns
+        self._rig.sender[:, COUNTER] = rest.sender[:, COUNTER]
+
+    def _restart(self) -> WallClock:
+        """A clock of our own, for the time before and after the run."""
+        clock = WallClock()
+        clock.start()
+        self._base_ns = time.monotonic_ns() - clock.now()
+        self._catcher = Catcher(self._network.from_dut, self._network.to_dut)
+        return clock
+
+    def _refuse_company(self, link: Link) -> None:
+        """Two benches on a bus would contradict each other."""
+        until_ns = time.monotonic_ns() + _COMPANY_NS
+        while (got := link.receive(until_ns)) is not None:
+            if self._catcher.echo(*got):
+                raise DutError(
+                    f'bus "{link.name}": somebody else sends 0x{got[1].can_id:X}, which the bench must send; '
+                    "is another bench at work on this bus?"
+                )
+
+    def _never_came(self) -> str:
+        assert self._link is not None
+        who = f'no contactor command of "{self._network.dut_node}" came within {self._ready_ns / 1e9:g} s on "{self._link.name}"'
+        if self._catcher.heard:
+            names = ", ".join(self._network.from_dut.slot_names[s] for s in sorted(self._catcher.heard)[:8])
+            return f"{who}; of its other frames came {names}"
+        if self._catcher.unknown:
+            ids = ", ".join(f"0x{can_id:X}" for _, can_id in sorted(self._catcher.unknown)[:8])
+            return f"{who}; only frames with unknown ids came: {ids}; does the network file fit the device?"
+        return f"{who}; is it powered, and on this bus? (for the emulator: nabench serve --bus {self._link.name})"
+
+    def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """Send the frames of the tick, each at its time, and take what arrives until its end."""
+        if not self.late_ns:
+            self._begin(t_ns)
+        end_ns = t_ns + self._rig.dt_ns - _SPARE_NS
+        late_ns = 0
+        try:
+            if self._supply is not None and t_ns >= self._supply_ns:
+                self._supply_ns += SUPPLY_CYCLE_NS
+                self._order(on=True)
+            for frame in self._reader.frames(image, events):
+                if frame.t_ns - self._now() > _AHEAD_NS:
+                    self._listen(frame.t_ns - _AHEAD_NS)
+                self._send(frame)
+                late_ns = max(late_ns, self._now() - frame.t_ns)
+            self._listen(end_ns)
+        except LinkLostError as error:
+            self._lost = str(error)
+            self._blind.append([self._alive_ns, 1 << 62, f"the link was lost: {error}"])
+            raise
+        finally:
+            self.late_ns.append(late_ns)
+        self._look_alive(t_ns + self._rig.dt_ns)
+        return self._catcher.take(t_ns + self._rig.dt_ns)
+
+    def _begin(self, t_ns: int) -> None:
+        """Times count on the bench's clock from here on."""
+        if not isinstance(self._clock, WallClock):
+            raise BenchError("a remote device was not told the bench's clock")
+        self._base_ns = time.monotonic_ns() - self._clock.now()
+        self._alive_ns = self._supply_ns = t_ns
+        self._catcher = Catcher(self._network.from_dut, self._network.to_dut)
+
+    def _now(self) -> int:
+        return time.monotonic_ns() - self._base_ns
+
+    def _send(self, frame: Outgoing) -> None:
+        assert self._link is not None
+        self._link.send(frame.bus, frame.can_id, frame.flags, frame.data)
+
+    def _order(self, *, on: bool, erase: bool = False) -> None:
+        if self._supply is not None:
+            self._send(self._supply.frame(on, erase))
+
+    def _listen(self, until_ns: int) -> None:
+        """Collect frames until a time of the bench; a time that has passed: those that are there."""
+        assert self._link is not None
+        for _ in range(_MOST_FRAMES):
+            got = self._link.receive(self._base_ns + until_ns)
+            if got is None:
+                break
+            bus, frame = got
+            self._alive_ns = max(frame.t_ns - self._base_ns, 0)
+            self._catcher.put(bus, frame, self._alive_ns)
+
+    def _look_alive(self, now_ns: int) -> None:
+        """Note a stretch in which nothing at all was heard."""
+        if now_ns - self._alive_ns <= _DEAF_NS:
+            return
+        if self._blind and self._blind[-1][0] == self._alive_ns:
+            self._blind[-1][1] = now_ns
+        else:
+            why = "nothing at all was heard on the bus, so it could not be proven alive"
+            self._blind.append([self._alive_ns, now_ns, why])
+
+    def reset(self, t_ns: int) -> None:
+        """Take the supply away for an instant; non-volatile memory survives."""
+        if self._supply is None:
+            raise DutError(f"at {t_ns / 1e9:g} s the device should lose its supply, but with supply=none the bench cannot do that")
+        self._order(on=False)
+        self._order(on=True)
+
+    def notes(self) -> dict[str, Any]:
+        """How well times are known, when the bus was deaf, and what else came."""
+        if self._link is None:
+            return {}
+        return {
+            "bus": self._link.name,
+            "stamp_ns": max(self._catcher.blur_ns, _AHEAD_NS),
+            "stamps": "arrival" if all(bus.is_stamped for bus in self._link.buses) else "reading",
+            "blind": self._blind,
+            "lost": self._lost,
+            "unknown_ids": {f"{bus}:0x{can_id:X}": n for (bus, can_id), n in sorted(self._catcher.unknown.items())},
+            "counts": self._link.counts(),
+        }
+
+    def close(self) -> None:
+        """Ask for standby, switch the device off, close the bus; on a lost link only close."""
+        if self._link is None:
+            return
+        try:
+            if not self._lost:
+                self._make_safe()
+        except LinkLostError:
+            self._lost = "while the device was made safe"
+        finally:
+            self._link.close()
+            self._link = None
+
+    def _make_safe(self) -> None:
+        rest = RestOfBus(self._rig, self._network, self._rig.sender)
+        clock = self._restart()
+        for t_ns in range(0, _SAFE_NS, self._rig.dt_ns):
+            clock.wait(t_ns)
+            for frame in self._reader.frames(rest.image_at(t_ns), rest.events):
+                self._send(frame)
+            self._listen(t_ns + self._rig.dt_ns - _SPARE_NS)
+        self._order(on=False)
+
+
+class RestOfBus:
+    """What all nodes but the device send while the plant stands still: sensors as they read now, a request for standby.
+
+    sender: state whose counters go on; None starts anew.  events: always empty.
+    """
+
+    def __init__(self, rig: Rig, network: Network, sender: Any = None) -> None:
+        self._layout = network.to_dut
+        self._values = _reading(rig)
+        if rig.request_roles[0] >= 0:
+            self._values[0, rig.request_roles[0]] = _STANDBY
+        self.sender = sender_state(self._layout, 1)
+        if sender is not None:
+            self.sender[:, COUNTER] = sender[:, COUNTER]
+        self.events = Events.empty(1)
+        self._image = Image.empty(self._layout, 1)
+        self._free_ns = np.zeros((1, network.n_buses), np.int64)
+
+    def image_at(self, t_ns: int) -> Image:
+        """The frames that are due at t_ns."""
+        layout, image = self._layout, self._image
+        send_due(
+            t_ns, self._values, self._free_ns, self.sender, layout.signals, layout.scales, layout.slots, layout.blank,
+            image.words, image.meta,
+        )  # fmt: skip
+        return image
+
+
+def _reading(rig: Rig) -> Any:
+    """What the sensors read now, without leaving a trace in the rig."""
+    memory, row = rig.faults.memory.copy(), rig.request_row.copy()
+    rig.sense()
+    rig.faults.memory[...], rig.request_row[...] = memory, row
+    return rig.values.copy()
+
+
+def _uses(network: Network, can_id: int) -> bool:
+    """True when a message of the network has this standard id."""
+    return any(m.frame_id == can_id and not m.is_extended_frame for m in network.database.messages)

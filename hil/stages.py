@@ -11,6 +11,8 @@ Hops 4 and 5 are the device. Both gears call these same functions: staged from P
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from firmware_sim.jit import kernel
@@ -23,9 +25,12 @@ from hil.fault.table import FROM_DUT, TO_DUT
 from hil.plant import pack, replay, sensor
 
 # As typed integers, so that Numba compiles the functions that take them once and not once for each value.
-_TO_DUT, _FROM_DUT = np.int64(journal.TO_DUT), np.int64(journal.FROM_DUT)
-_OFFERED_TO_DUT, _OFFERED_FROM_DUT = np.int64(journal.OFFERED_TO_DUT), np.int64(journal.OFFERED_FROM_DUT)
-_SEAM_TO_DUT, _SEAM_FROM_DUT = np.int64(TO_DUT), np.int64(FROM_DUT)
+_TO_DUT: Any = np.int64(journal.TO_DUT)
+_FROM_DUT: Any = np.int64(journal.FROM_DUT)
+_OFFERED_TO_DUT: Any = np.int64(journal.OFFERED_TO_DUT)
+_OFFERED_FROM_DUT: Any = np.int64(journal.OFFERED_FROM_DUT)
+_SEAM_TO_DUT: Any = np.int64(TO_DUT)
+_SEAM_FROM_DUT: Any = np.int64(FROM_DUT)
 
 
 @kernel

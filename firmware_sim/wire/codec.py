@@ -7,6 +7,8 @@ a raw value outside the range is not a value.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from firmware_sim.jit import inlined, kernel
@@ -33,7 +35,7 @@ from firmware_sim.wire.layout import (
     WORD_0,
 )
 
-_SAME = np.int64(0)  # `words` starts where the layout does
+_SAME: Any = np.int64(0)  # `words` starts where the layout does
 _EXACT = 2251799813685248.0  # 2^51: from here on a float has no half to round
 _HALF_EVEN = 6755399441055744.0  # 1.5 * 2^52: adding it leaves no room for a fraction, so the sum is rounded half to even
 
@@ -65,7 +67,7 @@ def to_raw(value: float, i: int, signals: I64, scales: F64) -> int:
 
 
 @kernel
-def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int | np.int64) -> None:
+def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int) -> None:
     """Put a raw value of any kind into a frame whose bits for it are 0."""
     word, shift, kind, length = signals[i, WORD] - base, signals[i, SHIFT], signals[i, KIND], signals[i, BITS]
     bits = raw & signals[i, MASK]
@@ -85,7 +87,7 @@ def _insert_any(raw: int, i: int, signals: I64, words: I64, p: int, base: int | 
 
 
 @kernel
-def _extract_any(i: int, signals: I64, words: I64, p: int, base: int | np.int64) -> int:
+def _extract_any(i: int, signals: I64, words: I64, p: int, base: int) -> int:
     """The raw value of a signal of any kind, sign-extended where it is signed."""
     word, shift, kind, length, mask = (
         signals[i, WORD] - base,
@@ -112,7 +114,7 @@ def _extract_any(i: int, signals: I64, words: I64, p: int, base: int | np.int64)
 
 
 @inlined
-def extract(i: int, signals: I64, words: I64, p: int, base: int | np.int64) -> int:
+def extract(i: int, signals: I64, words: I64, p: int, base: int) -> int:
     """The raw value of signal i. base: first word of its slot in the layout minus that in `words`."""
     if signals[i, KIND] == 0:
         raw = (words[p, signals[i, WORD] - base] >> signals[i, SHIFT]) & signals[i, MASK]

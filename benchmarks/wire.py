@@ -51,8 +51,18 @@ def frames(layout: w.Layout, database: Database) -> list[Frame]:
         payload = layout.signal_names[row[w.FIRST] : row[w.FIRST] + row[w.COUNT]]
         out.append(
             Frame(
-                number, message, int(page) if page else None, tuple(payload), crc, counter, selector, row[w.DATA_ID],
-                row[w.CYCLE_NS], row[w.PHASE_NS], row[w.FRAME_NS], row[w.BUS],
+                number,
+                message,
+                int(page) if page else None,
+                tuple(payload),
+                crc,
+                counter,
+                selector,
+                row[w.DATA_ID],
+                row[w.CYCLE_NS],
+                row[w.PHASE_NS],
+                row[w.FRAME_NS],
+                row[w.BUS],
             )  # fmt: skip
         )
     return out
@@ -70,9 +80,7 @@ def blank_values(frames: list[Frame]) -> dict[str, Any]:
 
 def open_buses(channel: str, n_buses: int) -> list[can.BusABC]:
     """One virtual bus for each wire. Time stamps are ours: the end of the frame on a real bus."""
-    return [
-        can.Bus(interface="virtual", channel=f"{channel}-{number}", preserve_timestamps=True) for number in range(n_buses)
-    ]
+    return [can.Bus(interface="virtual", channel=f"{channel}-{number}", preserve_timestamps=True) for number in range(n_buses)]
 
 
 class Sender:
@@ -81,13 +89,14 @@ class Sender:
     def __init__(self, frames: list[Frame], buses: list[can.BusABC], free_ns: list[int], journal: list[can.Message]) -> None:
         self.frames, self.buses, self.free_ns, self.journal = frames, buses, free_ns, journal
         self.next_ns = [frame.phase_ns for frame in frames]
-        self.counters = [0 for _ in frames]
+        self.counters = [-1 for _ in frames]
 
     def due(self, t_ns: int) -> list[Frame]:
         """The frames whose time has come; each is handed out once a cycle."""
         found = [frame for frame in self.frames if self.next_ns[frame.number] <= t_ns]
         for frame in found:
             self.next_ns[frame.number] += frame.cycle_ns
+            self.counters[frame.number] = (self.counters[frame.number] + 1) % 15
         return found
 
     def send(self, t_ns: int, due: list[Frame], values: dict[str, Any]) -> None:
@@ -95,10 +104,9 @@ class Sender:
         for frame in due:
             data = {name: values[name] for name in frame.names}
             data[frame.crc] = 0
-            data[frame.counter] = counter = self.counters[frame.number]
+            data[frame.counter] = self.counters[frame.number]
             if frame.selector is not None:
                 data[frame.selector] = frame.page
-            self.counters[frame.number] = (counter + 1) % 15
             payload = bytearray(frame.message.encode(data))
             e2e_p11_protect(payload, frame.data_id, increment_counter=False)
             end_ns = max(self.free_ns[frame.bus], t_ns) + frame.duration_ns
@@ -149,12 +157,12 @@ class Receiver:
     def take(self) -> list[tuple[Frame, dict[str, Any], bool, float]]:
         """All frames that wait: which one, its values by name, whether its CRC is right, when it ended [s]."""
         out = []
-        for number, bus in enumerate(self.buses):
+        for at, bus in enumerate(self.buses):
             while (message := bus.recv(timeout=0)) is not None:
-                frame = self.messages[number, message.arbitration_id]
+                frame = self.messages[at, message.arbitration_id]
                 values: dict[str, Any] = frame.message.decode(message.data)
                 if frame.selector is not None:
-                    frame = self.by_page[number, message.arbitration_id, values[frame.selector]]
+                    frame = self.by_page[at, message.arbitration_id, int(number(values[frame.selector]))]
                 right = e2e_p11_check(message.data, frame.data_id)
                 out.append((frame, values, right, message.timestamp))
         return out

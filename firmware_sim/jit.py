@@ -38,7 +38,7 @@ R = TypeVar("R")
 _PACKAGES = ("firmware_sim", "hil")
 _MARK = re.compile(rb"^@(?:kernel|inlined)\b", re.MULTILINE)
 _IMPORT = re.compile(
-    rb"^from ((?:firmware_sim|hil)[\w.]*) import ([\w, ]+|\()|^import ((?:firmware_sim|hil)[\w.]*)", re.MULTILINE
+    rb"^from ((?:firmware_sim|hil)[\w.]*) import (\([^)]*\)|[\w, ]+)|^import ((?:firmware_sim|hil)[\w.]*)", re.MULTILINE
 )
 _KEPT_CACHES = 4
 
@@ -55,8 +55,8 @@ def kernel_sources(roots: dict[str, Path]) -> list[Path]:
         found.add(path)
         for match in _IMPORT.finditer(text[path]):
             module = (match[1] or match[3]).decode()
-            names = match[2].decode().split(",") if match[2] else []
-            for name in [module, *(f"{module}.{n.strip().split(' ')[0]}" for n in names)]:
+            names = match[2].decode().strip("()").split(",") if match[2] else []
+            for name in [module, *(f"{module}.{n.split()[0]}" for n in names if n.strip())]:
                 package, *rest = name.split(".")
                 base = roots[package].joinpath(*rest) if package in roots else None
                 if base is not None:

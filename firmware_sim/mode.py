@@ -48,12 +48,13 @@ def _precharge(real: F64, whole: I64, value: F64, rx: I64, settings: I64, reals:
     is_full = link_share >= reals[cfg.PRE_LINK_SHARE]
     if phase == CLOSE_MINUS:
         pre = 0
+        # before the contact moves: behind a shorted resistor the link is full in the sample that reports the contact;
+        # a link that is still charged from the last try proves nothing, only one that was low can rise too fast
+        whole[st.WAS_LOW, p] = 1 if link_share < reals[cfg.PRE_FAST_SHARE] else 0
         if _is_closed(value, rx, cfg.RX_MINUS, p):
             next_phase, failed = CLOSE_PRE, False
     elif phase == CLOSE_PRE:
         if _is_closed(value, rx, cfg.RX_PRE, p):
-            # a link that is still charged from the last try proves nothing; only one that was low can rise too fast
-            whole[st.WAS_LOW, p] = 1 if link_share < reals[cfg.PRE_FAST_SHARE] else 0
             next_phase, failed = WAIT_LINK, False
     elif phase == WAIT_LINK:
         failed = in_phase_ns >= settings[cfg.PRE_TIMEOUT_NS]

@@ -66,6 +66,12 @@ def _age_ns(link: I64, whole: I64, p: int, slot: int) -> int:
 
 
 @inlined
+def _was_heard(link: I64, p: int, slot: int) -> int:
+    """1 once a slot has brought data. What was never there cannot be lost: waiting for it is the mode machine's business."""
+    return 1 if link[st.HEARD_NS, p, slot] > 0 else 0
+
+
+@inlined
 def _signal_known(rx: I64, role: int, rx_signals: I64, link: I64, valid: U8, whole: I64, p: int, age_ns: int) -> int:
     """1 when a role's signal exists, its last frame held a value, and that is young enough."""
     at = rx[role]
@@ -84,7 +90,7 @@ def cells(
     high, low, total = -1e9, 1e9, 0.0
     n_valid, n_invalid, oldest_ns, longest_ns = 0, 0, 0, 0
     current_A = real[st.CURRENT_A, p]
-    last_slot, fresh, age_ns = -1, 0, 0
+    last_slot, fresh, age_ns, all_heard = -1, 0, 0, 1
     for i in range(cell_map.shape[1]):
         slot, at = cell_map[cfg.MAP_SLOT, i], cell_map[cfg.MAP_SIGNAL, i]
         if slot != last_slot:
@@ -92,6 +98,7 @@ def cells(
             fresh = link[st.FRESH, p, slot]
             age_ns = _age_ns(link, whole, p, slot)
             oldest_ns = max(oldest_ns, age_ns)
+            all_heard = min(all_heard, _was_heard(link, p, slot))
         if age_ns > settings[cfg.CELL_AGE_NS]:
             continue
         if valid[p, at] == 0:
@@ -128,7 +135,7 @@ def cells(
     q[CELL_AGE, p] = oldest_ns * 1e-6
     q[CELL_INVALID, p] = n_invalid
     q[CELL_STUCK, p] = longest_ns * 1e-9
-    known[CELL_AGE, p] = known[CELL_INVALID, p] = known[CELL_STUCK, p] = 1
+    known[CELL_AGE, p] = known[CELL_INVALID, p] = known[CELL_STUCK, p] = all_heard
     pack_V = real[st.PACK_V, p]
     q[PACK_MISMATCH, p] = math.fabs(pack_V - total / settings[cfg.N_STRINGS]) / max(pack_V, 1.0) if all_there == 1 else 0.0
     known[PACK_MISMATCH, p] = min(known[PACK_MISMATCH, p], all_there)
@@ -141,12 +148,13 @@ def temperatures(
 ) -> None:  # fmt: skip
     """Extremes, spread, rate and ages of the temperatures; each cell takes that of its sensor, or the pack's mean."""
     high, low, total, rate = -1e9, 1e9, 0.0, -1e9
-    n_valid, n_invalid, oldest_ns = 0, 0, 0
+    n_valid, n_invalid, oldest_ns, all_heard = 0, 0, 0, 1
     share = min(dt_ns * 1e-9 / reals[cfg.RATE_TAU_S], 1.0)
     for j in range(ntc_map.shape[1]):
         slot, at = ntc_map[cfg.MAP_SLOT, j], ntc_map[cfg.MAP_SIGNAL, j]
         age_ns = _age_ns(link, whole, p, slot)
         oldest_ns = max(oldest_ns, age_ns)
+        all_heard = min(all_heard, _was_heard(link, p, slot))
         if age_ns > settings[cfg.TEMP_AGE_NS]:
             continue
         if valid[p, at] == 0:
@@ -178,7 +186,7 @@ def temperatures(
     known[TEMP_MAX, p] = known[TEMP_MIN, p] = known[TEMP_SPREAD, p] = known[TEMP_RATE, p] = some
     q[TEMP_AGE, p] = oldest_ns * 1e-6
     q[TEMP_INVALID, p] = n_invalid
-    known[TEMP_AGE, p] = known[TEMP_INVALID, p] = 1
+    known[TEMP_AGE, p] = known[TEMP_INVALID, p] = all_heard
 
 
 @kernel
@@ -201,7 +209,7 @@ def current(
     heard_ns = _age_ns(link, whole, p, slot)
     q[CURRENT_AGE, p] = heard_ns * 1e-6
     q[CURRENT_INVALID, p] = 1.0 if heard_ns <= age_ns and valid[p, at] == 0 else 0.0
-    known[CURRENT_AGE, p] = known[CURRENT_INVALID, p] = 1
+    known[CURRENT_AGE, p] = known[CURRENT_INVALID, p] = _was_heard(link, p, slot)
 
     pack_known = _signal_known(rx, cfg.RX_PACK_V, rx_signals, link, valid, whole, p, age_ns)
     link_known = _signal_known(rx, cfg.RX_LINK_V, rx_signals, link, valid, whole, p, age_ns)
@@ -268,6 +276,8 @@ def lines(
     _flag(q, known, PRE_FAILED, p, whole[st.PRECHARGE_FAILED, p] == 1, 1)
     _flag(q, known, PRE_TOO_FAST, p, whole[st.PRECHARGE_TOO_FAST, p] == 1, 1)
     _flag(q, known, INIT_TIMEOUT, p, whole[st.INIT_TIMEOUT, p] == 1, 1)
-    q[PACK_IO_AGE, p] = _age_ns(link, whole, p, rx_signals[rx[cfg.RX_PLUS], 0]) * 1e-6
-    q[REQUEST_AGE, p] = _age_ns(link, whole, p, rx_signals[rx[cfg.RX_MODE], 0]) * 1e-6
-    known[PACK_IO_AGE, p] = known[REQUEST_AGE, p] = 1
+    io, request = rx_signals[rx[cfg.RX_PLUS], 0], rx_signals[rx[cfg.RX_MODE], 0]
+    q[PACK_IO_AGE, p] = _age_ns(link, whole, p, io) * 1e-6
+    q[REQUEST_AGE, p] = _age_ns(link, whole, p, request) * 1e-6
+    known[PACK_IO_AGE, p] = _was_heard(link, p, io)
+    known[REQUEST_AGE, p] = _was_heard(link, p, request)

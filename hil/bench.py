@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from hil.clock import Clock, VirtualClock
-from hil.dut import Dut
+from hil.clock import Clock, VirtualClock, WallClock
+from hil.dut import Dut, Paced
 from hil.rig import Rig
 from hil.setup import Setup
 from hil.trace import Trace
@@ -38,7 +38,9 @@ class Bench:
 
     def __init__(self, setup: Setup, dut: Dut, clock: Clock | None = None) -> None:
         self.setup, self.rig, self.dut = setup, setup.rig, dut
-        self.clock: Clock = VirtualClock() if clock is None else clock
+        self.clock: Clock = (VirtualClock() if dut.lockstep else WallClock()) if clock is None else clock
+        if isinstance(dut, Paced):
+            dut.pace(self.clock)
         self.hooks = Hooks()
         self.late_ns: list[int] = []
         self._resets = list(setup.resets_ns)
@@ -94,6 +96,7 @@ class Bench:
         from hil.dut.emulator import Emulator
 
         assert isinstance(self.dut, Emulator)
+        assert type(self.dut).exchange is Emulator.exchange
         end = self.rig.k + n_ticks
         with quiet_memory():
             while self.rig.k < end:
@@ -117,7 +120,7 @@ class Bench:
             parameters=tuple(".".join(str(x) for x in address) for address in rig.addresses.tolist()),
             parameter=np.concatenate([c.parameters for c in chunks]),
             journal=np.concatenate([c.log for c in chunks]),
-            late_ns=np.array(self.late_ns, np.int64),
+            late_ns=np.array(self.late_ns[: rig.k], np.int64),
             lost_frames=int(sum(c.log_count[1] for c in chunks) + rig.events.count[1]),
         )
 

@@ -14,6 +14,7 @@ _MARKS = (
     ("duration_s", "scenario"),
     ("requirement", "requirements"),
     ("bus", "network"),
+    ("signal", "mapping"),
     ("series", "pack"),
     ("limit", "calibration"),
     ("chemistry", "cell"),
@@ -97,6 +98,14 @@ def _network(path: Path) -> str:
     return f"network; load with 192 cells, worst case: {loads}"
 
 
+def _mapping(path: Path) -> str:
+    from hil import mapping
+
+    decoded = files.load(path, mapping.Mapping)
+    rules, constants = len(decoded.signal), len(decoded.constant)
+    return f'mapping of node "{decoded.dut}": {rules} rules, {constants} constants; check its network file to try it on a DBC'
+
+
 _CHECKS: dict[str, Callable[[Path], str]] = {
     "scenario": _scenario,
     "pack": _pack,
@@ -104,4 +113,5 @@ _CHECKS: dict[str, Callable[[Path], str]] = {
     "calibration": _calibration,
     "requirements": _requirements,
     "network": _network,
+    "mapping": _mapping,
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from hil.bus import frame_ns
 from hil.errors import ScenarioError, nearest
 
 _MAX_BYTES = 8 << 20
+# A file that was cut short ends inside a statement, and the parser forgives that; it does not forgive another one there.
+_END = '\nCM_ "end of file";\n'
+_LENGTH = re.compile(r"^[ \t]*BO_[ \t]+\d+[ \t]+(\w+)[ \t]*:[ \t]*(\d+)", re.MULTILINE)
 _PROFILES = {"None": w.NO_E2E, "P11": w.P11, "P05": w.P05}
 _HEADERS = {w.P11: ((0, 8), (8, 4)), w.P05: ((0, 16), (16, 8))}
 _COUNTER_MAX = {w.NO_E2E: 0, w.P11: 14, w.P05: 255}
@@ -62,10 +66,15 @@ def parse(path: Path) -> Any:
         text = path.read_bytes().decode("cp1252", errors="replace")
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    # the parser's time grows with the square of a message's length, so this comes first
+    too_long = [(name, length) for name, length in _LENGTH.findall(text) if len(length) > 2 or int(length) > 64]
+    if too_long:
+        raise ScenarioError(*(f'{path}: message "{name}" has {length} bytes; expected at most 64' for name, length in too_long))
     try:
-        database = cantools.database.load_string(text, database_format="dbc")
+        database = cantools.database.load_string(text + _END, database_format="dbc")
     except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
-        raise ScenarioError(f"{path}: not a usable DBC file: {str(error).splitlines()[0]}") from None
+        what = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ScenarioError(f"{path}: not a usable DBC file: {what}") from None
     if not isinstance(database, cantools.database.Database):
         raise ScenarioError(f"{path}: not a CAN database")
     found = [
@@ -73,7 +82,7 @@ def parse(path: Path) -> Any:
         for m in database.messages
         for s in m.signals
         if s.scale == 0
-    ] + [f'{path}: message "{m.name}" has {m.length} bytes; expected at most 64' for m in database.messages if m.length > 64]
+    ]
     if found:
         raise ScenarioError(*found)
     return database
@@ -85,7 +94,8 @@ class Database:
     def __init__(self, buses: Iterable[Bus]) -> None:
         self.buses = tuple(buses)
         self._messages: dict[str, tuple[int, Any]] = {}
-        self._by_id: dict[tuple[int, int], Any] = {}
+        self._by_id: dict[tuple[int, int, bool], Any] = {}
+        self.constants: dict[str, Any] = {}
         for number, bus in enumerate(self.buses):
             for path in bus.paths:
                 self._add(number, path)
@@ -95,7 +105,7 @@ class Database:
 
     def _add(self, number: int, path: Path) -> None:
         for message in parse(path).messages:
-            key = (number, message.frame_id)
+            key = (number, message.frame_id, message.is_extended_frame)
             if key in self._by_id and self._by_id[key].name != message.name:
                 raise ScenarioError(
                     f'{path}: message "{message.name}" has the id 0x{message.frame_id:X} of "{self._by_id[key].name}"; '
@@ -120,7 +130,7 @@ class Database:
 
     def signal_names(self) -> set[str]:
         """Names of all signals."""
-        return {signal.name for message in self.messages for signal in message.signals}
+        return {signal.name for message in self.messages for signal in message.signals} | set(self.constants)
 
     def signal(self, name: str) -> Any:
         """A cantools signal by name. Raises ScenarioError with the nearest name."""
@@ -128,6 +138,8 @@ class Database:
             for signal in message.signals:
                 if signal.name == name:
                     return signal
+        if name in self.constants:
+            return self.constants[name]
         raise ScenarioError(f'there is no signal "{name}" in the databases{nearest(name, self.signal_names())}')
 
     def cycle_ms(self, message: Any) -> int:
@@ -167,6 +179,9 @@ class Database:
         table: list[list[int]] = []
         blanks: list[int] = []
         word = 0
+        found = {slot.message.name: _protection_problems(slot.message) for slot in slots}
+        if any(found.values()):
+            raise ScenarioError(*(sentence for sentences in found.values() for sentence in sentences))
         for number, slot in enumerate(slots):
             message = slot.message
             header = _header(message, problems)
@@ -241,6 +256,18 @@ def _attribute(message: Any, name: str, default: Any) -> Any:
     return attributes[name].value if name in attributes else default
 
 
+def _protection_problems(message: Any) -> list[str]:
+    """What is wrong with the E2E attributes of a message, which a foreign file may have defined as anything."""
+    value, data_id = _attribute(message, "E2eProfile", 0), _attribute(message, "E2eDataId", 0)
+    found = []
+    if value not in _PROFILES and value not in _PROFILES.values():
+        found.append(f'message "{message.name}": E2eProfile is {value!r}; expected one of {", ".join(_PROFILES)}')
+    pages = max((page for s in message.signals for page in s.multiplexer_ids or ()), default=0)
+    if not isinstance(data_id, int) or not 0 <= data_id <= 0xFFFF - pages:
+        found.append(f'message "{message.name}": E2eDataId is {data_id!r}; expected 0 to {0xFFFF - pages}')
+    return found
+
+
 def _profile(message: Any) -> int:
     value = _attribute(message, "E2eProfile", 0)
     return _PROFILES[value] if isinstance(value, str) else int(value)
@@ -299,7 +326,7 @@ def compile_signal(signal: Any, slot: int, word_0: int, problems: list[str]) -> 
         kind |= w.SIGNED
     mask = (1 << bits) - 1 if bits < 64 else -1
     low, high = raw_range(signal, bits)
-    error, none = raw_codes(signal)
+    error, none = (None if code is not None and low <= code <= high else code for code in raw_codes(signal))
     below = low if error is None else error
     above = high if error is None else error
     nan = none if none is not None else error if error is not None else low

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
-from hil.dut import Dut
+from hil.dut import Dut, broken
 from hil.errors import ScenarioError, nearest
 from hil.setup import Setup
 
@@ -20,8 +20,29 @@ def _emulator(setup: Setup, options: str) -> Dut:
     return Emulator(setup.settings, setup.rig.dt_ns, setup.rig.bus_free_ns)
 
 
+def _broken(setup: Setup, options: str) -> Dut:
+    return broken.create(setup.settings, setup.rig.dt_ns, setup.rig.bus_free_ns, options)
+
+
+def _remote(setup: Setup, options: str) -> Dut:
+    from hil.dut.remote import Remote
+
+    return Remote(setup.rig, setup.network, options)
+
+
 BUILT_IN: dict[str, tuple[str, Maker]] = {
     "emulator": ("the built-in firmware, in lockstep and virtual time", _emulator),
+    "broken": (
+        f"the built-in firmware with a defect: broken:NAME, or broken:NAME=CODE for one limit: {', '.join(broken.DEFECTS)}",
+        _broken,
+    ),
+    "remote": (
+        (
+            "a device on a CAN bus, in wall time: remote:INTERFACE:CHANNEL, as in remote:udp_multicast:239.74.163.2 or "
+            "remote:slcan:/dev/ttyACM0; remote alone takes python-can's configuration"
+        ),
+        _remote,
+    ),
 }
 
 
@@ -34,10 +55,16 @@ def makers() -> dict[str, tuple[str, Maker]]:
     return found
 
 
-def create(spec: str, setup: Setup) -> Dut:
-    """A device from "name" or "name:options". Raises ScenarioError for an unknown name."""
+def maker_of(spec: str) -> tuple[Maker, str]:
+    """Maker and options of "name" or "name:options". Raises ScenarioError for an unknown name."""
     name, _, options = spec.partition(":")
     known = makers()
     if name not in known:
         raise ScenarioError(f'there is no dut "{name}"{nearest(name, known)}')
-    return known[name][1](setup, options)
+    return known[name][1], options
+
+
+def create(spec: str, setup: Setup) -> Dut:
+    """A device from "name" or "name:options". Raises ScenarioError for an unknown name."""
+    maker, options = maker_of(spec)
+    return maker(setup, options)

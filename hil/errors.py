@@ -35,6 +35,10 @@ class DutError(NabenchError):
     """The device under test, or the way to it, failed."""
 
 
+class LinkLostError(DutError):
+    """The way to the device broke while a run was under way."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A clause that names the nearest valid name, or lists them when they are few; empty when there is nothing to say."""
     names = sorted(set(valid))

@@ -67,7 +67,8 @@ def _copied(kind: str, name: str, near: Path | None) -> Path | None:
     """The copy of a file that a run folder keeps, when `near` stands in one."""
     if near is None or not (near.parent / INDEX).is_file():
         return None
-    copy = json.loads((near.parent / INDEX).read_text(encoding="utf-8")).get(f"{kind}:{name}")
+    index = json.loads((near.parent / INDEX).read_text(encoding="utf-8"))
+    copy = index.get(f"{kind}:{name}", index.get(f"{kind}:{Path(name).name}"))
     return near.parent / copy if copy is not None else None
 
 

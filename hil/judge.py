@@ -1,37 +1,33 @@
 """The judge: from a trace and what was required to findings. It never asks the device whether it was right.
 
-Times run from the first wrong value that is physically present. FDTI counts from the first wrong frame on the wire to the
-device, because before that the device cannot know; FHTI from the hazard itself, in the truth or on the wire, whichever
-was first, to the open current path. Every time carries the band in which it lies, and PASS needs the whole band inside.
+How times are taken stands in hil.reaction. Every figure carries the band in which it lies, and PASS needs the whole band
+inside. Nothing passes on what was not seen: a device that falls silent, a run that ended early, an empty stretch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import observe, truth
-from hil.names import cell_signal, ntc_signal
-from hil.observe import Effect, Moment, View
-from hil.requirement import LimitTrigger, Requirement
-from hil.scenario import ContactorsExpect, PrechargeExpect, QuietExpect, ReactionExpect, SignalExpect, SocExpect
+from firmware_sim.wire.layout import CYCLE_NS, SLOT
+from hil import observe, reaction, truth
+from hil.observe import Effect, View
+from hil.requirement import Requirement
+from hil.scenario import ContactorsExpect, Expect, PrechargeExpect, QuietExpect, SignalExpect, SocExpect
 from hil.setup import Setup
 from hil.trace import Trace
 from hil.verdict import Evidence, Finding, Verdict, inside, worst
-from hil.wirelog import Bools, WireLog, choices
+from hil.wirelog import Bools, WireLog, meanings
 
-_TRUTH_OF = {
-    "cell_voltage": ("cell_voltage_max", "cell_voltage_min"),
-    "cell_temperature": ("temperature_max", "temperature_min"),
-    "discharge_current": ("mean_current", "mean_current"),
-    "charge_current": ("mean_current", "mean_current"),
-}
+_READY_NS = 2_000_000_000  # within this a device is up, or it never comes
+_SILENCE_NS = 500_000_000  # a pause that a restart explains
 
 
 def judge(trace: Trace, setup: Setup) -> list[Finding]:
-    """All findings of a run, in the order of the scenario."""
+    """All findings of a run: what is wrong with the run itself, then the expectations in the order of the scenario."""
     view = View(trace, WireLog(trace.journal, setup.network), setup)
     required = setup.inputs.requirements.by_id()
     findings: list[Finding] = []
@@ -41,10 +37,14 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
         effects[fault.spec.label] = effect
         if not effect.happened:
             findings.append(_no_effect(fault.spec.label, effect))
+        elif effect.start is None:
+            findings.append(_not_tested(fault.spec.label, effect))
     if trace.lost_frames:
         findings.append(_lost_frames(trace))
+    findings += _device(view)
     for row in setup.inputs.scenario.expect:
-        findings += _JUDGES[row.kind](view, row, required[row.requirement], effects)
+        found = _JUDGES[row.kind](view, row, required[row.requirement], effects)
+        findings += [_cut(view, row, finding) for finding in found]
     return [_taint(view, finding) for finding in findings]
 
 
@@ -60,6 +60,13 @@ def _no_effect(label: str, effect: Effect) -> Finding:
     )  # fmt: skip
 
 
+def _not_tested(label: str, effect: Effect) -> Finding:
+    return Finding(
+        "BENCH", f'fault "{label}"', "the fault is put to the test", effect.text, Verdict.INCONC,
+        next_step="let the device command the contact while the fault is on, or look why it did not",
+    )  # fmt: skip
+
+
 def _lost_frames(trace: Trace) -> Finding:
     return Finding(
         "BENCH", "journal", "every frame is recorded", f"{trace.lost_frames} frames found no room", Verdict.ERROR,
@@ -67,8 +74,64 @@ def _lost_frames(trace: Trace) -> Finding:
     )  # fmt: skip
 
 
+def _device(view: View) -> list[Finding]:
+    """Nothing when the device spoke from its first frame to the end; else that it fell silent, or never spoke."""
+    end_ns, layout = view.trace.n_ticks * view.trace.dt_ns, view.setup.network.from_dut
+    expected = "the device sends its frames to the end of the run"
+    sent = {slot: t_ns for slot in range(layout.n_slots) if len(t_ns := view.sent(slot))}
+    if not sent:
+        never = f"not one frame in {end_ns / 1e9:g} s"
+        hint = "the device never came up: look at its supply, its link and its log"
+        return [Finding("DEVICE", "frames", expected, never, Verdict.ERROR, next_step=hint)] if end_ns > _READY_NS else []
+    ready_ns = min(int(t_ns[0]) for t_ns in sent.values())
+    every = _gap(np.sort(np.concatenate(list(sent.values()))), ready_ns, end_ns, _SILENCE_NS)
+    gaps = [(every, "frame")] if every is not None else []
+    for slot in sent if every is None else ():
+        gap = _silence(view, slot, ready_ns, end_ns)
+        gaps += [(gap, layout.slot_names[slot])] if gap is not None else []
+    if not gaps:
+        return []
+    (from_ns, until_ns), name = min(gaps)
+    seen = f"no {name} from {from_ns / 1e9:.3f} s to " + ("the end" if until_ns == end_ns else f"{until_ns / 1e9:.3f} s")
+    evidence = (Evidence(from_ns, f"last {name}"), Evidence(until_ns, "silent until then"))
+    hint = "the device stopped or hung after it was ready"
+    return [Finding("DEVICE", "frames", expected, seen, Verdict.FAIL, evidence=evidence, next_step=hint)]
+
+
+def _gap(t_ns: I64, first_ns: int, last_ns: int, allowed_ns: int) -> tuple[int, int] | None:
+    """First pause longer than allowed_ns in [first, last]."""
+    at = np.concatenate([[first_ns], t_ns[(t_ns >= first_ns) & (t_ns <= last_ns)], [last_ns]])
+    k = np.flatnonzero(np.diff(at) > allowed_ns)
+    return (int(at[k[0]]), int(at[k[0] + 1])) if len(k) else None
+
+
+def _silence(view: View, slot: int, first_ns: int, last_ns: int) -> tuple[int, int] | None:
+    """First gap in what the device sends in a slot that is longer than five cycles and than a restart takes."""
+    cycle_ns = int(view.setup.network.from_dut.slots[slot, CYCLE_NS])
+    return _gap(view.sent(slot), first_ns, last_ns, max(5 * cycle_ns, _SILENCE_NS))
+
+
+def _slot_of(view: View, signal: str) -> int:
+    layout = view.setup.network.from_dut
+    return int(layout.signals[layout.index(signal), SLOT])
+
+
+def _cut(view: View, row: Expect, finding: Finding) -> Finding:
+    """What was expected until a time that the run did not reach is unknown, unless it is decided already."""
+    to_s, end_ns = getattr(row, "to_s", None), view.trace.n_ticks * view.trace.dt_ns
+    decided = Verdict.PASS if row.kind == "signal" and row.mode == "once" else Verdict.FAIL
+    if to_s is None or to_s * 1e9 <= end_ns or finding.verdict in (decided, Verdict.ERROR):
+        return finding
+    seen = f"{finding.seen}; but the run ended at {end_ns / 1e9:g} s, before {to_s:g} s"
+    return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step="let the run go to its end")
+
+
 def _taint(view: View, finding: Finding) -> Finding:
     """In real time a judgement that rests on a tick the bench was late for is INCONC, whatever it looked like."""
+    blind = _blind(view, finding)
+    if blind:
+        seen, hint = f"{finding.seen}; but {blind}", "look at the link to the device: cable, adapter, bus"
+        return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step=hint)
     late_ns = view.trace.late_ns
     if not len(late_ns) or finding.verdict in (Verdict.ERROR, Verdict.NONE) or not finding.evidence:
         return finding
@@ -78,220 +141,19 @@ def _taint(view: View, finding: Finding) -> Finding:
     if not len(missed):
         return finding
     worst_ms = late_ns[max(first // dt_ns - 1, 0) : last // dt_ns + 2].max() / 1e6
-    return Finding(
-        finding.requirement, finding.what, finding.expected,
-        f"{finding.seen}; but the bench missed {len(missed)} of its own deadlines there, the worst by {worst_ms:.1f} ms",
-        Verdict.INCONC, finding.value, finding.low, finding.high, finding.unit, finding.evidence,
-        "run again on an idle machine, or in virtual time",
+    seen = f"{finding.seen}; but the bench missed {len(missed)} of its own deadlines there, the worst by {worst_ms:.1f} ms"
+    return replace(
+        finding, seen=seen, verdict=Verdict.INCONC, next_step="run again on an idle machine, or in virtual time"
     )  # fmt: skip
 
 
-# ---- times
-
-
-def _duration(start: Moment, end: Moment) -> tuple[float, float, float]:
-    """Best figure and band of end - start [ms]."""
-    low, high = (end.low_ns - start.high_ns) / 1e6, (end.high_ns - start.low_ns) / 1e6
-    return (end.high_ns - start.high_ns) / 1e6, low, high
-
-
-def _path_open(trace: Trace) -> Bools:
-    """(n_ticks,) no closed path between cells and link."""
-    plus, minus, pre = (trace.column(name) for name in ("main_plus", "main_minus", "precharge"))
-    return (minus == 0) | ((plus == 0) & (pre == 0))
-
-
-def _opening(view: View, from_ns: int) -> Moment | None:
-    """When the path opened at or after from_ns; a moment at from_ns when it was open then already."""
-    trace, t_ns = view.trace, view.t_ns
-    is_open = _path_open(trace)
-    first = int(np.searchsorted(t_ns, from_ns))
-    later = np.flatnonzero(is_open[first:])
-    if not len(later):
-        return None
-    k = first + int(later[0])
-    if k == first:
-        return Moment(from_ns, from_ns, "the path was open already", "main_plus")
-    moved = [int(trace.column(f"{name}_changed")[k]) for name in ("main_plus", "main_minus", "precharge")]
-    inside_tick = [ns for ns in moved if t_ns[k - 1] <= ns <= t_ns[k]]
-    at = min(inside_tick) if inside_tick else int(t_ns[k])
-    return Moment(at, at, "contactors open", "main_plus")
-
-
-def _crossing(t_ns: I64, bad: Bools, dt_ns: int, what: str, column: str) -> Moment | None:
-    k = np.flatnonzero(bad)
-    return None if not len(k) else Moment(int(t_ns[k[0]]) - dt_ns, int(t_ns[k[0]]), what, column)
-
-
-def _signals_of(view: View, trigger: LimitTrigger) -> list[str]:
-    if trigger.quantity == "cell_voltage":
-        return [cell_signal(i) for i in range(view.setup.place.n_cells)]
-    if trigger.quantity == "cell_temperature":
-        return [ntc_signal(j) for j in range(view.setup.place.n_ntc)]
-    return ["Shunt_Current"]
-
-
-def _beyond(trigger: LimitTrigger, limit: float) -> Callable[[F64], Bools]:
-    if trigger.quantity == "charge_current":
-        return lambda x: -x > limit
-    return (lambda x: x > limit) if trigger.above is not None else (lambda x: x < limit)
-
-
-def _limit_start(view: View, trigger: LimitTrigger, from_ns: int) -> tuple[Moment | None, Moment | None]:
-    """First wrong value in the truth and on the wire."""
-    limit = trigger.value(view.setup.inputs.cell, view.setup.inputs.pack)
-    bad = _beyond(trigger, limit)
-    name = _TRUTH_OF[trigger.quantity][0 if trigger.above is not None else 1]
-    there = bad(view.trace.column(name)) & (view.t_ns >= from_ns)
-    in_truth = _crossing(view.t_ns, there, view.trace.dt_ns, f"{name} beyond {limit:g}", name)
-    on_wire: Moment | None = None
-    for signal in _signals_of(view, trigger):
-        series = view.log.series(signal)
-        k = np.flatnonzero(bad(series.value) & series.valid & (series.t_ns >= from_ns))
-        if len(k) and (on_wire is None or series.t_ns[k[0]] < on_wire.high_ns):
-            at = int(series.t_ns[k[0]])
-            on_wire = Moment(at - series.frame_ns, at, f"{signal} = {series.value[k[0]]:g} beyond {limit:g}", signal)
-    return in_truth, on_wire
-
-
-# ---- the kinds of expectation
-
-
-def _reaction(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
-    from_ns = round(row.from_s * 1e9)
-    hazard: Moment | None
-    if req.trigger is not None:
-        in_truth, wire = _limit_start(view, req.trigger, from_ns)
-        hazard = min((m for m in (in_truth, wire) if m is not None), key=lambda m: m.high_ns, default=None)
-        missing = f"{req.trigger.quantity} never left its limit"
-    else:
-        effect = effects[row.fault or ""]
-        if not effect.happened:
-            return []  # the fault's own finding says so already
-        hazard, wire = effect.start, effect.wire if effect.wire is not None else effect.start
-        missing = "the fault had no start"
-    if hazard is None or wire is None:
-        return [
-            Finding(
-                req.id,
-                "stimulus",
-                req.title,
-                f"{missing}: nothing was stimulated",
-                Verdict.INCONC,
-                next_step="make the stimulus stronger or longer, or look whether something else reacted first",
-            )  # fmt: skip
-        ]
-    findings = []
-    if req.codes:
-        findings.append(_detection(view, row, req, wire))
-    if req.reaction == "open":
-        findings += _isolation(view, row, req, hazard)
-    return findings
-
-
-def _flag_start(view: View, codes: list[str], from_ns: int) -> tuple[Moment | None, Moment | None]:
-    """First frame with one of the codes raised, before and from from_ns on."""
-    before: Moment | None = None
-    after: Moment | None = None
-    for code in codes:
-        series = view.log.series(f"Diag_{code}")
-        raised = series.valid & (series.value > 0.5)
-        early = np.flatnonzero(raised & (series.t_ns < from_ns))
-        late = np.flatnonzero(raised & (series.t_ns >= from_ns))
-        if len(early):
-            at = int(series.t_ns[early[0]])
-            before = Moment(at - series.frame_ns, at, f"code {code}", f"Diag_{code}")
-        elif len(late) and (after is None or series.t_ns[late[0]] < after.high_ns):
-            at = int(series.t_ns[late[0]])
-            after = Moment(at - series.frame_ns, at, f"code {code}", f"Diag_{code}")
-    return before, after
-
-
-def _detection(view: View, row: ReactionExpect, req: Requirement, wire: Moment) -> Finding:
-    low, high = row.fdti_ms or req.fdti_ms or [0.0, float("inf")]
-    names = " or ".join(req.codes)
-    expected = f"{names} within {low:g} to {high:g} ms" if np.isfinite(high) else names
-    before, code = _flag_start(view, req.codes, wire.low_ns)
-    evidence: tuple[Evidence, ...] = (Evidence(wire.high_ns, wire.what, wire.column),)
-    if before is not None:
-        evidence = (Evidence(before.high_ns, before.what, before.column), *evidence)
-        return Finding(
-            req.id, "detection (FDTI)", expected, f"{before.what} stood at {before.high_ns / 1e9:.3f} s, before the fault",
-            Verdict.FAIL, evidence=evidence, next_step="a false trip: look at its limit and debounce",
-        )  # fmt: skip
-    end_ns = view.trace.n_ticks * view.trace.dt_ns
-    if code is None:
-        left_ms = (end_ns - wire.high_ns) / 1e6
-        evidence = (*evidence, Evidence(end_ns, "end of the run"))
-        if left_ms < high:
-            return Finding(
-                req.id, "detection (FDTI)", expected, f"the run ended {left_ms:.0f} ms after the fault, before the window did",
-                Verdict.INCONC, evidence=evidence, next_step="make the run longer",
-            )  # fmt: skip
-        return Finding(
-            req.id, "detection (FDTI)", expected, f"no such code in {left_ms:.0f} ms", Verdict.FAIL, evidence=evidence,
-            next_step="look at limit, debounce and whether the check is on",
-        )  # fmt: skip
-    value, least, most = _duration(wire, code)
-    verdict = inside(least, most, (low, high))
-    return Finding(
-        req.id, "detection (FDTI)", expected, f"{code.what} after {value:.1f} ms", verdict, value, least, most, "ms",
-        (*evidence, Evidence(code.high_ns, code.what, code.column)), _time_hint(verdict, value, low, high),
-    )  # fmt: skip
-
-
-def _time_hint(verdict: Verdict, value: float, low: float, high: float) -> str:
-    if verdict is Verdict.PASS:
+def _blind(view: View, finding: Finding) -> str:
+    """Why the link to the device could not be trusted while a finding's evidence was taken; empty when it could."""
+    link = view.trace.info.get("link") or {}
+    if finding.verdict is Verdict.NONE or (finding.verdict is Verdict.ERROR and not link.get("lost")):
         return ""
-    if verdict is Verdict.INCONC:
-        return "the band of the measurement straddles the window; use a shorter tick or frame cycle"
-    return (
-        "too late: look at debounce and frame cycle"
-        if value > high
-        else f"too early (window starts at {low:g} ms): look at debounce"
-    )
-
-
-def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment) -> list[Finding]:
-    limit_ms = row.fhti_ms or req.fhti_ms
-    expected = "contactors open" + (f" within {limit_ms:g} ms" if limit_ms is not None else "") + " and stay open"
-    opening = _opening(view, hazard.high_ns)
-    evidence: tuple[Evidence, ...] = (Evidence(hazard.high_ns, hazard.what, hazard.column),)
-    if opening is None:
-        end_ns = view.trace.n_ticks * view.trace.dt_ns
-        left_ms = (end_ns - hazard.high_ns) / 1e6
-        ended = limit_ms is not None and left_ms < limit_ms
-        return [
-            Finding(
-                req.id,
-                "reaction (FHTI)",
-                expected,
-                f"still closed {left_ms:.0f} ms after the hazard",
-                Verdict.INCONC if ended else Verdict.FAIL,
-                evidence=(*evidence, Evidence(end_ns, "end of the run")),
-                next_step="make the run longer" if ended else "look at the reaction of the limit and its delay",
-            )  # fmt: skip
-        ]
-    value, least, most = _duration(hazard, opening)
-    verdict = Verdict.PASS if limit_ms is None else inside(least, most, (-1.0, limit_ms))
-    seen = "open already" if opening.low_ns == hazard.high_ns else f"open after {value:.1f} ms"
-    again = _closes_again(view, opening.high_ns)
-    evidence = (*evidence, Evidence(opening.high_ns, opening.what, opening.column))
-    hint = _time_hint(verdict, value, 0.0, limit_ms or 0.0)
-    if again is not None:
-        seen += f"; closed again at {again / 1e9:.3f} s"
-        verdict, hint = Verdict.FAIL, "a latch is missing: the fault must hold the contactors open until it is reset"
-        evidence = (*evidence, Evidence(again, "contactors close again", "main_plus"))
-    return [Finding(req.id, "reaction (FHTI)", expected, seen, verdict, value, least, most, "ms", evidence, hint)]
-
-
-def _closes_again(view: View, from_ns: int) -> int | None:
-    """When the path closed again before anyone asked for a reset."""
-    pressed = [round(r.at_s * 1e9) for r in view.setup.inputs.scenario.request if r.fault_reset and r.at_s * 1e9 > from_ns]
-    until_ns = min([*pressed, view.trace.n_ticks * view.trace.dt_ns])
-    span = (view.t_ns > from_ns) & (view.t_ns <= until_ns)
-    k = np.flatnonzero(span & ~_path_open(view.trace))
-    return int(view.t_ns[k[0]]) if len(k) else None
+    times = [e.t_ns for e in finding.evidence] or [0, view.trace.n_ticks * view.trace.dt_ns]
+    return next((why for from_ns, to_ns, why in link.get("blind", ()) if min(times) <= to_ns and max(times) >= from_ns), "")
 
 
 def _span(view: View, from_s: float, to_s: float | None) -> tuple[int, int]:
@@ -317,10 +179,11 @@ def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Ef
         k = np.flatnonzero(span & (series.value > 0.5))
         if len(k):
             found.append(Evidence(int(series.t_ns[k[0]]), name.removeprefix("Diag_"), name))
-    if n_frames == 0:
-        return [_nothing_seen(req, "no nuisance trip", expected, first_ns, last_ns, "no diagnosis frame came")]
+    gaps = [gap for slot in sorted({_slot_of(view, n) for n in flags}) if (gap := _silence(view, slot, first_ns, last_ns))]
+    if n_frames == 0 or gaps:
+        return [_nothing_seen(req, "no nuisance trip", expected, min(gaps, default=(first_ns, last_ns)), "diagnosis frame")]
     span = (view.t_ns >= first_ns) & (view.t_ns <= last_ns)
-    state = _path_open(view.trace)[span]
+    state = reaction.path_open(view.trace)[span]
     if len(state) and state.any() and not state.all():
         moved = int(np.flatnonzero(np.diff(state.astype(np.int8)))[0]) + 1
         found.append(Evidence(int(view.t_ns[span][moved]), "contactors move", "main_plus"))
@@ -331,8 +194,10 @@ def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Ef
     return [Finding(req.id, "no nuisance trip", expected, seen, verdict, evidence=evidence, next_step=hint)]
 
 
-def _nothing_seen(req: Requirement, what: str, expected: str, first_ns: int, last_ns: int, seen: str) -> Finding:
+def _nothing_seen(req: Requirement, what: str, expected: str, gap_ns: tuple[int, int], missing: str) -> Finding:
+    first_ns, last_ns = gap_ns
     evidence = (Evidence(first_ns, "from"), Evidence(last_ns, "to"))
+    seen = f"no {missing} from {first_ns / 1e9:.3f} to {last_ns / 1e9:.3f} s"
     return Finding(
         req.id, what, expected, seen, Verdict.FAIL, evidence=evidence,
         next_step="the device was silent: look at the link and at the device itself",
@@ -340,14 +205,18 @@ def _nothing_seen(req: Requirement, what: str, expected: str, first_ns: int, las
 
 
 def _condition(view: View, row: SignalExpect) -> tuple[Callable[[F64], Bools], str]:
-    names = choices(view.setup.network, row.signal)
+    names = meanings(view.setup.network, row.signal)
     if row.value is not None:
-        wanted = next(raw for raw, name in names.items() if name == row.value) if isinstance(row.value, str) else row.value
-        scale = float(view.setup.network.database.signal(row.signal).scale)
-        return lambda x: np.abs(x - wanted) < 0.5 * scale + 1e-9, f"is {row.value}"
+        wanted = next(value for value, name in names.items() if name == row.value) if isinstance(row.value, str) else row.value
+        scale = abs(float(view.setup.network.database.signal(row.signal).scale))
+        return (
+            lambda x: np.abs(x - wanted) < 0.5 * scale + 1e-9,
+            f"is {row.value if isinstance(row.value, str) else f'{row.value:g}'}",
+        )
     low = -np.inf if row.above is None else row.above
     high = np.inf if row.below is None else row.below
-    text = " and ".join([f"above {row.above:g}"] * (row.above is not None) + [f"below {row.below:g}"] * (row.below is not None))
+    sides = (("above", row.above), ("below", row.below))
+    text = " and ".join(f"{side} {limit:g}" for side, limit in sides if limit is not None)
     return lambda x: (x > low) & (x < high), text
 
 
@@ -357,16 +226,20 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
     expected = f"{row.signal} {row.mode} {text}, {row.from_s:g} to {row.to_s:g} s"
     series = view.log.series(row.signal)
     span = (series.t_ns >= first_ns) & (series.t_ns <= last_ns)
-    if not (span & series.valid).any():
-        return [_nothing_seen(req, row.signal, expected, first_ns, last_ns, "no valid frame with it came")]
+    gap = _silence(view, _slot_of(view, row.signal), first_ns, last_ns) if row.mode != "once" else None
+    if gap is not None or not (span & series.valid).any():
+        return [_nothing_seen(req, row.signal, expected, gap or (first_ns, last_ns), f"valid {row.signal}")]
     value, t_ns = series.value[span & series.valid], series.t_ns[span & series.valid]
     good = holds(value)
     if row.mode == "never":
         good = ~good
-    names = choices(view.setup.network, row.signal)
+    names = meanings(view.setup.network, row.signal)
+
+    def said(x: float) -> str:
+        return names.get(float(x), f"{x:g}")
 
     def shown(k: int) -> str:
-        return f"{names.get(int(value[k]), f'{value[k]:g}')} at {t_ns[k] / 1e9:.3f} s"
+        return f"{said(value[k])} at {t_ns[k] / 1e9:.3f} s"
 
     if row.mode == "once":
         hits = np.flatnonzero(good)
@@ -376,7 +249,9 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
     else:
         misses = np.flatnonzero(~good)
         verdict = Verdict.FAIL if len(misses) else Verdict.PASS
-        seen = shown(int(misses[0])) if len(misses) else f"in all {len(value)} frames, {value.min():g} to {value.max():g}"
+        least, most = said(value.min()), said(value.max())
+        span_text = least if least == most else f"{least} to {most}"
+        seen = shown(int(misses[0])) if len(misses) else f"{span_text} in all {len(value)} frames"
         at = int(t_ns[misses[0]]) if len(misses) else last_ns
     evidence = (Evidence(first_ns, "from"), Evidence(at, seen, row.signal))
     return [
@@ -396,23 +271,14 @@ def _contactors(view: View, row: ContactorsExpect, req: Requirement, effects: di
     first_ns, last_ns = _span(view, row.from_s, row.to_s)
     expected = f"current path {row.state}, {row.from_s:g} to {row.to_s:g} s"
     span = (view.t_ns >= first_ns) & (view.t_ns <= last_ns)
-    good = _path_open(view.trace)[span] if row.state == "open" else _mains_closed(view.trace)[span]
+    good = reaction.path_open(view.trace)[span] if row.state == "open" else _mains_closed(view.trace)[span]
     misses = np.flatnonzero(~good)
     at = int(view.t_ns[span][misses[0]]) if len(misses) else last_ns
     seen = f"not so at {at / 1e9:.3f} s" if len(misses) else f"so in all {len(good)} ticks"
-    verdict = Verdict.FAIL if len(misses) else Verdict.PASS
+    verdict = Verdict.FAIL if len(misses) else Verdict.PASS if len(good) else Verdict.INCONC
+    hint = {Verdict.FAIL: "look at the state of the BMS and at its codes", Verdict.INCONC: "no tick lies in this time"}
     evidence = (Evidence(first_ns, "from", "main_plus"), Evidence(at, seen, "main_plus"))
-    return [
-        Finding(
-            req.id,
-            "contactors",
-            expected,
-            seen,
-            verdict,
-            evidence=evidence,
-            next_step="" if verdict is Verdict.PASS else "look at the state of the BMS and at its codes",
-        )
-    ]
+    return [Finding(req.id, "contactors", expected, seen, verdict, evidence=evidence, next_step=hint.get(verdict, ""))]
 
 
 def _mains_closed(trace: Trace) -> Bools:
@@ -502,7 +368,7 @@ def _soc(view: View, row: SocExpect, req: Requirement, effects: dict[str, Effect
     limit = req.limits["max_error"]
     expected = f"SOC of {who} within {100 * limit:g} % of the truth"
     if not span.any():
-        return [_nothing_seen(req, f"SOC of {who}", expected, first_ns, last_ns, "no valid SOC came")]
+        return [_nothing_seen(req, f"SOC of {who}", expected, (first_ns, last_ns), "valid SOC")]
     error = believed[span] - true[span]
     at = int(np.abs(error).argmax())
     biggest, rmse = float(np.abs(error[at])), float(np.sqrt(np.mean(error**2)))
@@ -544,7 +410,7 @@ def _reference_uncertainty(view: View, row: SocExpect) -> float:
 
 
 _JUDGES: dict[str, Callable[..., list[Finding]]] = {
-    "reaction": _reaction,
+    "reaction": reaction.judge,
     "quiet": _quiet,
     "signal": _signal,
     "contactors": _contactors,

@@ -11,8 +11,8 @@ from pydantic import Field
 
 from firmware_sim.wire.layout import CYCLE_NS, FRAME_NS, SENT, Image, Layout
 from hil import bus as bus_model
-from hil import files
-from hil.database import Bus, Database
+from hil import files, mapping
+from hil.database import Bus, Database, Slot
 from hil.errors import ScenarioError
 
 DUT_NODE = "BMS"
@@ -31,9 +31,10 @@ class BusFile(files.FileModel):
 
 
 class NetworkFile(files.Document):
-    """A network file."""
+    """A network file. mapping: file that ties foreign databases to our roles; none for our own."""
 
     title: str
+    mapping: str | None = None
     bus: Annotated[list[BusFile], Field(min_length=1, max_length=8)]
 
 
@@ -42,6 +43,7 @@ class Network:
     """A network bound to a pack.
 
     to_dut, from_dut: wire tables of both directions.  loads: share of each bus that the schedule takes, worst case.
+    dut_node: name of the device in the databases.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Network:
     to_dut: Layout
     from_dut: Layout
     loads: dict[str, float]
+    dut_node: str = DUT_NODE
 
     @property
     def n_buses(self) -> int:
@@ -75,6 +78,11 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
         for b in file.bus
     ]
     database = Database(buses)
+    mapped = None if file.mapping is None else mapping.load(file.mapping, path)
+    dut_node = DUT_NODE
+    if mapped is not None:
+        mapping.apply(mapped[1], mapped[0], database)
+        dut_node = mapped[1].dut
     counts = {"CellVoltage": n_cells, "CellTemperature": n_ntc, "CellSoc": n_cells}
 
     def has_page(message: Any, page: int) -> bool:
@@ -82,14 +90,21 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
         items = [match for s in signals if (match := _PER_ITEM.match(s.name))]
         return not items or any(int(match[2]) < counts[match[1]] for match in items)
 
+    def wanted(message: Any) -> bool:
+        return mapped is None or _is_mapped(message, counts)
+
     def to_dut(message: Any) -> bool:
-        return DUT_NODE not in message.senders and BENCH_NODE not in message.senders
+        return dut_node not in message.senders and BENCH_NODE not in message.senders and wanted(message)
 
     incoming = database.slots(to_dut, has_page)
-    outgoing = database.slots(lambda m: DUT_NODE in m.senders, has_page)
+    outgoing = database.slots(lambda m: dut_node in m.senders and wanted(m), has_page)
     if not incoming or not outgoing:
-        raise ScenarioError(f'{path}: the databases need messages sent by node "{DUT_NODE}" and by others')
+        raise ScenarioError(f'{path}: the databases need messages sent by node "{dut_node}" and by others')
+    if mapped is not None:
+        _check_cycles(path, database, incoming + outgoing)
     layouts = database.layout(incoming, dt_ns), database.layout(outgoing, dt_ns)
+    if mapped is not None:
+        layouts = mapping.hold(mapped[1], layouts[0], sent=False), mapping.hold(mapped[1], layouts[1], sent=True)
     loads = {}
     for number, bus in enumerate(buses):
         rows: dict[str, tuple[int, int, int]] = {}
@@ -101,7 +116,27 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
         schedule = [(message, *numbers) for message, numbers in rows.items()]
         loads[bus.name] = bus_model.check_load(bus.name, schedule, bus.bitrate)
     paths = tuple(p for bus in buses for p in bus.paths)
-    return Network(name, (path, *paths), database, *layouts, loads)
+    if mapped is not None:
+        paths = (mapped[0], *paths)
+    return Network(name, (path, *paths), database, *layouts, loads, dut_node)
+
+
+def _is_mapped(message: Any, counts: dict[str, int]) -> bool:
+    """True for a foreign message that plays a role in a pack of this size."""
+    if not mapping.has_role(message):
+        return False
+    items = [_PER_ITEM.match(signal.name) for signal in message.signals]
+    return not all(items) or any(int(match[2]) < counts[match[1]] for match in items if match is not None)
+
+
+def _check_cycles(path: Path, database: Database, slots: list[Slot]) -> None:
+    """Foreign databases often leave cycle times out; nothing is invented for them."""
+    names = sorted({slot.message.name for slot in slots if database.cycle_ms(slot.message) <= 0})
+    if names:
+        where = f"{path}: bus[].cycle_ms"
+        raise ScenarioError(
+            *(f'{where}: message "{name}" has no GenMsgCycleTime in its DBC; give its cycle here' for name in names)
+        )
 
 
 def clear(image: Image) -> None:

@@ -24,6 +24,7 @@ from hil.truth import CELL_BLOCK, CONTACTOR_BLOCK, PACK_BLOCK
 from hil.wirelog import WireLog
 
 Bools = npt.NDArray[np.bool_]
+_RESTART_NS = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Effect:
     """What an observer found.
 
     happened: the effect was there while it should, and only then.  text: what was seen.  start: when it was first
-    present; wire: when its first trace was on the wire to the device (None where there is none).
+    present, None when it waited for something that never came; wire: when its first trace was on the wire to the device
+    (None where there is none).
     """
 
     happened: bool
@@ -63,6 +65,11 @@ class View:
         """(n_ticks,) time of each row."""
         return np.arange(self.trace.n_ticks, dtype=np.int64) * self.trace.dt_ns
 
+    def sent(self, slot: int) -> I64:
+        """(n,) times of the device's frames in a slot as it sent them, whatever a network fault made of them."""
+        offered = self.log.frames(j.OFFERED_FROM_DUT, slot)
+        return (offered if len(offered) else self.log.frames(j.FROM_DUT, slot))[:, j.T_NS]
+
 
 Observer = Callable[[View, Bound], Effect]
 
@@ -76,6 +83,15 @@ def expected_on(t_ns: I64, fault: Bound, dt_ns: int) -> Bools:
         phase = (t_ns - fault.start_ns) % ((spec.on_ms + spec.off_ms) * 1_000_000)
         on &= phase < spec.on_ms * 1_000_000
     return on
+
+
+def others_on(view: View, fault: Bound, t_ns: I64, shares: Callable[[Bound], bool]) -> Bools:
+    """Where another fault that shares something with this one should be on: there nothing can be told apart."""
+    mask = np.zeros(len(t_ns), bool)
+    for other in view.setup.faults:
+        if other is not fault and shares(other):
+            mask |= expected_on(t_ns, other, view.trace.dt_ns)
+    return mask
 
 
 def observe(view: View, fault: Bound) -> Effect:
@@ -119,13 +135,21 @@ def _sensed(view: View, fault: Bound, wanted: Callable[[F64, I64, Bools], F64], 
         before, after = _sides(view, fault, signal)
         name = view.setup.network.to_dut.signal_names[signal]
         asked = wanted(before, t_ns, on)
+
+        def shares(other: Bound, signal: int = signal) -> bool:
+            return signal in other.signals
+
+        shared = others_on(view, fault, t_ns, shares)
+        alone, off = on & ~shared, ~on & ~shared
+        if not alone.any():
+            return Effect(False, f"another fault acted on {name} all the time")
         same = np.isclose(after, asked, rtol=1e-12, atol=1e-9, equal_nan=True)
-        if not same[on].all():
-            k = int(np.flatnonzero(on & ~same)[0])
+        if not same[alone].all():
+            k = int(np.flatnonzero(alone & ~same)[0])
             return Effect(False, f"{name} read {after[k]:g} at {t_ns[k] / 1e9:g} s; {what} should give {asked[k]:g}")
-        if not np.array_equal(before[~on], after[~on], equal_nan=True):
+        if not np.array_equal(before[off], after[off], equal_nan=True):
             return Effect(False, f"{name} was touched outside the fault's time")
-        wrong = np.flatnonzero(on & ~np.isclose(before, after, rtol=0, atol=1e-12, equal_nan=True))
+        wrong = np.flatnonzero(alone & ~np.isclose(before, after, rtol=0, atol=1e-12, equal_nan=True))
         if len(wrong):
             at = int(t_ns[wrong[0]])
             starts.append(Moment(at, at, f"{name} reads wrong", name))
@@ -173,7 +197,10 @@ def _taps(view: View, fault: Bound, wires: Callable[[F64], F64]) -> Effect:
     on = expected_on(t_ns, fault, dt_ns)
     at = [view.trace.touched.index(cell_signal(i)) for i in range(n)]
     before, after = view.trace.sides[:, 0, at], view.trace.sides[:, 1, at]
-    if not np.array_equal(before[~on], after[~on], equal_nan=True):
+    shared = others_on(view, fault, t_ns, lambda other: bool(set(other.signals) & set(fault.signals)))
+    off = ~on & ~shared
+    on &= ~shared
+    if not np.array_equal(before[off], after[off], equal_nan=True):
         return Effect(False, "cells were touched outside the fault's time")
     asked = wires(before)
     last = np.flatnonzero(on)[-1:]
@@ -238,14 +265,20 @@ def _network(view: View, fault: Bound, differs: Callable[[I64, I64], tuple[bool,
         for slot in slots:
             offered, delivered = view.log.frames(offered_kind, slot), view.log.frames(kind, slot)
             sent_ns = offered[:, j.T_NS] // view.trace.dt_ns * view.trace.dt_ns
-            on = expected_on(sent_ns, fault, view.trace.dt_ns)
             name = layout.slot_names[slot]
+
+            def shares(other: Bound, kind: int = kind, slot: int = slot) -> bool:
+                return slot in (other.to_dut if kind == j.TO_DUT else other.from_dut)
+
+            shared = others_on(view, fault, sent_ns, shares)
+            on = expected_on(sent_ns, fault, view.trace.dt_ns) & ~shared
+            off = ~on & ~shared
             if not on.any():
                 continue
             ok, text = differs(offered[on], delivered)
             if not ok:
                 return Effect(False, f"{name}: {text}")
-            untouched = _rows_in(offered[~on], delivered)
+            untouched = _rows_in(offered[off], delivered)
             if not untouched.all():
                 return Effect(False, f"{name}: a frame was touched outside the fault's time")
             at, frame_ns = int(offered[on][0, j.T_NS]), int(layout.slots[slot, FRAME_NS])
@@ -361,7 +394,15 @@ def _parameter(view: View, fault: Bound) -> Effect:
         column = view.trace.parameters.index(f"{block}.{row}.{at}")
         seen = view.trace.parameter[:, column]
         nominal = seen[0]
-        inside, outside = seen[on], seen[1:][~on[1:]]
+
+        def shares(other: Bound, address: tuple[int, int, int] = (_primitive, row, at)) -> bool:
+            return address in other.addresses
+
+        shared = others_on(view, fault, np.maximum(t_ns - dt_ns, 0), shares)
+        off = ~on & ~shared
+        inside, outside = seen[on & ~shared], seen[1:][off[1:]]
+        if not len(inside):
+            return Effect(False, f"another fault acted on {fault.kind.address} all the time")
         if not (inside != nominal).all():
             return Effect(False, f"{fault.kind.address} stayed at {nominal:g}")
         if len(set(inside.tolist())) != 1:
@@ -388,7 +429,7 @@ def _contactor(view: View, fault: Bound, text: str, on: Bools) -> Effect:
         shown = on & (coil == (0 if address == "WELDED" else 1)) & (closed == (1 if address == "WELDED" else 0))
     travel = np.flatnonzero(shown)
     if not len(travel):
-        return Effect(False, f"{text}, but the contact never had to move against it")
+        return Effect(True, f"{text}, but the contact never had to move against it")
     first = int(view.t_ns[travel[0]])
     return Effect(
         True,
@@ -398,18 +439,17 @@ def _contactor(view: View, fault: Bound, text: str, on: Bools) -> Effect:
 
 
 def _reset(view: View, fault: Bound) -> Effect:
-    """The device's uptime starts again, or its frames pause."""
+    """The device's uptime starts again, or its frames pause, within a second of the loss of supply."""
     uptime = view.log.series("BMS_Uptime")
-    later = uptime.t_ns > fault.start_ns
-    if not later.any():
-        return Effect(False, "the device sent nothing after the reset")
-    before, after = uptime.value[~later], uptime.value[later]
-    gap_ns = int(uptime.t_ns[later][0] - uptime.t_ns[~later][-1]) if (~later).any() else 0
-    fell = len(before) > 0 and (after[0] < before[-1] or after[0] == 0)
-    if not (fell or gap_ns > 3 * view.trace.dt_ns):
-        return Effect(False, "the device went on as if nothing had happened")
+    near = (uptime.t_ns > fault.start_ns - 3 * view.trace.dt_ns) & (uptime.t_ns < fault.start_ns + _RESTART_NS)
     moment = Moment(fault.start_ns, fault.start_ns + view.trace.dt_ns, "the device restarts")
-    return Effect(True, f"restart at {fault.start_ns / 1e9:g} s; silent for {gap_ns / 1e6:.0f} ms", moment, moment)
+    if not (uptime.t_ns[near] > fault.start_ns + view.trace.dt_ns).any():
+        return Effect(True, f"silent from the loss of supply at {fault.start_ns / 1e9:g} s on", moment, moment)
+    pause_ns = int(np.diff(uptime.t_ns[near]).max(initial=0))
+    fell = bool((np.diff(uptime.value[near]) < 0).any())
+    if not fell and pause_ns <= 3 * view.trace.dt_ns:
+        return Effect(False, "the device went on as if nothing had happened")
+    return Effect(True, f"restart at {fault.start_ns / 1e9:g} s; silent for {pause_ns / 1e6:.0f} ms", moment, moment)
 
 
 _OBSERVERS: dict[str, Observer] = {

@@ -22,7 +22,8 @@ class LimitTrigger(files.FileModel):
     """The hazard begins when a quantity leaves a limit of the cell.
 
     above, below: name of a limit in the cell file ("cell.absolute_max_V"), times `factor` plus `offset`. Currents count
-    for the whole pack: the cell's limit times the strings in parallel.
+    for the whole pack: the cell's limit times the strings in parallel. tolerance: how exactly the device must know the
+    quantity; as long as the truth is beyond the limit by less, only what stands on the wire starts a clock.
     """
 
     quantity: Quantity
@@ -30,6 +31,7 @@ class LimitTrigger(files.FileModel):
     below: str | None = None
     factor: float = 1.0
     offset: float = 0.0
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
 
     @model_validator(mode="after")
     def _one_side(self) -> LimitTrigger:
@@ -49,7 +51,7 @@ class LimitTrigger(files.FileModel):
         base = float(getattr(cell.limits, name))
         if self.quantity in ("discharge_current", "charge_current"):
             base *= pack.strings
-        return base * self.factor + self.offset
+        return round(base * self.factor + self.offset, 9)  # 4.1 + 0.02 is 4.12, which a reading of 4.12 does not exceed
 
 
 class Requirement(files.FileModel):

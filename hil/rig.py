@@ -91,6 +91,19 @@ class Rig:
         self.offered[1][from_dut] = 1
         self.chunk = self._new_chunk()
 
+    def widen(self, touched: list[int], addresses: list[tuple[int, int, int]], to_dut: list[int], from_dut: list[int]) -> None:
+        """Keep more in the trace, from this tick on; new columns read NaN in the ticks recorded before."""
+        more = [signal for signal in touched if signal not in self.touched]
+        known = {tuple(address) for address in self.addresses.tolist()}
+        rows = [address for address in addresses if address not in known]
+        self.touched = np.concatenate([self.touched, np.array(more, np.int64)])
+        self.addresses = np.concatenate([self.addresses, np.array(rows, np.int64).reshape(-1, 3)])
+        self.offered[0][to_dut] = 1
+        self.offered[1][from_dut] = 1
+        c = self.chunk
+        c.sides = np.pad(c.sides, ((0, 0), (0, 0), (0, len(more))), constant_values=np.nan)
+        c.parameters = np.pad(c.parameters, ((0, 0), (0, len(rows))), constant_values=np.nan)
+
     def _new_chunk(self) -> Chunk:
         net = self.network
         words = max(int(layout.slots[:, 4].max()) for layout in (net.to_dut, net.from_dut))
@@ -145,7 +158,7 @@ class Rig:
         stages.answer(
             self.t_ns + self.dt_ns, self.dt_ns, image.words, image.meta, events.rows, events.count, net.signals, net.scales,
             net.slots, f.rows, f.numbers, f.memory, f.pending, f.n_pending, self.offered[1], self.every[1], c.log,
-            c.log_count, io.roles, io.value, io.valid, io.last_ns, pl.block, pl.pack,
+            c.log_count, io.roles, io.value, io.valid, io.last, pl.block, pl.pack,
         )  # fmt: skip
 
     def record(self) -> None:

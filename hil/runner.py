@@ -6,10 +6,13 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from hil import calibration, devices, judge, scenario, setup
 from hil.bench import Bench, Progress
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.errors import ScenarioError
+from hil.dut import Paced
+from hil.errors import LinkLostError, ScenarioError
 from hil.report.record import RunRecord, Speed, fingerprint
 from hil.scenario import Inputs
 
@@ -44,8 +47,9 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
     try:
         bench.start()
         cpu, wall = time.process_time(), time.perf_counter()
-        bench.run(s.n_ticks, progress)
-        speed = Speed(s.duration_s, time.process_time() - cpu, time.perf_counter() - wall)
+        lost = _run(bench, s.n_ticks, progress)
+        speed = Speed(built.rig.t_ns * 1e-9, time.process_time() - cpu, time.perf_counter() - wall)
+        noted = dut.notes() if isinstance(dut, Paced) else None
     finally:
         dut.close()
     trace = bench.trace()
@@ -55,6 +59,20 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
         "clock": "wall" if clock.real else "virtual",
         "inputs": fingerprint(built),
     }
-    if trace.n_ticks != s.n_ticks:
+    if isinstance(dut, Paced):
+        trace.info["link"] = noted
+        trace.late_ns = np.maximum(trace.late_ns, np.array(dut.late_ns[: trace.n_ticks], np.int64))
+    if trace.n_ticks != s.n_ticks and not lost:
         raise ScenarioError(f"{path}: {trace.n_ticks} of {s.n_ticks} ticks were recorded")
     return RunRecord(built, trace, judge.judge(trace, built), speed)
+
+
+def _run(bench: Bench, n_ticks: int, progress: Progress | None) -> bool:
+    """Run to the end, or until the link to the device breaks: True then, and what was recorded is judged."""
+    try:
+        bench.run(n_ticks, progress)
+    except LinkLostError:
+        if bench.rig.k == 0:
+            raise
+        return True
+    return False

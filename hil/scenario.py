@@ -117,8 +117,9 @@ class Recording(files.FileModel):
     """A recording that takes the place of cell 0.
 
     time, voltage, current: columns, scaled to s, V, A.  temperature: column in degC; or, when it was not logged,
-    temperature_degC of the surroundings, in which the bench lets the cell warm as its model does.  start_s: scenario time at which it begins.  full_V, empty_V: legs between these ends are scored against their
-    own throughput; reference_uncertainty is what is known of that reference.
+    temperature_degC of the surroundings, in which the bench lets the cell warm as its model does.  start_s: scenario
+    time at which it begins.  full_V, empty_V: legs between these ends are scored against their own
+    throughput; reference_uncertainty is what is known of that reference.
     """
 
     file: str
@@ -298,7 +299,11 @@ class Inputs:
 
 def load(path: Path) -> Inputs:
     """A scenario and all files it names. Raises ScenarioError with every problem of every file at once."""
-    scenario = files.load(path, Scenario)
+    return complete(path, files.load(path, Scenario))
+
+
+def complete(path: Path, scenario: Scenario) -> Inputs:
+    """A scenario as if it stood at `path`, and all files it names. Raises ScenarioError with every problem at once."""
     problems = Problems()
     packed = problems.call(packfile.load, scenario.pack, path)
     required = problems.call(requirement.load, scenario.requirements, path)

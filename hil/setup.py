@@ -9,6 +9,7 @@ import numpy as np
 
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, I64
+from firmware_sim.wire.layout import BITS
 from hil import calibration, files, network, recording, scenario
 from hil.errors import Problems, ScenarioError, nearest
 from hil.fault import catalogue
@@ -53,12 +54,16 @@ class Setup:
         return tuple(self.network.to_dut.signal_names[n] for n in self.rig.touched)
 
 
-def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
-    """Build the rig of a scenario. seed: instead of the scenario's. Raises ScenarioError with all that is wrong."""
+def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Network | None = None) -> Setup:
+    """Build the rig of a scenario. Raises ScenarioError with all that is wrong.
+
+    seed: instead of the scenario's.  net: the scenario's network, where it is loaded already.
+    """
     s, pack, path = inputs.scenario, inputs.pack, inputs.path
     seed = s.seed if seed is None else seed
     dt_ns, n_ntc = s.tick_ns, len(pack.ntc_cells)
-    net = network.load(s.network, pack.n_cells, n_ntc, dt_ns, path)
+    if net is None:
+        net = network.load(s.network, pack.n_cells, n_ntc, dt_ns, path)
     problems = Problems()
     settings = problems.call(
         calibration.bind, inputs.calibration, inputs.calibration_path, net.database, net.to_dut, net.from_dut, pack.n_cells,
@@ -66,8 +71,15 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
     )  # fmt: skip
     place = Place(net.database, net.to_dut, net.from_dut, pack.n_cells, n_ntc, dt_ns)
     faults = [problems.call(catalogue.bind, spec, place, n, f"{path}: fault[{n}]") for n, spec in enumerate(s.fault)]
+    constant = {n for n, bits in enumerate(net.to_dut.signals[:, BITS]) if bits == 0}
+    problems.found += [
+        f'{path}: fault "{f.spec.label}": {net.to_dut.signal_names[n]} is a constant of the mapping; no frame carries a fault'
+        for f in faults
+        if f is not None
+        for n in sorted(constant & set(f.signals))
+    ]
     extra: list[tuple[str, Path]] = []
-    demand = problems.call(_demand, inputs, extra)
+    demand = problems.call(load_table, inputs, extra)
     samples, legs = np.zeros((0, 5)), list[Leg]()
     if s.recording is not None:
         played = problems.call(recording.load, s.recording, path)
@@ -88,12 +100,11 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
     stated_degC = s.recording.temperature_degC if s.recording is not None else None
     initial = plant.Initial(s.initial.soc, s.initial.temperature_degC if stated_degC is None else stated_degC)
     built = plant.build(pack, inputs.cell, initial, dt_ns, seed, n_packs)
-    feed = RigInputs(demand, _requests(inputs), samples)
+    feed = RigInputs(demand, request_table(inputs), samples)
     rig = Rig(built, net, table, feed, seed, max(s.record.cells_every_ms // s.tick_ms, 1))
-    addresses = sorted({(_BLOCK[primitive], row, at) for f in bound for primitive, row, at in f.addresses})
     rig.watch(
         sorted({signal for f in bound for signal in f.signals}),
-        addresses,
+        sorted({address for f in bound for address in addresses(f)}),
         [slot for f in bound for slot in f.to_dut],
         [slot for f in bound for slot in f.from_dut],
     )
@@ -101,19 +112,31 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
     return Setup(inputs, net, settings, rig, place, bound, resets, tuple(legs), tuple(extra))
 
 
-def _requests(inputs: Inputs) -> I64:
-    """Request table; a press of the reset button lasts RESET_PRESS_S."""
-    rows = [[0, 0, 0, 0]]
+def addresses(fault: Bound) -> list[tuple[int, int, int]]:
+    """Plant parameters that a fault touches, as the trace names them: block, row, index."""
+    return [(_BLOCK[primitive], row, at) for primitive, row, at in fault.addresses]
+
+
+def request_table(inputs: Inputs) -> I64:
+    """Request table of a scenario; a press of the reset button lasts RESET_PRESS_S."""
+    hold_ns = round(RESET_PRESS_S * 1e9)
+    asked = {0: (0, 0)}
+    presses = []
     for request in inputs.scenario.request:
         start_ns = round(request.at_s * 1e9)
-        mode, charger = _MODES[request.mode], int(request.charger_connected)
-        rows.append([start_ns, mode, int(request.fault_reset), charger])
+        asked[start_ns] = _MODES[request.mode], int(request.charger_connected)
         if request.fault_reset:
-            rows.append([start_ns + round(RESET_PRESS_S * 1e9), mode, 0, charger])
-    return np.array(sorted(rows, key=lambda row: row[0]), np.int64)
+            presses.append(start_ns)
+    rows = []
+    now = asked[0]
+    for t_ns in sorted({*asked, *(start_ns + hold_ns for start_ns in presses)}):
+        now = asked.get(t_ns, now)
+        pressed = any(start_ns <= t_ns < start_ns + hold_ns for start_ns in presses)
+        rows.append([t_ns, now[0], int(pressed), now[1]])
+    return np.array(rows, np.int64)
 
 
-def _demand(inputs: Inputs, extra: list[tuple[str, Path]]) -> F64:
+def load_table(inputs: Inputs, extra: list[tuple[str, Path]]) -> F64:
     """Load table of a scenario."""
     rows = [[0.0, ld.NONE, 0.0, 0.0, 0.0]]
     for n, row in enumerate(inputs.scenario.load):

@@ -59,6 +59,14 @@ class Trace:
         """(m,) time of each sample of the cells [s]."""
         return np.asarray(np.arange(self.cells.shape[0]) * (self.cells_every * self.dt_ns * 1e-9), np.float64)
 
+    def blur_ns(self, t_ns: int) -> int:
+        """How far a time near t_ns may lie from what was noted: nothing in lockstep, else time stamps and lateness."""
+        link = self.info.get("link")
+        if not link or not len(self.late_ns):
+            return 0
+        k = t_ns // self.dt_ns
+        return int(link["stamp_ns"]) + int(self.late_ns[max(k - 1, 0) : k + 2].max(initial=0))
+
     def column(self, name: str) -> F64:
         """A column of truth by name. Raises KeyError."""
         return self.truth[:, [column for column, _ in truth.COLUMNS].index(name)]

@@ -6,9 +6,11 @@ Half of the kernels are compiled in a second process into the same cache.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from firmware_sim import jit
@@ -28,6 +30,25 @@ def warm(say: Callable[[str], None]) -> None:
     """Compile what a staged run needs. say: told once, before it begins, when it will take time."""
     if is_warm():
         return
+    with _alone():
+        if not is_warm():
+            _compile(say)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """One process compiles, others wait for it; the lock goes when its process does. Where there is none, all compile."""
+    if os.name != "posix":
+        yield
+        return
+    import fcntl
+
+    with (jit.CACHE_FOLDER / "compiling").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _compile(say: Callable[[str], None]) -> None:
     say("compiling kernels for this machine; once, about 20 s")
     with subprocess.Popen([sys.executable, "-m", "hil.warm"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as helper:
         bench_side()

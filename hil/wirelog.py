@@ -109,3 +109,10 @@ def _find_slots(rows: I64, network: Network) -> I64:
 def choices(network: Network, name: str) -> dict[int, str]:
     """Value names of a signal."""
     return {int(raw): str(text) for raw, text in (network.database.signal(name).choices or {}).items()}
+
+
+@lru_cache(maxsize=8)
+def meanings(network: Network, name: str) -> dict[float, str]:
+    """Value names of a signal by physical value; they differ from the raw ones where a mapping converts."""
+    signal = network.database.signal(name)
+    return {raw * signal.scale + signal.offset: text for raw, text in choices(network, name).items()}

@@ -47,10 +47,12 @@ CELL_FILE = ROOT / "hil" / "plant" / "cells" / "nfm-18650.toml"
 BELIEF_FILE = ROOT / "firmware_sim" / "calibration" / "nfm-16s.toml"
 
 TEMPS_DEGC = np.array([5.0, 15.0, 25.0, 35.0, 45.0])
-OCV_SOC = np.array(
-    [0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.275, 0.3, 0.325, 0.35, 0.375]
-    + [0.4, 0.425, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 1.0]
-)
+# fmt: off
+OCV_SOC = np.array([
+    0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.275, 0.3, 0.325, 0.35, 0.375, 0.4,
+    0.425, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.925, 0.95, 0.975, 1.0,
+])
+# fmt: on
 # Chosen, not fitted: from 10 to 100 s it fits the pulses alike; 60 s also gives the load gap of 42 s segments to 5 mV.
 TAU2_S = 60.0
 SMALLEST_HALF_V = 0.0075
@@ -98,9 +100,7 @@ class PulseData:
         blocks = table("sib_pulse_blocks.csv")
         self.owner = np.array([at[row["t_set_c"], row["soc_pct"]] for row in blocks])
         rest_V, down = column(blocks, "rest_v"), np.array([row["branch"] == "discharge" for row in blocks])
-        self.x = np.where(
-            down, np.interp(rest_V, cell.discharge_V, cell.soc), np.interp(rest_V, cell.charge_V, cell.soc)
-        )
+        self.x = np.where(down, np.interp(rest_V, cell.discharge_V, cell.soc), np.interp(rest_V, cell.charge_V, cell.soc))
         self.row = np.searchsorted(TEMPS_DEGC, column(blocks, "t_set_c"))
         self.time_s = np.array([0.02, 1.0, 10.0])
         self.fall_V = self._fall_V(cell)
@@ -248,11 +248,7 @@ def fit_coolant(cell: Cell) -> Cell:
 
 def activation_kJ_per_mol() -> float:
     """Apparent activation energy of the 10 s resistance from 5 to 45 degC, 30 to 90 % SOC."""
-    rows = [
-        r
-        for r in table("sib_pulse_resistance_1C_mohm.csv")
-        if r["dir"] == "discharge" and 30 <= int(r["soc_pct"]) <= 90
-    ]
+    rows = [r for r in table("sib_pulse_resistance_1C_mohm.csv") if r["dir"] == "discharge" and 30 <= int(r["soc_pct"]) <= 90]
     slopes = []
     for soc in sorted({row["soc_pct"] for row in rows}):
         same = [row for row in rows if row["soc_pct"] == soc]
@@ -358,6 +354,10 @@ def fit_belief(cell: Cell) -> tuple[Cell, dict[str, float]]:
 
 RIG = "TU Berlin, DOI 10.14279/depositonce-25036, CC BY 4.0 (tables: github.com/DNV007/delivered-energy-decomposition 4fcb643)"
 HAKADI_REPOSITORY = "github.com/MaxMax-embedded/hakadi_soidum_ion_18650 a13c42d (CC0)"
+LIMITS = (
+    f"Hakadi data sheet as quoted with {HAKADI_REPOSITORY}: 1C charge, 3C discharge, 1.5 to 4.1 V; absolute limits: assumption"
+)
+THERMAL = "assumption: 1000 J/kg/K; neighbours in still air. coolant_W_per_K is fitted"
 HAKADI_RUNS = f"cell 1 (runs *-1-1) of {HAKADI_REPOSITORY}"
 COLD = "row of -20 degC: assumption, 5 degC row times one Arrhenius factor"
 SLIDE = "assumption: 20 to 60 per unit SOC is usual, 40 taken; neither rig has partial cycles to fit it"
@@ -390,7 +390,7 @@ source = "{RIG}: charge at 25 degC and the lowest measured rate, 1C segments of 
 confidence = "measured"
 
 [limits]
-source = "Hakadi data sheet as quoted with {HAKADI_REPOSITORY}: 1C charge, 3C discharge, 1.5 to 4.1 V; absolute limits: assumption"
+source = "{LIMITS}"
 confidence = "datasheet"
 charge_max_V = 4.1
 absolute_max_V = 4.2
@@ -404,7 +404,7 @@ discharge_min_degC = -30.0
 discharge_max_degC = 60.0"""
     thermal = f"""
 [thermal]
-source = "assumption: 1000 J/kg/K; neighbours in still air. coolant_W_per_K is fitted: {RIG}: warming in continuous discharges at 1C, 2C, 3C"
+source = "{THERMAL}: {RIG}: warming in continuous discharges at 1C, 2C, 3C"
 confidence = "assumption"
 heat_capacity_J_per_K = {HEAT_CAPACITY_J_PER_K}
 neighbour_W_per_K = 0.1
@@ -416,7 +416,8 @@ coolant_W_per_K = {cell.coolant_W_per_K:.3f}
 def belief_text(cell: Cell) -> str:
     """The part of a calibration file that says what the BMS believes about the cell."""
     source = {
-        "ocv": f"fitted: constant-current curves of {HAKADI_RUNS}; never rested, so it leans on [model.resistance]; slope below empty: {RIG}",
+        "ocv": f"fitted: constant-current curves of {HAKADI_RUNS}; never rested, so it leans on [model.resistance]; "
+        f"slope below empty: {RIG}",
         "hysteresis": SLIDE,
         "resistance": f"fitted: first 10 s from full and constant-current curves of {HAKADI_RUNS}; course over temperature, "
         f"tau1 and tau2: {RIG}; {COLD}",
@@ -441,9 +442,7 @@ def differences(here: Any, there: Any, where: str = "") -> list[str]:
     if isinstance(here, dict) and isinstance(there, dict) and here.keys() == there.keys():
         return [line for key in here for line in differences(here[key], there[key], f"{where}.{key}")]
     if isinstance(here, list) and isinstance(there, list) and len(here) == len(there):
-        return [
-            line for k, pair in enumerate(zip(here, there, strict=True)) for line in differences(*pair, f"{where}[{k}]")
-        ]
+        return [line for k, pair in enumerate(zip(here, there, strict=True)) for line in differences(*pair, f"{where}[{k}]")]
     if isinstance(here, float) and isinstance(there, float):
         same = math.isclose(here, there, rel_tol=2e-3, abs_tol=1e-6)
     else:

@@ -37,6 +37,7 @@ from firmware_sim.wire.layout import (
 
 _SAME: Any = np.int64(0)  # `words` starts where the layout does
 _EXACT = 2251799813685248.0  # 2^51: from here on a float has no half to round
+_TOO_LARGE = 9223372036854775808.0  # 2^63 as a float is also high + 0.5 of a signal of 63 or 64 bits
 _HALF_EVEN = 6755399441055744.0  # 1.5 * 2^52: adding it leaves no room for a fraction, so the sum is rounded half to even
 
 
@@ -55,7 +56,7 @@ def to_raw(value: float, i: int, signals: I64, scales: F64) -> int:
     low, high = signals[i, RAW_MIN], signals[i, RAW_MAX]
     if not x >= low - 0.5:
         raw = signals[i, RAW_LOW] if x == x else signals[i, RAW_NAN]
-    elif x > high + 0.5:
+    elif x > high + 0.5 or x >= _TOO_LARGE:
         raw = signals[i, RAW_HIGH]
     else:
         raw = int((x + _HALF_EVEN) - _HALF_EVEN) if -_EXACT < x < _EXACT else int(x)

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from hil import __version__
-from hil.cli import check, judge, run, show
+from hil.cli import bench, check, doctor, judge, new, plot, run, serve, show, watch
 
 app = typer.Typer(
     name="nabench",
@@ -20,8 +20,14 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("judge")(judge.judge)
+app.command("plot")(plot.plot)
 app.command("check")(check.check)
 app.command("list")(show.show)
+app.command("new")(new.new)
+app.command("serve")(serve.serve)
+app.command("watch")(watch.watch)
+app.command("doctor")(doctor.doctor)
+app.command("bench")(bench.bench)
 
 
 def _version(wanted: bool) -> None:

@@ -33,7 +33,7 @@ class Dut(Protocol):
 class Paced(Protocol):
     """What a device in wall time has besides: it lives on the bench's clock and says how well times are known.
 
-    late_ns: in each tick, how long after its noted time the last frame left.
+    late_ns: in each tick, how long after its noted time a frame left, or how long nobody had looked when one came.
     """
 
     late_ns: list[int]
@@ -42,4 +42,4 @@ class Paced(Protocol):
         """Learn the bench's clock, before the start. Raises BenchError when it is a virtual one."""
 
     def notes(self) -> dict[str, Any]:
-        """For the trace: stamp_ns (uncertainty of times of arrival), blind (when the link could not be proven), counts."""
+        """For the trace: stamp_ns (uncertainty of all times), blind (when the link could not be proven alive), counts."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from firmware_sim import bms, mode, soa
+from firmware_sim import bms, soa
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.settings import Settings
@@ -101,13 +101,14 @@ def _limits(settings: Settings, rows: Rows, column: int, scale: float) -> Settin
     return replace(settings, limits=limits)
 
 
-def _limit_plus_step(settings: Settings, rows: Rows) -> Settings:
+def _moved(settings: Settings, rows: Rows, steps: float) -> Settings:
+    """Limits moved outwards by steps, or inwards by less than none."""
     thresholds = settings.thresholds.copy()
     for n in np.flatnonzero(rows):
         step = step_of(soa.QUANTITIES[int(settings.limits[n, cfg.QUANTITY])])
         if step is not None:
             # a real device compares integers: the moved limit lies on the next raw value, and a float must not miss it
-            thresholds[n] += settings.limits[n, cfg.SIDE] * step * (1.0 + 1e-6)
+            thresholds[n] += settings.limits[n, cfg.SIDE] * step * steps * (1.0 + 1e-6)
     return replace(settings, thresholds=thresholds)
 
 
@@ -210,13 +211,15 @@ def _derating_off(settings: Settings) -> Settings:
 
 
 def _last_cell_forgotten(settings: Settings) -> Settings:
-    return replace(settings, cell_map=np.ascontiguousarray(settings.cell_map[:, :-1]))
+    cell_map = settings.cell_map.copy()
+    cell_map[:, -1] = cell_map[:, -2]
+    return replace(settings, cell_map=cell_map)
 
 
 def _last_ntc_forgotten(settings: Settings) -> Settings:
-    cell_map = settings.cell_map.copy()
-    cell_map[cfg.MAP_NTC] = np.minimum(cell_map[cfg.MAP_NTC], settings.n_ntc - 2)
-    return replace(settings, ntc_map=np.ascontiguousarray(settings.ntc_map[:, :-1]), cell_map=cell_map)
+    ntc_map = settings.ntc_map.copy()
+    ntc_map[:, -1] = ntc_map[:, -2]
+    return replace(settings, ntc_map=ntc_map)
 
 
 def _cells_shifted(settings: Settings) -> Settings:
@@ -236,6 +239,13 @@ def _reset_held(settings: Settings) -> Settings:
 
 
 # ---- defects of behaviour; where exchange() is changed the device runs staged only
+
+
+class _OwnDecoder(Emulator):
+    """Decodes frames by tables of its own; the compiled loop has one set for both sides."""
+
+    def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        return super().exchange(t_ns, image, events)
 
 
 class _CrcIgnored(Emulator):
@@ -293,14 +303,11 @@ class _Hangs(Emulator):
 
 
 class _ResumesAfterReset(Emulator):
-    """Comes back from a loss of supply with the contactors commanded as they were."""
+    """Finds its memory as it was after a loss of supply, and goes on where it stopped."""
 
     def reset(self, t_ns: int) -> None:
-        old = self.state
-        super().reset(t_ns)
-        rows = [st.STATE, st.PLUS, st.MINUS, st.PRE, st.TARGET]
-        if int(old.whole[st.STATE, 0]) in (mode.RUN, mode.CHARGE):
-            self.state.whole[rows] = old.whole[rows]
+        self.state.whole[st.UP_NS] = 0
+        self.state.link[st.HEARD_NS] = 0
 
 
 class _ForgetsAtReset(Emulator):
@@ -311,7 +318,10 @@ class _ForgetsAtReset(Emulator):
 
 
 DEFECTS: dict[str, Defect] = {
-    "limit-plus-step": Defect("every limit stands one step of the wire further out", limits=_limit_plus_step),
+    "limit-plus-step": Defect(
+        "every limit stands one step of the wire further out", limits=lambda s, rows: _moved(s, rows, 1.0)
+    ),
+    "limit-minus-step": Defect("every limit stands two steps further in", limits=lambda s, rows: _moved(s, rows, -2.0)),
     "check-off": Defect("limits are never checked", limits=_check_off),
     "debounce-doubled": Defect(
         "every debounce takes twice as long", limits=lambda s, rows: _limits(s, rows, cfg.DEBOUNCE_NS, 2.0)
@@ -326,9 +336,12 @@ DEFECTS: dict[str, Defect] = {
     "latch-dropped": Defect("codes go away with their cause", limits=_latch_dropped),
     "latch-not-kept": Defect("latched codes do not survive a loss of supply", limits=_latch_not_kept),
     "age-ignored": Defect("old values count for ever", _age_ignored),
-    "range-ignored": Defect("error codes are taken as values", _range_ignored),
+    "range-ignored": Defect("error codes are taken as values", _range_ignored, device=_OwnDecoder),
     "crc-ignored": Defect("the CRC is not checked", device=_CrcIgnored),
-    "counter-ignored": Defect("the frame counter is not checked", device=_CounterIgnored),
+    "counter-ignored": Defect("the frame counter is not checked", _set({cfg.MAX_DELTA: 256}), device=_CounterIgnored),
+    "one-loss-too-many": Defect(
+        "a single lost or repeated frame breaks its stream", _set({cfg.MAX_DELTA: 1, cfg.E2E_MAX_ERRORS: 0})
+    ),
     "length-ignored": Defect("the frame length is not checked", device=_LengthIgnored),
     "feedback-ignored": Defect("contactor feedback is taken as always right", _feedback_ignored),
     "one-more-precharge-try": Defect("precharge is tried four times", _one_more_try),
@@ -339,16 +352,16 @@ DEFECTS: dict[str, Defect] = {
         _set({cfg.PRE_MIN_NS: 0}, {cfg.PRE_LINK_SHARE: 0.0, cfg.PRE_END_A: 1e9}),
     ),
     "grace-endless": Defect("it waits for ever for a small current before it opens", _set({cfg.OPEN_GRACE_NS: NEVER})),
-    "sign-flipped": Defect("the current is taken with the wrong sign", _sign_flipped),
+    "sign-flipped": Defect("the current is taken with the wrong sign", _sign_flipped, device=_OwnDecoder),
     "capacity-wrong": Defect("the cell is believed to hold half its charge", _capacity_wrong),
     "soc-frozen": Defect("the state of charge stands still", _soc_frozen),
     "derating-off": Defect("current limits do not depend on temperature", _derating_off),
-    "last-cell-forgotten": Defect("the last cell is not supervised", _last_cell_forgotten),
-    "last-ntc-forgotten": Defect("the last temperature sensor is not supervised", _last_ntc_forgotten),
+    "last-cell-forgotten": Defect("the last cell is not read, its neighbour twice", _last_cell_forgotten),
+    "last-ntc-forgotten": Defect("the last temperature sensor is not read, its neighbour twice", _last_ntc_forgotten),
     "cells-shifted": Defect("cells are counted one off", _cells_shifted),
     "reset-ignored": Defect("the reset request is not heard", _reset_ignored),
     "resets-itself": Defect("latched faults are reset at once", _reset_held, device=_ResetsItself),
-    "resumes-after-reset": Defect("after a loss of supply it closes without a precharge", device=_ResumesAfterReset),
+    "resumes-after-reset": Defect("after a loss of supply it goes on where it stopped", device=_ResumesAfterReset),
     "forgets-at-reset": Defect("non-volatile memory is lost with the supply", device=_ForgetsAtReset),
     "goes-silent": Defect("it stops sending after 4 s", device=_GoesSilent),
     "hangs": Defect("its task hangs after 4 s, its last frames go on", device=_Hangs),

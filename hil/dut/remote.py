@@ -5,14 +5,17 @@ speak (sensors at rest, request for standby), the device is switched on, and the
 are heard; its counters and cycles then go on without a step. At the end, whatever ended it, the bench asks for standby
 and switches the device off.
 
-What is not known is said: `late_ns` is how long after its noted time a frame left, `stamp_ns` how well times of arrival
-are known, `blind` when the bus could not be proven alive. A bus is alive while anything is heard on it, our own frames
-included where the interface gives them back; over a serial line a silent device cannot be told from a broken line.
+What is not known is said: `late_ns` is how long after its noted time a frame left, or how long the bench had not looked
+when one came; `stamp_ns` is what always remains; `blind` is when the bus could not be proven alive. A bus is alive while
+anything is heard on it, our own frames included where the interface gives them back; over a serial line a silent device
+cannot be told from a broken line.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -27,7 +30,7 @@ from hil.link.match import Catcher, Outgoing, Reader
 from hil.link.spec import parse_all
 from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
 from hil.link.supply import Supply
-from hil.network import Network
+from hil.network import BENCH_NODE, Network
 from hil.rig import Rig
 
 _OFF_NS = 300 * MS_NS
@@ -38,6 +41,8 @@ _SPARE_NS = 500_000  # left at the end of a tick for the bench's own work
 _AHEAD_NS = 1_000_000  # frames due within this leave together
 _DEAF_NS = 200 * MS_NS
 _MOST_FRAMES = 4_096
+_QUIET_NS = 20 * MS_NS  # a device that has said nothing for so long has lost its supply
+_MOST_OFF_NS = 200 * MS_NS
 _STANDBY = 0.0
 _COMMAND = "BMS_MainPlusCommand"
 
@@ -70,14 +75,21 @@ class Remote:
             )
         self.late_ns: list[int] = []
         self._link: Link | None = None
+        self._speaks = False
         self._clock: Clock | None = None
         self._base_ns = 0
-        self._catcher = Catcher(network.from_dut, network.to_dut)
+        self._catcher = self._new_catcher()
         self._reader = Reader(network.to_dut)
         self._alive_ns = 0
         self._supply_ns = 0
+        self._off_ns: int | None = None
+        self._spoke_ns = 0
         self._blind: list[list[Any]] = []
         self._lost = ""
+
+    def _new_catcher(self) -> Catcher:
+        expected = frozenset() if self._supply is None else frozenset({self._supply.can_id})
+        return Catcher(self._network.from_dut, self._network.to_dut, expected)
 
     def pace(self, clock: Clock) -> None:
         """Learn the bench's clock."""
@@ -90,6 +102,7 @@ class Remote:
         del t_ns
         self._link = Link(self._specs, self._network)
         self._refuse_company(self._link)
+        self._speaks = True
         rest = RestOfBus(self._rig, self._network)
         dt_ns, slots = self._rig.dt_ns, self._network.to_dut.slots
         cycle_ns = int(max(slots[slots[:, CYCLE_NS] <= 1_000 * MS_NS, CYCLE_NS], default=dt_ns))
@@ -105,7 +118,7 @@ class Remote:
                 raise DutError(self._never_came())
             if t_ns == on_ns:
                 self._listen(t_ns)
-                self._catcher = Catcher(self._network.from_dut, self._network.to_dut)
+                self._catcher = self._new_catcher()
             if t_ns % SUPPLY_CYCLE_NS < dt_ns:
                 self._order(on=t_ns >= on_ns, erase=True)
             for frame in self._reader.frames(rest.image_at(t_ns), rest.events):
@@ -119,7 +132,7 @@ class Remote:
         clock = WallClock()
         clock.start()
         self._base_ns = time.monotonic_ns() - clock.now()
-        self._catcher = Catcher(self._network.from_dut, self._network.to_dut)
+        self._catcher = self._new_catcher()
         return clock
 
     def _refuse_company(self, link: Link) -> None:
@@ -129,12 +142,14 @@ class Remote:
             if self._catcher.echo(*got):
                 raise DutError(
                     f'bus "{link.name}": somebody else sends 0x{got[1].can_id:X}, which the bench must send; '
-                    "is another bench at work on this bus?"
+                    "is another bench at work on this bus, or does the network not fit the device?"
                 )
 
     def _never_came(self) -> str:
         assert self._link is not None
-        who = f'no contactor command of "{self._network.dut_node}" came within {self._ready_ns / 1e9:g} s on "{self._link.name}"'
+        who = (
+            f'no contactor command of "{self._network.dut_node}" came within {self._ready_ns / 1e9:g} s on "{self._link.name}"'
+        )
         if self._catcher.heard:
             names = ", ".join(self._network.from_dut.slot_names[s] for s in sorted(self._catcher.heard)[:8])
             return f"{who}; of its other frames came {names}"
@@ -149,24 +164,27 @@ class Remote:
             self._begin(t_ns)
         end_ns = t_ns + self._rig.dt_ns - _SPARE_NS
         late_ns = 0
-        try:
-            if self._supply is not None and t_ns >= self._supply_ns:
-                self._supply_ns += SUPPLY_CYCLE_NS
-                self._order(on=True)
+        with self._loss_noted():
+            self._feed(t_ns)
             for frame in self._reader.frames(image, events):
                 if frame.t_ns - self._now() > _AHEAD_NS:
                     self._listen(frame.t_ns - _AHEAD_NS)
                 self._send(frame)
                 late_ns = max(late_ns, self._now() - frame.t_ns)
             self._listen(end_ns)
+        self.late_ns.append(max(late_ns, self._catcher.take_blur()))
+        self._look_alive(t_ns + self._rig.dt_ns)
+        return self._catcher.take(t_ns + self._rig.dt_ns, aside=self._off_ns is not None)
+
+    @contextmanager
+    def _loss_noted(self) -> Iterator[None]:
+        """A link that breaks in here leaves a note for the judge."""
+        try:
+            yield
         except LinkLostError as error:
             self._lost = str(error)
             self._blind.append([self._alive_ns, 1 << 62, f"the link was lost: {error}"])
             raise
-        finally:
-            self.late_ns.append(late_ns)
-        self._look_alive(t_ns + self._rig.dt_ns)
-        return self._catcher.take(t_ns + self._rig.dt_ns)
 
     def _begin(self, t_ns: int) -> None:
         """Times count on the bench's clock from here on."""
@@ -174,7 +192,17 @@ class Remote:
             raise BenchError("a remote device was not told the bench's clock")
         self._base_ns = time.monotonic_ns() - self._clock.now()
         self._alive_ns = self._supply_ns = t_ns
-        self._catcher = Catcher(self._network.from_dut, self._network.to_dut)
+        self._catcher = self._new_catcher()
+
+    def _feed(self, t_ns: int) -> None:
+        """Say every cycle whether the supply is on; after a reset it comes back when the device has fallen silent."""
+        if self._off_ns is not None:
+            silent = t_ns - max(self._spoke_ns, self._off_ns) >= _QUIET_NS
+            if silent or t_ns - self._off_ns >= _MOST_OFF_NS:
+                self._off_ns, self._supply_ns = None, t_ns
+        if t_ns >= self._supply_ns:
+            self._supply_ns += SUPPLY_CYCLE_NS
+            self._order(on=self._off_ns is None)
 
     def _now(self) -> int:
         return time.monotonic_ns() - self._base_ns
@@ -196,7 +224,8 @@ class Remote:
                 break
             bus, frame = got
             self._alive_ns = max(frame.t_ns - self._base_ns, 0)
-            self._catcher.put(bus, frame, self._alive_ns)
+            if self._catcher.put(bus, frame, self._alive_ns):
+                self._spoke_ns = self._alive_ns
 
     def _look_alive(self, now_ns: int) -> None:
         """Note a stretch in which nothing at all was heard."""
@@ -209,11 +238,17 @@ class Remote:
             self._blind.append([self._alive_ns, now_ns, why])
 
     def reset(self, t_ns: int) -> None:
-        """Take the supply away for an instant; non-volatile memory survives."""
+        """Take the supply away until the device is silent; non-volatile memory survives.
+
+        What still comes while the supply is off was under way: it is noted, but the pack's I/O unit does not obey it.
+        """
         if self._supply is None:
-            raise DutError(f"at {t_ns / 1e9:g} s the device should lose its supply, but with supply=none the bench cannot do that")
-        self._order(on=False)
-        self._order(on=True)
+            raise DutError(
+                f"at {t_ns / 1e9:g} s the device should lose its supply, but with supply=none the bench cannot do that"
+            )
+        with self._loss_noted():
+            self._order(on=False)
+        self._off_ns = t_ns
 
     def notes(self) -> dict[str, Any]:
         """How well times are known, when the bus was deaf, and what else came."""
@@ -221,7 +256,7 @@ class Remote:
             return {}
         return {
             "bus": self._link.name,
-            "stamp_ns": max(self._catcher.blur_ns, _AHEAD_NS),
+            "stamp_ns": _AHEAD_NS,
             "stamps": "arrival" if all(bus.is_stamped for bus in self._link.buses) else "reading",
             "blind": self._blind,
             "lost": self._lost,
@@ -234,7 +269,7 @@ class Remote:
         if self._link is None:
             return
         try:
-            if not self._lost:
+            if self._speaks and not self._lost:
                 self._make_safe()
         except LinkLostError:
             self._lost = "while the device was made safe"
@@ -291,4 +326,5 @@ def _reading(rig: Rig) -> Any:
 
 def _uses(network: Network, can_id: int) -> bool:
     """True when a message of the network has this standard id."""
-    return any(m.frame_id == can_id and not m.is_extended_frame for m in network.database.messages)
+    messages = (m for m in network.database.messages if BENCH_NODE not in m.senders)
+    return any(m.frame_id == can_id and not m.is_extended_frame for m in messages)

@@ -99,7 +99,7 @@ class FaultKind(files.FileModel):
             "ntc": "ntc[0] or ntc[*]",
             "signal": "signal:NAME",
             "feedback": "feedback:main_plus",
-            "message": "message:CellVoltages or message:CellVoltages[2]",
+            "message": "message:CellVoltages, message:CellVoltages[2] or node:Monitor",
             "node": "node:Monitor",
             "contactor": "contactor:main_plus",
         }.get(self.target, self.target)
@@ -307,7 +307,8 @@ def _targets(spec: FaultSpec, kind: FaultKind, place: Place, where: str) -> _Tar
 
 def _named(out: _Targets, target: str, kind: FaultKind, place: Place, where: str, expected: str, add_signal: object) -> None:
     match = _NAMED.match(target)
-    if match is None or match[1] != kind.target:
+    words = ("message", "node") if kind.target == "message" else (kind.target,)
+    if match is None or match[1] not in words:
         raise ScenarioError(f'{where}.target "{target}": {expected}')
     name, page = match[2], match[3]
     if kind.target in ("contactor", "feedback"):
@@ -320,7 +321,7 @@ def _named(out: _Targets, target: str, kind: FaultKind, place: Place, where: str
     elif kind.target == "signal":
         add_signal(name)  # type: ignore[operator]
     else:
-        out.rows += _slots(kind.target, name, page, place, where, target)
+        out.rows += _slots(match[1], name, page, place, where, target)
 
 
 def _indices(target: str, word: str, count: int, where: str, expected: str) -> list[int]:

@@ -77,8 +77,7 @@ def apply(
 ) -> None:  # fmt: skip
     """Disturb the frames of one direction that were sent at t_ns, then deliver late ones that arrive before until_ns.
 
-    seam: TO_DUT or FROM_DUT.  pending, n_pending: frames of this direction under way.  events, event_count: cleared
-    and filled.
+    seam: TO_DUT or FROM_DUT.  pending, n_pending: frames of this direction under way.  events, event_count: added to.
     """
     for n in range(rows.shape[0]):
         if rows[n, SEAM] != seam:
@@ -108,7 +107,6 @@ def apply(
                     memory[KEPT, p, n] = read_counter(words, p, slots, s)
                 _freeze(words, slots, p, s, int(memory[KEPT, p, n]))
             memory[WAS_ON, p, n] = 1.0
-    event_count[0] = 0
     kept = 0
     for n in range(n_pending[0]):
         if pending[n, EVENT_T_NS] < until_ns and event_count[0] < events.shape[0]:

@@ -23,11 +23,12 @@ def write(trace: Trace, path: Path) -> None:
     width = 8 * (rows.shape[1] - j.WORD)
     head = rows[:, : j.WORD].tolist()
     with can.BLFWriter(path, compression_level=1) as writer:
+        writer.start_timestamp = 0.0  # else times count from the first frame, and the reader never learns when that was
         for n, row in enumerate(head):
             flags, length = row[j.FRAME_FLAGS], row[j.LENGTH]
             writer.on_message_received(
                 can.Message(
-                    timestamp=row[j.T_NS] * 1e-9,
+                    timestamp=(row[j.T_NS] + 0.5) * 1e-9,  # the writer cuts off: half a nanosecond keeps it from losing one
                     arbitration_id=row[j.ID],
                     is_extended_id=bool(flags & EXTENDED),
                     is_fd=bool(flags & FD),

@@ -6,28 +6,28 @@ from pathlib import Path
 
 import numpy as np
 
-from firmware_sim.types import F64
+from firmware_sim.types import I64
 from hil import journal, truth
 from hil.network import Network
 from hil.trace import Trace
 from hil.wirelog import WireLog
 
 _MOST_ROWS = 10_000
-_LEAST_S = 0.1
+_LEAST_NS = 100_000_000
 
 
-def grid(trace: Trace) -> F64:
-    """Times of the rows [s]: every 0.1 s, or so that there are at most 10,000 rows."""
-    duration_s = trace.n_ticks * trace.dt_ns * 1e-9
-    step_s = max(_LEAST_S, np.ceil(10 * duration_s / _MOST_ROWS) / 10, trace.dt_ns * 1e-9)
-    return np.arange(0.0, duration_s, step_s)
+def grid(trace: Trace) -> I64:
+    """Times of the rows [ns]: every 0.1 s, or as many tenths as it takes to stay below 10,000 rows; never below a tick."""
+    end_ns = trace.n_ticks * trace.dt_ns
+    tenths = max(-(-end_ns // (_MOST_ROWS * _LEAST_NS)), 1)
+    return np.arange(0, end_ns, max(tenths * _LEAST_NS, trace.dt_ns), dtype=np.int64)
 
 
 def write(trace: Trace, network: Network, path: Path) -> None:
     """One row a grid time; a signal holds its last valid value, empty before the first."""
-    t_s = grid(trace)
-    tick = np.minimum(np.round(t_s * 1e9 / trace.dt_ns).astype(np.int64), trace.n_ticks - 1)
-    names, columns = ["t [s]"], [t_s]
+    at_ns = grid(trace)
+    tick = at_ns // trace.dt_ns
+    names, columns = ["t [s]"], [at_ns / 1e9]
     for n, (name, unit) in enumerate(truth.COLUMNS):
         if unit != "ns":
             names.append(f"true {name} [{unit}]")
@@ -44,9 +44,9 @@ def write(trace: Trace, network: Network, path: Path) -> None:
             continue
         series = log.series(name, journal.FROM_DUT)
         t_ns, value = series.t_ns[series.valid], series.value[series.valid]
-        at = np.searchsorted(t_ns, t_s * 1e9, side="right") - 1
+        at = np.searchsorted(t_ns, at_ns, side="right") - 1
         names.append(f"{name} [{unit or '1'}]")
-        columns.append(np.where(at >= 0, value[np.maximum(at, 0)], np.nan) if len(value) else np.full(len(t_s), np.nan))
+        columns.append(np.where(at >= 0, value[np.maximum(at, 0)], np.nan) if len(value) else np.full(len(at_ns), np.nan))
     table = np.column_stack(columns)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(",".join(names) + "\n")

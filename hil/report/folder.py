@@ -11,6 +11,7 @@ from hil import files, judge, scenario, setup
 from hil.errors import BenchError, ScenarioError
 from hil.report.record import RunRecord, input_files, result_text
 from hil.trace import Trace
+from hil.verdict import Finding
 
 
 def write(record: RunRecord, out: Path) -> Path:
@@ -68,7 +69,14 @@ def load(folder: Path) -> RunRecord:
     inputs = _with_calibration(inputs, replaced[0], index)
     trace = Trace.load(folder / "trace.npz")
     built = setup.build(inputs, int(trace.info.get("seed", inputs.scenario.seed)))
-    return RunRecord(built, trace, judge.judge(trace, built), None)
+    return RunRecord(built, trace, _findings(folder, trace, built), None)
+
+
+def _findings(folder: Path, trace: Trace, built: setup.Setup) -> list[Finding]:
+    """What the record gives: for a scenario what it expects, for a session what its test demanded."""
+    from hil.session import filed
+
+    return filed.judge_again(folder, trace, built) if (folder / filed.NAME).is_file() else judge.judge(trace, built)
 
 
 def _with_calibration(inputs: scenario.Inputs, name: str, near: Path) -> scenario.Inputs:

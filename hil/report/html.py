@@ -1,12 +1,100 @@
-"""report.html."""
+"""report.html: one run on one page that opens anywhere, without a network."""
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hil.observe import View
+from hil.report import accuracy, bokehjs, charts, environment, plots, story
+from hil.report.panels import Panel, Scene
 from hil.report.record import RunRecord
+from hil.report.story import Jump
+from hil.wirelog import WireLog
+
+
+@lru_cache(maxsize=1)
+def templates() -> Environment:
+    """The page templates; every value is escaped."""
+    folder = Path(__file__).parent / "templates"
+    return Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
 
 
 def write(record: RunRecord, path: Path) -> None:
-    """Write."""
-    path.write_text("draft", encoding="utf-8")
+    """Write the report. The environment is that of environment.json beside it, when there is one."""
+    beside = path.parent / "environment.json"
+    facts = beside.read_text(encoding="utf-8") if beside.is_file() else environment.text(record)
+    path.write_text(text(record, json.loads(facts)), encoding="utf-8", errors="replace", newline="\n")
+
+
+def text(record: RunRecord, facts: dict[str, Any]) -> str:
+    """The report as HTML. Equal records and facts give equal text."""
+    view = View(record.trace, WireLog(record.trace.journal, record.setup.network), record.setup)
+    scene = Scene(view, charts.events(view, record.findings))
+    drawn = charts.panels(scene)
+    spans = charts.fault_spans(scene)
+    document, roots = plots.document(drawn, spans, scene.end_s)
+    faults = story.faults(view)
+    low, high = accuracy.soc_window(record.setup.inputs.cell)
+    return (
+        templates()
+        .get_template("report.html.j2")
+        .render(
+            record=record,
+            scenario=record.setup.inputs.scenario,
+            words=story.WORDS[record.verdict],
+            summary=story.summary(record, faults),
+            findings=story.findings(record),
+            faults=faults,
+            panels=drawn,
+            right=plots.right_border(drawn),
+            keys={panel.key: _legend(panel) for panel in drawn},
+            place=lambda column: charts.place(column, drawn),
+            jumps=_jumps(scene, spans),
+            accuracy=accuracy.table(view),
+            window=(accuracy.OCV_WINDOW_V, (low, high)),
+            assumptions=record.assumptions(),
+            inputs=record.trace.info.get("inputs", {}),
+            facts=_flat({**facts, "link": record.trace.info.get("link", {})}),
+            script=bokehjs.script(),
+            document=document.replace("<", "\\u003c"),
+            roots=json.dumps({root: f"plot-{key}" for key, root in roots.items()}),
+        )
+    )
+
+
+def _legend(panel: Panel) -> list[tuple[str, str, str, float]]:
+    """(name, how it is drawn, colour, width) of each group, once."""
+    rows: dict[str, tuple[str, str, str, float]] = {}
+    for band in panel.bands:
+        rows.setdefault(band.group, (band.group, "area", band.colour, 10.0))
+    for line in panel.lines:
+        rows.setdefault(line.group, (line.group, "none" if line.dash == "solid" else "4 3", line.colour, line.width))
+    return [*rows.values(), *((name, "area", colour, 5.0) for name, colour in panel.keys)]
+
+
+def _jumps(scene: Scene, spans: list[tuple[float, float, str]]) -> list[Jump]:
+    """The whole run, and each fault with what stands around its start."""
+    out = [Jump("whole run", "", "", -0.01 * scene.end_s, 1.01 * scene.end_s, -1.0)]
+    for start_s, stop_s, label in spans:
+        after = min(max(stop_s - start_s, 0.5), 2.0)
+        out.append(Jump(f"fault {label}", "", "", start_s - 0.5, start_s + after, start_s))
+    return out
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested facts as rows."""
+    rows: list[tuple[str, str]] = []
+    for name, value in facts.items():
+        label = f"{prefix}{name}".replace("_", " ")
+        if isinstance(value, dict):
+            rows += _flat(value, f"{label}: ")
+        else:
+            rows.append((label, str(value)))
+    return rows

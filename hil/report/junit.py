@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from xml.etree import ElementTree as xml
 
 from hil.report.record import RunRecord
 from hil.verdict import Finding, Verdict
+
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def text(records: list[RunRecord]) -> str:
@@ -35,7 +38,8 @@ def text(records: list[RunRecord]) -> str:
             node = xml.SubElement(case, kind, message=message, type=record.verdict.name)
             node.text = "\n".join(_line(finding) for finding in record.findings)
     xml.indent(root)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + xml.tostring(root, encoding="unicode") + "\n"
+    body = _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", xml.tostring(root, encoding="unicode"))
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{body}\n'
 
 
 def _line(f: Finding) -> str:

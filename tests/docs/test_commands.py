@@ -33,7 +33,9 @@ def test_every_command_of_a_page_ends_as_it_says(page: Path, tmp_path: Path) -> 
     """Run one after the other in an empty folder, a page's commands end with the exit codes that it states."""
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "200"}
     for command, stated in commands(page):
-        done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False)
+        done = subprocess.run(
+            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240, check=False
+        )
         assert stated == done.returncode, f"{command}\n{done.stdout}\n{done.stderr}"
 
 

@@ -89,7 +89,7 @@ class Bench:
 
 def table(name: str) -> list[dict[str, str]]:
     """Rows of a TUB table."""
-    with open(TUB / name, newline="", encoding="ascii") as text:
+    with (TUB / name).open(newline="", encoding="ascii") as text:
         return list(csv.DictReader(text))
 
 
@@ -136,9 +136,7 @@ def test_first_second_of_a_pulse_is_the_measured_one(column, at, simulated_ohm):
     for row in table("sib_pulse_resistance_1C_mohm.csv"):
         if row["dir"] == "discharge":
             simulated = simulated_ohm[row["t_set_c"], row["soc_pct"]][at]
-            assert simulated == pytest.approx(float(row[column]) * 1e-3, rel=0.05), (
-                f"{row['t_set_c']} degC, {row['soc_pct']} %"
-            )
+            assert simulated == pytest.approx(float(row[column]) * 1e-3, rel=0.05), f"{row['t_set_c']} degC, {row['soc_pct']} %"
 
 
 @pytest.mark.parametrize("row", table("sib_protocol.csv"), ids=lambda row: f"{row['t_set_c']}degC")
@@ -182,9 +180,7 @@ def test_rested_voltage_follows_the_measured_branch(branch, name):
         passed = float(row["q_ah"]) / total_Ah
         soc = 1.0 - passed if name == "discharge" else passed
         if 0.05 <= soc <= 0.95:
-            assert Bench(1000, 25.0, soc, branch).plant.pack[pk.PACK_V, 0] == pytest.approx(
-                float(row["ocv_v"]), abs=0.02
-            )
+            assert Bench(1000, 25.0, soc, branch).plant.pack[pk.PACK_V, 0] == pytest.approx(float(row["ocv_v"]), abs=0.02)
 
 
 def test_cold_takes_charge_out_of_reach_and_gives_it_back():

@@ -1,0 +1,60 @@
+"""nabench bench: how fast the bench is, in ratios that hold on any machine."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+_PAPER = 120  # columns where there is no terminal
+
+
+def bench(
+    cells: Annotated[str, typer.Option(help="Pack sizes, cells in series, with commas between.")] = "16,96,192",
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=1000, help="Interleaved rounds; 15 by default, 3 with --quick.", show_default=False)
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A third of a minute: fewer rounds, no cold start.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a ratio misses its target.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print figures as JSON instead of tables.")] = False,
+) -> None:
+    """Measure speed against the obvious design (NumPy, cantools, python-can) and against codec and bus alone."""
+    sizes = _sizes(cells)
+    import dataclasses
+    import json
+    import sys
+
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    from hil import warm
+    from hil.speed import case, measure, table
+
+    case.benchmark("baseline")
+    plan = measure.QUICK if quick else measure.Plan()
+    plan = dataclasses.replace(plan, cells=sizes, rounds=plan.rounds if rounds is None else rounds)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PAPER)
+    aside = Console(stderr=True, highlight=False)
+    warm.warm(lambda text: aside.print(text, style="dim"))
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=aside, transient=True) as bar:
+        task = bar.add_task("starting", total=None)
+        found = measure.measure(plan, lambda text: bar.update(task, description=text))
+    promised = table.targets(found)
+    if json_:
+        found["targets"] = [{**dataclasses.asdict(target), "met": target.met} for target in promised]
+        typer.echo(json.dumps(found, indent=1))
+    else:
+        table.show(found, console)
+    missed = [target for target in promised if not target.met and not target.aim]
+    raise typer.Exit(1 if strict and missed else 0)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    """Pack sizes from the command line. Raises ScenarioError."""
+    from hil.errors import ScenarioError
+
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() and 1 <= int(part) <= 192 for part in parts):
+        raise ScenarioError(f'--cells "{text}": expected numbers from 1 to 192 with commas between, such as 16,96,192')
+    return tuple(dict.fromkeys(int(part) for part in parts))

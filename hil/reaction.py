@@ -1,0 +1,310 @@
+"""How long a device took: from the wrong value that is physically present to its code and to the open current path.
+
+Two clocks. FDTI runs from the first wrong frame on the wire to the device, because before that it cannot know. FHTI runs
+from the hazard itself, in the truth or on the wire, whichever was first, to the contacts. A value that goes back inside
+its limit ends the hazard: both clocks run from the start of the uninterrupted stretch that the device had to answer, the
+one in which it answered or the first that outlasted its window. In the truth the hazard begins where the limit is left by
+more than the requirement's measuring tolerance; on the wire at the limit itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from firmware_sim.types import F64, I64
+from hil.names import cell_signal, ntc_signal
+from hil.observe import Effect, Moment, View
+from hil.requirement import LimitTrigger, Requirement
+from hil.scenario import ReactionExpect
+from hil.trace import Trace
+from hil.verdict import Evidence, Finding, Verdict, inside
+from hil.wirelog import Bools
+
+_TRUTH_OF = {
+    "cell_voltage": ("cell_voltage_max", "cell_voltage_min"),
+    "cell_temperature": ("temperature_max", "temperature_min"),
+    "discharge_current": ("mean_current", "mean_current"),
+    "charge_current": ("mean_current", "mean_current"),
+}
+_ON_LIMIT = 1e-6
+_CONTACTS = ("main_plus", "main_minus", "precharge")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """An uninterrupted time beyond a limit."""
+
+    start: Moment
+    end_ns: int
+
+    @property
+    def length_ns(self) -> int:
+        """How long it lasted."""
+        return self.end_ns - self.start.high_ns
+
+
+def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
+    """Findings of a reaction expectation: detection when there are codes, isolation when the path must open."""
+    hazard: Moment | None
+    wire: Moment | None
+    if req.trigger is not None:
+        from_ns = round(row.from_s * 1e9)
+        high_ms = (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]
+        on_wire = _on_wire(view, req.trigger, from_ns)
+        wire = _answered(on_wire, _flag_start(view, req.codes, from_ns)[1], high_ms)
+        hazard = _first(_in_truth(view, req.trigger, from_ns, row.fhti_ms or req.fhti_ms), wire)
+        if hazard is None:
+            return [_not_stimulated(req, on_wire, high_ms, req.trigger)]
+        earliest_ns = min([hazard.low_ns, *(stretch.start.low_ns for stretch in on_wire)])
+    else:
+        effect = effects[row.fault or ""]
+        if not effect.happened or effect.start is None:
+            return []  # the fault's own finding says so already
+        hazard, wire = effect.start, effect.start if effect.wire is None else effect.wire
+        earliest_ns = wire.low_ns
+    findings = []
+    if req.codes:
+        findings.append(_detection(view, row, req, wire, earliest_ns))
+    if req.reaction == "open":
+        findings.append(_isolation(view, row, req, hazard))
+    return findings
+
+
+def path_open(trace: Trace) -> Bools:
+    """(n_ticks,) no closed path between cells and link."""
+    plus, minus, pre = (trace.column(name) for name in _CONTACTS)
+    return (minus == 0) | ((plus == 0) & (pre == 0))
+
+
+# ---- when it began
+
+
+def _first(*moments: Moment | None) -> Moment | None:
+    return min((m for m in moments if m is not None), key=lambda m: m.high_ns, default=None)
+
+
+def _beyond(trigger: LimitTrigger, limit: float, x: F64) -> Bools:
+    """Where a value lies beyond a limit; one that stands on it, but for what floats make of it, does not."""
+    if trigger.quantity == "charge_current":
+        x = -x
+    return x > limit + _ON_LIMIT if trigger.above is not None else x < limit - _ON_LIMIT
+
+
+def _limit(view: View, trigger: LimitTrigger) -> float:
+    return trigger.value(view.setup.inputs.cell, view.setup.inputs.pack)
+
+
+def _in_truth(view: View, trigger: LimitTrigger, from_ns: int, fhti_ms: float | None) -> Moment | None:
+    """Start of the true hazard that the path's opening answered, or of the first that lasted longer than it may."""
+    limit = _limit(view, trigger)
+    outside = limit + trigger.tolerance * (1.0 if trigger.above is not None else -1.0)
+    name = _TRUTH_OF[trigger.quantity][0 if trigger.above is not None else 1]
+    bad = _beyond(trigger, outside, view.trace.column(name)) & (view.t_ns >= from_ns)
+    edge = np.diff(np.concatenate([[0], bad.astype(np.int8), [0]]))
+    dt_ns = view.trace.dt_ns
+    what = f"{name} beyond {limit:g}" + (f" by more than {trigger.tolerance:g}" if trigger.tolerance else "")
+    for first, end in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
+        start, end_ns = Moment(max(int(first) - 1, 0) * dt_ns, int(first) * dt_ns, what, name), int(end) * dt_ns
+        opening = _opening(view, start.high_ns)
+        answered = opening is not None and opening.low_ns <= end_ns
+        if answered or fhti_ms is None or end_ns - start.high_ns >= fhti_ms * 1e6:
+            return start
+    return None
+
+
+def _signals_of(view: View, trigger: LimitTrigger) -> list[str]:
+    if trigger.quantity == "cell_voltage":
+        return [cell_signal(i) for i in range(view.setup.place.n_cells)]
+    if trigger.quantity == "cell_temperature":
+        return [ntc_signal(j) for j in range(view.setup.place.n_ntc)]
+    return ["Shunt_Current"]
+
+
+def _on_wire(view: View, trigger: LimitTrigger, from_ns: int) -> list[Stretch]:
+    """Stretches in which at least one signal stood beyond the limit on the wire. Between frames the last value holds."""
+    limit, names = _limit(view, trigger), _signals_of(view, trigger)
+    at: list[I64] = []
+    for n, name in enumerate(names):
+        series = view.log.series(name)
+        there = series.valid & (series.t_ns >= from_ns)
+        t_ns, bad = series.t_ns[there], _beyond(trigger, limit, series.value[there]).astype(np.int64)
+        change = np.diff(np.concatenate([[0], bad]))
+        k = np.flatnonzero(change)
+        at.append(np.column_stack([t_ns[k], -change[k], np.full(len(k), n)]))
+    edges = np.concatenate(at)
+    edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
+    count = np.cumsum(-edges[:, 1])
+    out: list[Stretch] = []
+    for n in np.flatnonzero((count > 0) & (np.concatenate([[0], count[:-1]]) == 0)).tolist():
+        at_ns, name = int(edges[n, 0]), names[int(edges[n, 2])]
+        over = np.flatnonzero(count[n:] == 0)
+        end_ns = int(edges[n + over[0], 0]) if len(over) else view.trace.n_ticks * view.trace.dt_ns
+        if out and at_ns - out[-1].end_ns < view.trace.dt_ns:  # one frame takes over from another: no tick saw a good value
+            out[-1] = replace(out[-1], end_ns=end_ns)
+            continue
+        series = view.log.series(name)
+        value = series.value[int(np.searchsorted(series.t_ns, at_ns))]
+        out.append(Stretch(Moment(at_ns - series.frame_ns, at_ns, f"{name} = {value:g} beyond {limit:g}", name), end_ns))
+    return out
+
+
+def _answered(stretches: list[Stretch], code: Moment | None, high_ms: float) -> Moment | None:
+    """Start of the stretch that the device answered, or of the first that outlasted the window without an answer."""
+    for n, stretch in enumerate(stretches):
+        next_ns = stretches[n + 1].start.high_ns if n + 1 < len(stretches) else np.inf
+        if (code is not None and code.high_ns <= next_ns) or stretch.length_ns >= high_ms * 1e6:
+            return stretch.start
+    return stretches[0].start if stretches and not np.isfinite(high_ms) else None
+
+
+def _not_stimulated(req: Requirement, on_wire: list[Stretch], high_ms: float, trigger: LimitTrigger) -> Finding:
+    seen = f"{trigger.quantity} never left its limit: nothing was stimulated"
+    if on_wire:
+        longest_ms = max(stretch.length_ns for stretch in on_wire) / 1e6
+        seen = f"{trigger.quantity} was outside its limit for {longest_ms:.0f} ms at most; the device may take {high_ms:g} ms"
+    return Finding(
+        req.id, "stimulus", req.title, seen, Verdict.INCONC,
+        next_step="make the stimulus stronger or longer, or look whether something else reacted first",
+    )  # fmt: skip
+
+
+# ---- when it was reported
+
+
+def _flag_start(view: View, codes: list[str], from_ns: int) -> tuple[Moment | None, Moment | None]:
+    """First frame with one of the codes raised, before from_ns and from then on."""
+    before: Moment | None = None
+    after: Moment | None = None
+    for code in codes:
+        series = view.log.series(f"Diag_{code}")
+        raised = series.valid & (series.value > 0.5)
+        for early in (True, False):
+            k = np.flatnonzero(raised & ((series.t_ns < from_ns) == early))
+            if not len(k):
+                continue
+            at = int(series.t_ns[k[0]])
+            moment = Moment(at - series.frame_ns, at, f"code {code}", f"Diag_{code}")
+            if early:
+                before = _first(before, moment)
+            else:
+                after = _first(after, moment)
+    return before, after
+
+
+def _detection(view: View, row: ReactionExpect, req: Requirement, wire: Moment | None, earliest_ns: int) -> Finding:
+    low, high = row.fdti_ms or req.fdti_ms or [0.0, float("inf")]
+    names = " or ".join(req.codes)
+    expected = f"{names} within {low:g} to {high:g} ms" if np.isfinite(high) else names
+    before, code = _flag_start(view, req.codes, earliest_ns)
+    if before is not None:
+        evidence = [Evidence(before.high_ns, before.what, before.column)]
+        return Finding(
+            req.id, "detection (FDTI)", expected, f"{before.what} stood at {before.high_ns / 1e9:.3f} s, before the cause",
+            Verdict.FAIL, evidence=tuple(evidence), next_step="a false trip: look at its limit and debounce",
+        )  # fmt: skip
+    if wire is None:
+        return Finding(
+            req.id, "detection (FDTI)", expected, "the wrong value never stood on the wire long enough", Verdict.INCONC,
+            next_step="the device could not see the hazard; look at what the sensors sent",
+        )  # fmt: skip
+    start = Evidence(wire.high_ns, wire.what, wire.column)
+    end_ns = view.trace.n_ticks * view.trace.dt_ns
+    if code is None:
+        left_ms = (end_ns - wire.high_ns) / 1e6
+        ended = np.isfinite(high) and left_ms < high
+        seen = (
+            f"the run ended {left_ms:.0f} ms after {wire.what}, before the window did"
+            if ended
+            else f"no such code in {left_ms:.0f} ms"
+        )
+        return Finding(
+            req.id, "detection (FDTI)", expected, seen, Verdict.INCONC if ended else Verdict.FAIL,
+            evidence=(start, Evidence(end_ns, "end of the run")),
+            next_step="make the run longer" if ended else "look at limit, debounce and whether the check is on",
+        )  # fmt: skip
+    value, least, most = _duration(view.trace, wire, code)
+    verdict = inside(least, most, (low, high))
+    return Finding(
+        req.id, "detection (FDTI)", expected, f"{code.what} after {value:.1f} ms", verdict, value, least, most, "ms",
+        (start, Evidence(code.high_ns, code.what, code.column)), _time_hint(verdict, value, low, high),
+    )  # fmt: skip
+
+
+def _duration(trace: Trace, start: Moment, end: Moment) -> tuple[float, float, float]:
+    """Best figure and band of end - start [ms]; the band counts what times are off on a real link."""
+    blur_ns = trace.blur_ns(start.high_ns) + trace.blur_ns(end.high_ns)
+    low, high = (end.low_ns - start.high_ns - blur_ns) / 1e6, (end.high_ns - start.low_ns + blur_ns) / 1e6
+    return (end.high_ns - start.high_ns) / 1e6, low, high
+
+
+def _time_hint(verdict: Verdict, value: float, low: float, high: float) -> str:
+    if verdict is Verdict.PASS:
+        return ""
+    if verdict is Verdict.INCONC:
+        return "the band of the measurement straddles the window; use a shorter tick or frame cycle"
+    if value > high:
+        return "too late: look at debounce, delay and frame cycle"
+    return f"too early (the window starts at {low:g} ms): look at debounce"
+
+
+# ---- when the path was open
+
+
+def _opening(view: View, from_ns: int) -> Moment | None:
+    """When the path opened at or after from_ns; a moment at from_ns when it was open then already."""
+    trace, t_ns = view.trace, view.t_ns
+    first = int(np.searchsorted(t_ns, from_ns))
+    later = np.flatnonzero(path_open(trace)[first:])
+    if not len(later):
+        return None
+    k = first + int(later[0])
+    if k == first and (k == 0 or path_open(trace)[k - 1]):
+        return Moment(from_ns, from_ns, "the path was open already", "main_plus")
+    moved = [int(trace.column(f"{name}_changed")[k]) for name in _CONTACTS]
+    inside_tick = [ns for ns in moved if t_ns[k - 1] <= ns <= t_ns[k]] or [int(t_ns[k])]
+    return Moment(min(inside_tick), max(inside_tick), "contactors open", "main_plus")
+
+
+def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment) -> Finding:
+    limit_ms = row.fhti_ms or req.fhti_ms
+    expected = "contactors open" + (f" within {limit_ms:g} ms" if limit_ms is not None else "") + " and stay open"
+    opening = _opening(view, hazard.high_ns)
+    start = Evidence(hazard.high_ns, hazard.what, hazard.column)
+    if opening is None:
+        end_ns = view.trace.n_ticks * view.trace.dt_ns
+        left_ms = (end_ns - hazard.high_ns) / 1e6
+        ended = limit_ms is not None and left_ms < limit_ms
+        return Finding(
+            req.id, "reaction (FHTI)", expected, f"still closed {left_ms:.0f} ms after {hazard.what}",
+            Verdict.INCONC if ended else Verdict.FAIL, evidence=(start, Evidence(end_ns, "end of the run")),
+            next_step="make the run longer" if ended else "look at the reaction of the limit and its delay",
+        )  # fmt: skip
+    value, least, most = _duration(view.trace, hazard, opening)
+    verdict = Verdict.PASS if limit_ms is None else inside(least, most, (-1.0, limit_ms))
+    seen = f"open after {value:.1f} ms"
+    hint = _time_hint(verdict, value, 0.0, np.inf if limit_ms is None else limit_ms)
+    evidence = [start, Evidence(opening.high_ns, opening.what, opening.column)]
+    if opening.low_ns == hazard.high_ns:
+        value, least, most = 0.0, 0.0, 0.0
+        seen = "open all the time before"
+        before = np.flatnonzero(~path_open(view.trace)[: np.searchsorted(view.t_ns, hazard.high_ns)])
+        if len(before):
+            seen = f"open already since {view.t_ns[before[-1] + 1] / 1e9:.3f} s"
+            verdict, hint = Verdict.INCONC, "something else reacted first, so this reaction was not put to the test"
+    again = _closes_again(view, opening.high_ns)
+    if again is not None:
+        seen += f"; closed again at {again / 1e9:.3f} s"
+        verdict, hint = Verdict.FAIL, "a latch is missing: the fault must hold the contactors open until it is reset"
+        evidence.append(Evidence(again, "contactors close again", "main_plus"))
+    return Finding(req.id, "reaction (FHTI)", expected, seen, verdict, value, least, most, "ms", tuple(evidence), hint)
+
+
+def _closes_again(view: View, from_ns: int) -> int | None:
+    """When the path closed again before anyone asked for a reset."""
+    pressed = [round(r.at_s * 1e9) for r in view.setup.inputs.scenario.request if r.fault_reset and r.at_s * 1e9 > from_ns]
+    until_ns = min([*pressed, view.trace.n_ticks * view.trace.dt_ns])
+    span = (view.t_ns > from_ns) & (view.t_ns <= until_ns)
+    k = np.flatnonzero(span & ~path_open(view.trace))
+    return int(view.t_ns[k[0]]) if len(k) else None

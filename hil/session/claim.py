@@ -1,0 +1,254 @@
+"""What a test demanded of a device, and the finding that the record gives for it.
+
+A claim holds data only, no code, so the same function judges it while the test runs and again from the run folder. Times
+run from the first wrong value that is physically present, as an observer reads it back from the record: for what the
+device says, from the first frame that could tell it; for what the contacts and the plant do, from the wrong value itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from firmware_sim.types import F64
+from hil.fault.catalogue import Bound
+from hil.observe import Moment, View
+from hil.session.goal import Goal, course, shown
+from hil.session.since import Since, locate
+from hil.session.tape import Piece
+from hil.setup import Setup
+from hil.verdict import Evidence, Finding, Verdict, inside
+from hil.wirelog import WireLog
+
+
+class Unmet(AssertionError):
+    """A device did not do what a test demanded, or the bench cannot know whether it did (see finding.verdict)."""
+
+    def __init__(self, finding: Finding) -> None:
+        self.finding = finding
+        doubt = "the bench cannot tell: " if finding.verdict is Verdict.INCONC else ""
+        hint = f". Next: {finding.next_step}" if finding.next_step else ""
+        super().__init__(f"{doubt}expected {finding.expected}; seen: {finding.seen}{hint}.")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured time with its band [ms], and when it ended [s]."""
+
+    value: float
+    low: float
+    high: float
+    t_s: float
+    unit: str = "ms"
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        return f"{self.value:.1f} {self.unit} ({self.low:.1f} to {self.high:.1f})"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A demand, and the stretch of the record that it is judged by.
+
+    mode: within, always, never or quiet.  low_ms, high_ms: window of `within`; None is open.  from_ns, until_ns: ticks
+    that were recorded when it was settled.  context_ns: where that stretch begins for `within`.
+    """
+
+    mode: str
+    requirement: str
+    from_ns: int
+    until_ns: int
+    goal: Goal | None = None
+    since: Since | None = None
+    low_ms: float | None = None
+    high_ms: float | None = None
+    allow: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For the run folder."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Claim:
+        """From the run folder."""
+        goal = None if data["goal"] is None else Goal(**data["goal"])
+        since = None if data["since"] is None else Since(**{**data["since"], "signals": tuple(data["since"]["signals"])})
+        return cls(**{**data, "goal": goal, "since": since, "allow": tuple(data["allow"])})
+
+
+def judge(piece: Piece, setup: Setup, faults: Sequence[Bound], claim: Claim) -> Finding:
+    """The finding that a piece of the record gives for a claim. faults: of the run.  Times in it count from time 0."""
+    view = View(piece.trace, WireLog(piece.trace.journal, setup.network), setup)
+    found = _JUDGES[claim.mode](view, piece.base_ns, faults, claim)
+    moved = tuple(Evidence(e.t_ns + piece.base_ns, e.what, e.column) for e in found.evidence)
+    return _taint(replace(found, evidence=moved), piece)
+
+
+def _taint(finding: Finding, piece: Piece) -> Finding:
+    """In real time, what rests on a tick that the bench was late for cannot be known."""
+    late_ns, dt_ns = piece.trace.late_ns, piece.trace.dt_ns
+    if not len(late_ns) or not finding.evidence or finding.verdict is Verdict.ERROR:
+        return finding
+    first, last = (f(e.t_ns for e in finding.evidence) - piece.base_ns for f in (min, max))
+    span = late_ns[max(first // dt_ns - 1, 0) : last // dt_ns + 2]
+    missed = int((span > dt_ns).sum())
+    if not missed:
+        return finding
+    text = f"{finding.seen}; but the bench missed {missed} of its own deadlines there, the worst by {span.max() / 1e6:.1f} ms"
+    return replace(finding, seen=text, verdict=Verdict.INCONC, next_step="run again on an idle machine, or in virtual time")
+
+
+def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
+    assert claim.goal is not None
+    assert claim.since is not None
+    goal, since = claim.goal, claim.since
+    what, expected = goal.text, f"{goal.text}{_window(claim)} after {since.what}"
+    start = locate(view, base_ns, faults, since, goal.is_told)
+    if isinstance(start, str):
+        return Finding(
+            claim.requirement, what, expected, f"{since.what} had no effect: {start}", Verdict.ERROR,
+            next_step="make the stimulus do something first; without its effect nothing was tested",
+        )  # fmt: skip
+    low_ns, high_ns, x = course(view, goal)
+    good = goal.holds(x)
+    begin = Evidence(start.high_ns, start.what, start.column)
+    # an instant may be the end of the very state that is demanded again, so what counts is how things stood at its end
+    is_before = high_ns <= start.high_ns if since.kind == "instant" else low_ns < start.low_ns
+    before = np.flatnonzero(is_before)
+    if len(before) and good[before[-1]]:
+        since_k = before[np.flatnonzero(~good[before])[-1:]] + 1
+        at_ns = int(high_ns[int(since_k[0]) if len(since_k) else 0])
+        when = f"from {(at_ns + base_ns) / 1e9:.3f} s on" if len(since_k) else "all the time"
+        return Finding(
+            claim.requirement, what, expected, f"it was so {when}, before {start.what}; nothing was measured",
+            Verdict.FAIL, evidence=(Evidence(at_ns, goal.text, goal.name), begin), next_step=goal.hint,
+        )  # fmt: skip
+    after = np.flatnonzero(good & ~is_before)
+    if not len(after):
+        return _missed(view, claim, start, x, begin)
+    k = int(after[0])
+    value = (int(high_ns[k]) - start.high_ns) / 1e6
+    least, most = (int(low_ns[k]) - start.high_ns) / 1e6, (int(high_ns[k]) - start.low_ns) / 1e6
+    window = (-np.inf if claim.low_ms is None else claim.low_ms, np.inf if claim.high_ms is None else claim.high_ms)
+    verdict = inside(least, most, window)
+    hint = {
+        Verdict.PASS: "",
+        Verdict.INCONC: "the band of the measurement straddles the window; use a shorter tick or frame cycle",
+    }.get(verdict, f"too {'late' if value > window[1] else 'early'}; {goal.hint}")
+    band = f" ({least:.1f} to {most:.1f})" if verdict is Verdict.INCONC else ""
+    seen = f"{value:.1f} ms{band} after {start.what}"
+    evidence = (begin, Evidence(int(high_ns[k]), goal.text, goal.name))
+    return Finding(claim.requirement, what, expected, seen, verdict, value, least, most, "ms", evidence, hint)
+
+
+def _window(claim: Claim) -> str:
+    if claim.low_ms is None:
+        return "" if claim.high_ms is None else f" within {claim.high_ms:g} ms"
+    return f" within {claim.low_ms:g} to {claim.high_ms:g} ms"
+
+
+def _missed(view: View, claim: Claim, start: Moment, x: F64, begin: Evidence) -> Finding:
+    assert claim.goal is not None
+    assert claim.since is not None
+    end_ns = view.trace.n_ticks * view.trace.dt_ns
+    last = f"no frame with {claim.goal.name} came"
+    if len(x):
+        last = f"{claim.goal.name} is {shown(view, claim.goal, float(x[-1]))}"
+    if claim.goal.kind == "path":
+        last = f"contactors not {claim.goal.name}"
+    raised = _raised(view)
+    seen = f"{last} {(end_ns - start.high_ns) / 1e6:.0f} ms after {start.what}; codes raised: {', '.join(raised) or 'none'}"
+    return Finding(
+        claim.requirement, claim.goal.text, f"{claim.goal.text}{_window(claim)} after {claim.since.what}", seen, Verdict.FAIL,
+        evidence=(begin, Evidence(end_ns, "not so until here", claim.goal.name)), next_step=claim.goal.hint,
+    )  # fmt: skip
+
+
+def _raised(view: View) -> list[str]:
+    """Codes that the last frames of a piece raise."""
+    found = []
+    for name in view.setup.network.from_dut.signal_names:
+        if name.startswith("Diag_"):
+            series = view.log.series(name)
+            last = series.value[series.valid][-1:]
+            if len(last) and last[0] > 0.5:
+                found.append(name.removeprefix("Diag_"))
+    return found
+
+
+def _throughout(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
+    """Always and never."""
+    del faults
+    assert claim.goal is not None
+    goal, first_ns = claim.goal, claim.from_ns - base_ns
+    last_ns = claim.until_ns - base_ns
+    expected = f"{goal.text} {claim.mode}, {claim.from_ns / 1e9:g} to {claim.until_ns / 1e9:g} s"
+    _, t_ns, x = course(view, goal)
+    span = (t_ns >= first_ns) & (t_ns < last_ns)
+    ends = Evidence(first_ns, "from", goal.name), Evidence(last_ns, "to", goal.name)
+    if not span.any():
+        return Finding(
+            claim.requirement, goal.text, expected, f"no frame with {goal.name} came", Verdict.FAIL, evidence=ends,
+            next_step="the device was silent: look at the link and at the device itself",
+        )  # fmt: skip
+    good = goal.holds(x[span]) if claim.mode == "always" else ~goal.holds(x[span])
+    bad = np.flatnonzero(~good)
+    if not len(bad):
+        return Finding(claim.requirement, goal.text, expected, f"so in all {len(good)} samples", Verdict.PASS, evidence=ends)
+    at_ns = int(t_ns[span][bad[0]])
+    seen = f"{goal.name} is {shown(view, goal, float(x[span][bad[0]]))} at {(at_ns + base_ns) / 1e9:.3f} s"
+    if goal.kind == "path":
+        seen = f"contactors {'not ' if claim.mode == 'always' else ''}{goal.name} at {(at_ns + base_ns) / 1e9:.3f} s"
+    evidence = (ends[0], Evidence(at_ns, seen, goal.name))
+    return Finding(claim.requirement, goal.text, expected, seen, Verdict.FAIL, evidence=evidence, next_step=goal.hint)
+
+
+def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
+    del faults
+    first_ns, last_ns = claim.from_ns - base_ns, claim.until_ns - base_ns
+    but = f" but {', '.join(claim.allow)}" if claim.allow else ""
+    expected = f"no code{but} and contactors as they are, {claim.from_ns / 1e9:g} to {claim.until_ns / 1e9:g} s"
+    found: list[Evidence] = []
+    n_frames = 0
+    for name in view.setup.network.from_dut.signal_names:
+        if not name.startswith("Diag_") or name.removeprefix("Diag_") in claim.allow:
+            continue
+        series = view.log.series(name)
+        span = series.valid & (series.t_ns >= first_ns) & (series.t_ns < last_ns)
+        n_frames = max(n_frames, int(span.sum()))
+        raised = np.flatnonzero(span & (series.value > 0.5))
+        if len(raised):
+            found.append(Evidence(int(series.t_ns[raised[0]]), name.removeprefix("Diag_"), name))
+    _, t_ns, x = course(view, Goal("path", "open", "contactors open"))
+    rows = x[(view.t_ns >= first_ns) & (view.t_ns < last_ns)]
+    moved = np.flatnonzero(np.diff(rows))
+    if len(moved):
+        at = int(np.searchsorted(view.t_ns, first_ns)) + int(moved[0]) + 1
+        found.append(Evidence(int(t_ns[at]), "contactors move", "main_plus"))
+    ends = Evidence(first_ns, "quiet from"), Evidence(last_ns, "quiet to")
+    if not n_frames:
+        return Finding(
+            claim.requirement, "quiet", expected, "no diagnosis frame came", Verdict.FAIL, evidence=ends,
+            next_step="the device was silent: look at the link and at the device itself",
+        )  # fmt: skip
+    if not found:
+        return Finding(claim.requirement, "quiet", expected, f"quiet in {n_frames} frames", Verdict.PASS, evidence=ends)
+    found.sort(key=lambda e: e.t_ns)
+    seen = "; ".join(f"{e.what} at {(e.t_ns + base_ns) / 1e9:.3f} s" for e in found)
+    return Finding(
+        claim.requirement, "quiet", expected, seen, Verdict.FAIL, evidence=tuple(found),
+        next_step="a nuisance trip: look at limit, hysteresis and debounce",
+    )  # fmt: skip
+
+
+_JUDGES: dict[str, Callable[[View, int, Sequence[Bound], Claim], Finding]] = {
+    "within": _within,
+    "always": _throughout,
+    "never": _throughout,
+    "quiet": _quiet,
+}

@@ -1,0 +1,82 @@
+"""When a stimulus was first physically there, read back from the record and not from the injector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hil import observe
+from hil.fault.catalogue import Bound
+from hil.observe import Moment, View
+from hil.session.tape import cut
+from hil.wirelog import WireLog
+
+
+@dataclass(frozen=True)
+class Since:
+    """Where a time begins: at the effect of a fault (label), of a request, load or clearing, or at a known moment."""
+
+    kind: str
+    what: str
+    at_ns: int
+    until_ns: int
+    signals: tuple[str, ...] = ()
+    label: str | None = None
+
+
+def locate(view: View, base_ns: int, faults: Sequence[Bound], since: Since, told: bool) -> Moment | str:
+    """When a stimulus was first physically there; a sentence when it was not. told: for what the device says."""
+    if since.kind == "fault":
+        return _effect(view, base_ns, faults, since, told)
+    at_ns = since.at_ns - base_ns
+    if since.kind == "instant":
+        return Moment(at_ns, since.until_ns - base_ns, since.what)
+    if since.kind == "load":
+        flow, k = view.trace.column("load_current"), at_ns // view.trace.dt_ns
+        moved = np.flatnonzero(np.abs(flow[k + 1 :] - flow[k]) > 1e-9) if k < len(flow) else np.zeros(0)
+        if not len(moved):
+            return "the load did not change the current; are the contactors closed?"
+        row_ns = int(view.t_ns[k + 1 + moved[0]])
+        start = Moment(row_ns - view.trace.dt_ns, row_ns, since.what, "load_current")
+        return _first_frame(view, ("Shunt_Current",), start.low_ns, since.what) or "no frame told it" if told else start
+    if since.signals:
+        return _first_frame(view, since.signals, at_ns, since.what) or "no frame told it"
+    return Moment(at_ns, at_ns, since.what)
+
+
+def _first_frame(view: View, signals: Sequence[str], from_ns: int, what: str) -> Moment | None:
+    found: list[Moment] = []
+    for name in signals:
+        if name not in view.setup.network.to_dut.signal_names:
+            continue
+        series = view.log.series(name)
+        later = series.t_ns[series.t_ns >= from_ns + series.frame_ns]
+        if len(later):
+            found.append(Moment(int(later[0]) - series.frame_ns, int(later[0]), f"first frame after {what}", name))
+    return min(found, key=lambda moment: moment.high_ns, default=None)
+
+
+def _effect(view: View, base_ns: int, faults: Sequence[Bound], since: Since, told: bool) -> Moment | str:
+    """The observer's word on a fault, from the stretch in which it alone was on."""
+    dt_ns = view.trace.dt_ns
+    fault = next((bound for bound in faults if bound.spec.label == since.label), None)
+    if fault is None:
+        return "it was taken away before it was on"
+    k_0 = 0 if fault.kind.seam == "supply" else (fault.start_ns - base_ns) // dt_ns
+    sub = cut(view.trace, k_0, min((since.until_ns - base_ns) // dt_ns, view.trace.n_ticks))
+    if sub.trace.n_ticks <= 1:
+        return "it was never on"
+    start_s = (fault.start_ns - base_ns - sub.base_ns) / 1e9
+    stop_ns = fault.stop_ns(dt_ns) - base_ns - sub.base_ns
+    stop_s = stop_ns / 1e9 if not fault.spec.single and stop_ns < sub.trace.n_ticks * dt_ns else None
+    spec = fault.spec.model_copy(update={"start_s": start_s, "stop_s": stop_s})
+    log = WireLog(sub.trace.journal, view.setup.network)
+    effect = observe.observe(View(sub.trace, log, view.setup), replace(fault, spec=spec))
+    if not effect.happened or effect.start is None:
+        return effect.text
+    found = effect.start if effect.wire is None or not told else effect.wire
+    if told and effect.wire is None and fault.kind.seam == "sensor":
+        return "no frame has told it yet"
+    return Moment(found.low_ns + sub.base_ns, found.high_ns + sub.base_ns, found.what, found.column)

@@ -1,0 +1,48 @@
+"""What every test stands on: kernels compiled once before the workers start, and hypothesis that repeats itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from firmware_sim import jit
+
+settings.register_profile("nabench", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("nabench")
+
+_WARM = "compiled-for-tests"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile in the controller, so that the workers find everything in the cache instead of each compiling it."""
+    is_worker = hasattr(config, "workerinput")
+    if is_worker or config.option.collectonly or not jit.is_compiled() or (jit.CACHE_FOLDER / _WARM).exists():
+        return
+    from hil import warm
+    from hil.errors import NabenchError
+
+    try:
+        warm.warm(print)
+        _fuse()
+    except NabenchError as error:  # a shipped file is broken: its own test says so
+        print("kernels were not compiled ahead:", error)
+        return
+    (jit.CACHE_FOLDER / _WARM).touch()
+
+
+def _fuse() -> None:
+    """Compile the fused loop too."""
+    import rigs
+
+    rigs.bench(rigs.scenario(duration_s=0.1)).run_fused(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that needs compiled kernels does not belong into a run without them; say so instead of taking minutes."""
+    if jit.is_compiled():
+        return
+    wrong = [item.nodeid for item in items if item.get_closest_marker("compiled_only")]
+    if wrong:
+        raise pytest.UsageError(
+            f'{len(wrong)} tests need compiled kernels, first {wrong[0]}; add -m "not compiled_only" to the command'
+        )

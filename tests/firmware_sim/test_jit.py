@@ -1,0 +1,228 @@
+"""How kernels are compiled: what they may use, when the cache is stale, and the one transcendental they have."""
+
+from __future__ import annotations
+
+import ast
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numba
+import numpy as np
+import pytest
+from rigs import ROOT
+
+from firmware_sim import jit
+from firmware_sim.types import F64
+
+ALLOWED_MATH = {"sqrt", "floor", "fabs", "ldexp", "isnan"}
+FORBIDDEN = (
+    ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp, ast.List, ast.Dict, ast.Set, ast.JoinedStr, ast.Raise, ast.Try,
+    ast.With, ast.Lambda, ast.Global, ast.Nonlocal, ast.Import, ast.ImportFrom, ast.Pow, ast.In, ast.NotIn, ast.MatMult,
+)  # fmt: skip
+
+
+def kernels() -> Iterator[tuple[Path, ast.FunctionDef]]:
+    """Every function marked @kernel or @inlined."""
+    for root in ("firmware_sim", "hil"):
+        for path in sorted((ROOT / root).rglob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.FunctionDef):
+                    marks = {mark.id for mark in node.decorator_list if isinstance(mark, ast.Name)}
+                    if marks & {"kernel", "inlined"}:
+                        yield path, node
+
+
+def faults_of(function: ast.FunctionDef) -> list[str]:
+    """What a kernel uses that it must not."""
+    found = []
+    for statement in function.body:
+        for node in ast.walk(statement):
+            if isinstance(node, FORBIDDEN):
+                found.append(f"line {getattr(node, 'lineno', function.lineno)}: {type(node).__name__}")
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                if node.value.id == "math" and node.attr not in ALLOWED_MATH and node.attr != "nan":
+                    found.append(f"line {node.lineno}: math.{node.attr}")
+                if node.value.id in ("np", "numpy"):
+                    found.append(f"line {node.lineno}: {node.value.id}.{node.attr}")
+            if isinstance(node, ast.Name) and node.id in ("pow", "sum", "sorted", "list", "dict", "set", "round", "print"):
+                found.append(f"line {node.lineno}: {node.id}")
+    return found
+
+
+def test_kernels_use_no_library_function_but_five() -> None:
+    """No power, no logarithm, no NumPy, nothing that allocates: so that bits do not depend on the machine."""
+    seen = 0
+    for path, function in kernels():
+        seen += 1
+        assert [] == faults_of(function), f"{path.relative_to(ROOT)}: {function.name}"
+    assert seen > 40
+
+
+@pytest.mark.parametrize(
+    "body", ["return x ** 2", "return math.exp(x)", "return np.zeros(3)", "y = [x]", "return round(x)", "return x in (1, 2)"]
+)
+def test_the_check_of_kernels_finds_what_it_looks_for(body: str) -> None:
+    """The rule above is not blind."""
+    (function,) = ast.parse(f"def f(x):\n    {body}\n").body
+    assert isinstance(function, ast.FunctionDef)
+    assert faults_of(function)
+
+
+@jit.kernel
+def _allocates(n: int) -> F64:
+    """Tries what no kernel can."""
+    return np.zeros(n)
+
+
+@jit.kernel
+def _divides(a: float, b: float) -> float:
+    """A division."""
+    return a / b
+
+
+@pytest.mark.compiled_only
+def test_a_kernel_that_allocates_does_not_compile() -> None:
+    """Without Numba's run-time library there is nothing to allocate with."""
+    with pytest.raises(numba.core.errors.TypingError, match="zeros"):
+        _allocates(3)
+
+
+@pytest.mark.compiled_only
+def test_division_by_zero_gives_infinity() -> None:
+    """NumPy's rule, not Python's exception."""
+    assert math.inf == _divides(1.0, 0.0)
+    assert math.isnan(_divides(0.0, 0.0))
+
+
+POINTS = np.concatenate([
+    np.linspace(-699.9, 700.0, 4001),
+    np.linspace(-1.0, 1.0, 2001),
+    np.array([0.0, -0.0, 1e-300, -1e-300, 1e-17, 0.5 * math.log(2.0)])
+])  # fmt: skip
+
+
+def test_exp_is_accurate() -> None:
+    """Within two units in the last place of the library's, above -700 to 700."""
+    for x in POINTS.tolist():
+        true = math.exp(x)
+        assert abs(jit.exp(x) - true) <= 2.0 * math.ulp(true)
+
+
+def test_exp_stays_in_range_outside() -> None:
+    """Below -700 it is 0, above 700 it stays at e^700; not-a-number gives 0, because what is not greater is small."""
+    assert 0.0 == jit.exp(-700.0) == jit.exp(-1e308) == jit.exp(-math.inf) == jit.exp(math.nan)
+    assert jit.exp(700.0) == jit.exp(1e9) == jit.exp(math.inf)
+    assert math.isclose(math.exp(700.0), jit.exp(700.0), rel_tol=1e-15)
+
+
+def test_exp_never_falls() -> None:
+    """Monotone over the whole range, to a unit in the last place."""
+    values = [jit.exp(x) for x in sorted(POINTS.tolist())]
+    assert all(b >= a for a, b in zip(values, values[1:], strict=False))
+
+
+@pytest.mark.compiled_only
+def test_exp_has_the_same_bits_compiled_and_interpreted() -> None:
+    """No contraction, no library: the same function."""
+    interpreted = jit.exp.py_func  # type: ignore[attr-defined]
+    assert all(interpreted(x) == jit.exp(x) for x in POINTS.tolist())
+
+
+def copied(folder: Path) -> dict[str, Path]:
+    """Both packages, copied."""
+    for name in ("firmware_sim", "hil"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.csv", "*.gz"))
+    return {name: folder / name for name in ("firmware_sim", "hil")}
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    """Replace text that stands in a file once."""
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_the_cache_key_follows_every_source_of_a_kernel(tmp_path: Path) -> None:
+    """A kernel's file and what it imports move the key; the command line does not; a copy elsewhere shares it."""
+    roots = copied(tmp_path)
+    first = jit.cache_key(roots)
+    assert first == jit.cache_key({name: ROOT / name for name in roots})
+    edit(roots["hil"] / "cli" / "check.py", "def check(", "def  check(")
+    assert first == jit.cache_key(roots)
+    edit(roots["firmware_sim"] / "types.py", "MS_NS = 1_000_000\n", "MS_NS = 1_000_001\n")
+    second = jit.cache_key(roots)
+    assert first != second
+    edit(roots["hil"] / "plant" / "contactor.py", "NEVER_NS = 1 << 62", "NEVER_NS = 1 << 61")
+    assert jit.cache_key(roots) not in (first, second)
+
+
+@pytest.mark.parametrize(
+    "line", ["from hil.plant import numbers", "from hil.plant import (\n    numbers,\n)", "import hil.plant.numbers"],
+    ids=["one line", "in brackets", "whole module"],
+)  # fmt: skip
+def test_the_cache_key_sees_imports_in_any_form(tmp_path: Path, line: str) -> None:
+    """A module of constants alone counts, however a kernel's file imports it."""
+    roots = copied(tmp_path)
+    constants = roots["hil"] / "plant" / "numbers.py"
+    constants.write_text("N = 1\n")
+    edit(
+        roots["hil"] / "plant" / "thermal.py",
+        "from firmware_sim.jit import kernel\n",
+        f"from firmware_sim.jit import kernel\n{line}\n",
+    )
+    before = jit.cache_key(roots)
+    constants.write_text("N = 2\n")
+    assert before != jit.cache_key(roots)
+
+
+_RUN = """
+import numpy as np
+from hil.plant import contactor, pack
+assert pack.__file__.startswith({root!r})
+block = np.zeros((contactor.N_CONTACTOR_ROWS, 1, 3), np.int64)
+block[contactor.CLOSED, 0, 1] = block[contactor.CLOSED, 0, 2] = 1
+par = np.ones((pack.N_PACK_PARAMETERS, 1))
+print(pack.path_ohm(block, par, 0))
+"""
+
+
+def run(root: Path) -> float:
+    """The resistance of the path with the second and third contact closed, computed by the packages under root."""
+    environment = {**os.environ, "PYTHONPATH": str(root), "NABENCH_CACHE_DIR": str(root / "cache")}
+    code = _RUN.format(root=str(root))
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, cwd=root)
+    return float(done.stdout)
+
+
+@pytest.mark.compiled_only
+def test_an_edited_constant_of_another_module_takes_effect(tmp_path: Path) -> None:
+    """Numba would go on with the old number; here the next process computes with the new one."""
+    roots = copied(tmp_path)
+    assert 2.0 == run(tmp_path)
+    files = sorted((tmp_path / "cache").rglob("*.nbc"))
+    assert 2.0 == run(tmp_path)
+    assert files == sorted((tmp_path / "cache").rglob("*.nbc"))
+    edit(
+        roots["hil"] / "plant" / "contactor.py",
+        "MAIN_PLUS, MAIN_MINUS, PRECHARGE = range(3)",
+        "MAIN_MINUS, MAIN_PLUS, PRECHARGE = range(3)",
+    )
+    assert 1e12 == run(tmp_path)
+
+
+def test_only_few_old_caches_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders of other versions are removed, the oldest first."""
+    monkeypatch.setenv("NABENCH_CACHE_DIR", str(tmp_path))
+    for n in range(6):
+        (tmp_path / f"old{n}" / "deep").mkdir(parents=True)
+        (tmp_path / f"old{n}" / "deep" / "x.nbc").write_text("x")
+        os.utime(tmp_path / f"old{n}", (1000 + n, 1000 + n))
+    code = "import firmware_sim.jit"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    left = {path.name for path in tmp_path.iterdir()}
+    assert {"old3", "old4", "old5", jit.cache_key()} == left

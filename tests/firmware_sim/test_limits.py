@@ -1,0 +1,16 @@
+"""Every limit row of every shipped calibration, driven alone."""
+
+from __future__ import annotations
+
+import pytest
+from contracts import LimitContract
+from limit_rows import Row, all_rows, name_of
+
+
+class TestLimits(LimitContract):
+    @pytest.fixture(params=all_rows(), ids=name_of)
+    def row(self, request: pytest.FixtureRequest) -> Row:
+        """One row."""
+        row = request.param
+        assert isinstance(row, Row)
+        return row

@@ -1,0 +1,1 @@
+"""Reference models that share no code with what they judge."""

@@ -9,7 +9,7 @@ TESTS ?= tests examples/pytest_suite
 # what is run again interpreted and with bounds checks
 REDUCED := tests/firmware_sim tests/hil/plant/test_plant.py tests/hil/test_gears.py
 
-.PHONY: help demo test check bench docs format lint types floors wheel reduced picture clean
+.PHONY: help demo test check bench docs format lint types floors wheel reduced picture mutants clean
 
 help:
 	@echo "make demo    install into $(VENV) and run the main job; prints the verdict and where the report lies"
@@ -18,6 +18,7 @@ help:
 	@echo "make bench   speed table, ratios against the obvious design"
 	@echo "make docs    build the documentation into site/"
 	@echo "make picture the picture of the report in the README (needs chromium)"
+	@echo "make mutants which scenario catches which broken firmware: writes docs/mutants.md (minutes)"
 	@echo "make clean   remove $(VENV) and everything built"
 
 $(BIN)/python:
@@ -75,6 +76,9 @@ bench: $(RUN_STAMP)
 
 picture: $(DEV_STAMP)
 	$(BIN)/python tools/picture.py
+
+mutants: $(DEV_STAMP)
+	$(BIN)/python tools/mutants.py --write
 
 clean:
 	rm -rf $(VENV) build dist site nabench-runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

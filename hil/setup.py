@@ -162,7 +162,8 @@ def _profile(row: scenario.ProfileLoad, inputs: Inputs, n: int, extra: list[tupl
     """A power profile as steps, until the next load or the end of the run."""
     path = files.data_file(row.file, inputs.path, f"load[{n}].file")
     extra.append((row.file, path))
-    head = path.open(encoding="utf-8").readline().strip().split(",")
+    with path.open(encoding="utf-8") as file:
+        head = file.readline(4096).strip().split(",")
     if len(head) < 2:
         raise ScenarioError(f"{path}: expected a header with time and power, found {head}")
     table = recording.read_columns(path, [name.strip() for name in head[:2]])

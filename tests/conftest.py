@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -46,3 +48,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         raise pytest.UsageError(
             f'{len(wrong)} tests need compiled kernels, first {wrong[0]}; add -m "not compiled_only" to the command'
         )
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print which scenario caught which broken firmware in this run."""
+    reports = [report for report in terminalreporter.stats.get("passed", ()) if report.when == "call"]
+    lines = sorted(text for report in reports for key, text in report.user_properties if key == "mutant")
+    if lines:
+        terminalreporter.section(f"{len(lines)} scenarios, each seen to fail: scenario, broken firmware, finding")
+        terminalreporter.write_line("\n".join(lines))

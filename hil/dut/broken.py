@@ -49,7 +49,7 @@ _STEPS = {
     "pack_mismatch_share": 0.005,
     "link_mismatch_share": 0.01,
     "open_current_A": 0.005,
-    "current_direction": 5.0,
+    "current_direction": 1.0,
     "insulation_kohm": 1.0,
     "supply_V": 0.05,
 }

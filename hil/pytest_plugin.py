@@ -420,7 +420,9 @@ def _filed(item: pytest.Item, session: Session, out: Path, excinfo: pytest.Excep
         return f"no run folder: {error}"
     report = place / "report.html"
     lines = [f"report: {report}" if report.is_file() else f"run folder: {place}"]
-    lines.append(f"the same again: nabench run {place / 'inputs' / 'scenario.scenario.toml'}")
+    lines.append(
+        f"the same stimuli again, without the test's demands: nabench run {place / 'inputs' / 'scenario.scenario.toml'}"
+    )
     return "\n".join(lines)
 
 

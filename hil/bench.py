@@ -121,7 +121,7 @@ class Bench:
             parameter=np.concatenate([c.parameters for c in chunks]),
             journal=np.concatenate([c.log for c in chunks]),
             late_ns=np.array(self.late_ns[: rig.k], np.int64),
-            lost_frames=int(sum(c.log_count[1] for c in chunks) + rig.events.count[1]),
+            lost_frames=int(sum(c.log_count[1] for c in chunks) + rig.events.count[1] + rig.faults.lost_frames),
         )
 
 

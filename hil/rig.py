@@ -69,7 +69,7 @@ class Rig:
         self.values = np.full((n, to_dut.n_signals), np.nan)
         self.sender = sender_state(to_dut, n)
         self.image = Image.empty(to_dut, n)
-        self.events = Events.empty(_EVENT_ROOM)
+        self.events = Events.empty(_EVENT_ROOM * n)
         self.bus_free_ns = np.zeros((n, network.n_buses), np.int64)
         self.io = pack_io.build(network.from_dut, n)
         self.gauss = noise.gauss_table()
@@ -110,7 +110,8 @@ class Rig:
         room = CHUNK * (2 * net.to_dut.n_slots + 2 * net.from_dut.n_slots) // 2 + 4 * _EVENT_ROOM
         return Chunk(
             truth=np.zeros((CHUNK, truth.N_COLUMNS)),
-            cells=np.zeros((CHUNK // self.cells_every + 1, 3, self.plant.n_cells)),
+            # room for the samples of any alignment, and for the one that stands ready and may not be taken
+            cells=np.zeros((CHUNK // self.cells_every + 2, 3, self.plant.n_cells)),
             sides=np.zeros((CHUNK, 2, len(self.touched))),
             parameters=np.zeros((CHUNK, len(self.addresses))),
             log=np.zeros((room, journal.n_columns(words)), np.int64),

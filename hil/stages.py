@@ -79,7 +79,6 @@ def send(
     journal.write(_OFFERED_TO_DUT, offered, words, meta, slots, events, 0, log, log_count)
     event_count[0] = 0
     network_fault.apply(
-        t_ns,
         t_ns + dt_ns,
         _SEAM_TO_DUT,
         rows,
@@ -105,7 +104,6 @@ def answer(
     """Take the device's frames, which start at t: note, disturb, note, obey."""
     journal.write(_OFFERED_FROM_DUT, offered, words, meta, slots, events, 0, log, log_count)
     network_fault.apply(
-        t_ns,
         t_ns + dt_ns,
         _SEAM_FROM_DUT,
         rows,

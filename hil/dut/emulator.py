@@ -10,6 +10,8 @@ from firmware_sim.state import FirmwareState
 from firmware_sim.types import I64
 from firmware_sim.wire.layout import Events, Image
 
+_EVENT_ROOM = 64
+
 
 class Emulator:
     """n copies of the emulated BMS, one for each pack of a batch.
@@ -26,7 +28,7 @@ class Emulator:
         self.bus_free_ns = bus_free_ns
         self.n_packs = int(bus_free_ns.shape[0])
         self.image = Image.empty(settings.tx_layout, self.n_packs)
-        self.events = Events.empty()
+        self.events = Events.empty(_EVENT_ROOM * self.n_packs)
         self.spare = np.zeros((self.n_packs, settings.rx_layout.n_words), np.int64)
         self.state: FirmwareState = bms.power_on(settings, self.n_packs)
 

@@ -1,9 +1,12 @@
-"""The fault catalogue: names, targets and parameters, and how a fault of a scenario becomes rows of the table."""
+"""The fault catalogue: names, targets and parameters, and how a fault of a scenario becomes rows of the table.
+
+A row of the catalogue says what a scenario may ask for and in which bounds; `bind` checks a scenario's fault against its
+row, the pack and the network, and reports everything that does not fit at once.
+"""
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,19 +16,18 @@ import numpy as np
 from pydantic import Field
 
 from firmware_sim.types import F64, I64
-from firmware_sim.wire.layout import SLOT, Layout
+from firmware_sim.wire.crc import crc8, crc16, p11_seed
+from firmware_sim.wire.layout import DATA_ID, E2E, FD, FLAGS, LENGTH, NO_E2E, P11, Layout
 from hil import files
 from hil import names as signal_names
-from hil.database import Database
 from hil.errors import ScenarioError, nearest
 from hil.fault import network as net
 from hil.fault import parameter, sensed
 from hil.fault import table as t
-from hil.plant import cell, contactor, sensor
-from hil.plant import pack as pk
+from hil.fault.target import Place, Row, Targets, find
 
 SEAMS = ("sensor", "network", "plant", "supply")
-_PRIMITIVES = {
+PRIMITIVES = {
     "gain_offset": sensed.GAIN_OFFSET,
     "hold": sensed.HOLD,
     "constant": sensed.CONSTANT,
@@ -40,28 +42,36 @@ _PRIMITIVES = {
     "set_cell": parameter.SET_CELL,
     "scale_cell": parameter.SCALE_CELL,
     "set_pack": parameter.SET_PACK,
+    "set_sensor": parameter.SET_SENSOR,
     "set_contactor": parameter.SET_CONTACTOR,
     "reset": -1,
 }
-_BLOCKS = {"set_cell": cell, "scale_cell": cell, "set_pack": pk, "set_contactor": contactor}
-_CONTACTORS = {"main_plus": contactor.MAIN_PLUS, "main_minus": contactor.MAIN_MINUS, "precharge": contactor.PRECHARGE}
-_FEEDBACK = {
-    "main_plus": "PackIO_MainPlusFeedback",
-    "main_minus": "PackIO_MainMinusFeedback",
-    "precharge": "PackIO_PrechargeFeedback",
-}
-_NUMBERS = {"A": t.A, "B": t.B, "C": t.C}
-_INDEXED = re.compile(r"(\w+)\[(\d+|\*)\]$")
-_NAMED = re.compile(r"(\w+):(\w+)(?:\[(\d+)\])?$")
+_LENGTHS = {0: range(9), FD: (*range(9), 12, 16, 20, 24, 32, 48, 64)}
+_LONGEST_S = 1e7
+_LONGEST_MS = 86_400_000
 
 
 class Parameter(files.FileModel):
-    """One parameter of a fault: where its number goes, its default (none: it must be given), and its conversion."""
+    """One parameter of a fault: where its number goes, its default (none: it must be given), bounds and conversion."""
 
-    column: Literal["A", "B", "C", "EXTRA", "MASK", "BIT"]
+    column: Literal["A", "B", "C", "EXTRA", "BIT", "DATA_ID"]
     default: float | None = None
+    example: float
+    min: float
+    max: float
+    whole: bool = False
     scale: float = 1.0
     inverse: bool = False
+
+    def refuses(self, value: float) -> str:
+        """Why a value cannot be; empty when it can."""
+        if self.min <= value <= self.max and (not self.whole or value == int(value)):
+            return ""
+        return f"is {value:g}; expected {'a whole number from ' if self.whole else ''}{self.min:g} to {self.max:g}"
+
+    def converted(self, value: float) -> float:
+        """The number that the primitive takes."""
+        return self.scale * (1.0 / value if self.inverse else value)
 
 
 class FaultKind(files.FileModel):
@@ -88,7 +98,8 @@ class FaultKind(files.FileModel):
         "dut",
     ]
     address: str | None = None
-    fixed: dict[str, float | int | Literal["nan"]] = {}
+    protected: bool = False
+    fixed: dict[Literal["A", "B", "C", "EXTRA", "MASK"], float | int | Literal["nan"]] = {}
     parameters: dict[str, Parameter] = {}
 
     def example(self) -> str:
@@ -124,11 +135,11 @@ class FaultSpec(files.FileModel):
     fault: str
     target: str | None = None
     name: str | None = None
-    start_s: Annotated[float, Field(ge=0)]
-    stop_s: Annotated[float, Field(gt=0)] | None = None
+    start_s: Annotated[float, Field(ge=0, le=_LONGEST_S)]
+    stop_s: Annotated[float, Field(gt=0, le=_LONGEST_S)] | None = None
     single: bool = False
-    on_ms: Annotated[int, Field(ge=1)] | None = None
-    off_ms: Annotated[int, Field(ge=1)] | None = None
+    on_ms: Annotated[int, Field(ge=1, le=_LONGEST_MS)] | None = None
+    off_ms: Annotated[int, Field(ge=1, le=_LONGEST_MS)] | None = None
     values: Annotated[dict[str, float], Field(alias="with")] = {}
 
     @property
@@ -166,18 +177,6 @@ class Bound:
         return _stop_ns(self.spec, dt_ns)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where faults can land: the size of the pack and the wire of both directions."""
-
-    database: Database
-    to_dut: Layout
-    from_dut: Layout
-    n_cells: int
-    n_ntc: int
-    dt_ns: int
-
-
 def _stop_ns(spec: FaultSpec, dt_ns: int) -> int:
     if spec.single:
         return round(spec.start_s * 1e9) + dt_ns
@@ -193,178 +192,153 @@ def bind(spec: FaultSpec, place: Place, group: int, where: str) -> Bound:
     if spec.fault not in kinds:
         raise ScenarioError(f'{where}.fault "{spec.fault}" is not in the catalogue{nearest(spec.fault, kinds)}')
     kind = kinds[spec.fault]
-    problems = _shape_problems(spec, kind, where)
-    values = {}
-    for name, parameter_ in kind.parameters.items():
-        if name in spec.values:
-            values[name] = spec.values[name]
-        elif parameter_.default is not None:
-            values[name] = parameter_.default
-        else:
-            problems.append(f'{where}.with.{name} is missing; fault "{kind.name}" needs it')
+    values, problems = _values(spec, kind, where)
+    problems += _shape_problems(spec, kind, place.dt_ns, where)
     try:
-        targets = _targets(spec, kind, place, where)
+        targets = find(spec.target, kind, place, where)
     except ScenarioError as error:
-        problems += error.problems
-        targets = _Targets()
+        raise ScenarioError(*problems, *error.problems) from None
+    targets, of_frames = _fitting(targets, kind, values, place, f'{where}.target "{spec.target}"', where)
+    problems += of_frames
+    if kind.target == "tap" and not problems:
+        problems += _wires(targets, kind, values, place, where)
     if problems:
         raise ScenarioError(*problems)
-
-    columns = {"A": 1.0 if kind.primitive == "gain_offset" else 0.0, "B": 0.0, "C": 0.0, "EXTRA": 0.0, "MASK": 0.0, "BIT": -1.0}
-    columns.update({name: math.nan if value == "nan" else float(value) for name, value in kind.fixed.items()})
-    for name, parameter_ in kind.parameters.items():
-        value = values[name]
-        if parameter_.inverse and value == 0.0:
-            raise ScenarioError(f"{where}.with.{name} is 0; expected a number that is not 0")
-        columns[parameter_.column] = parameter_.scale * (1.0 / value if parameter_.inverse else value)
-    extra, mask = int(columns["EXTRA"]), int(columns["MASK"])
-    if columns["BIT"] >= 0:
-        extra, mask = int(columns["BIT"]) // 64, _signed(1 << int(columns["BIT"]) % 64)
-    rows, numbers = [], []
-    for seam, target, own_extra in targets.rows:
-        row = [0] * t.N_COLUMNS
-        row[t.SEAM], row[t.PRIMITIVE], row[t.TARGET] = seam, _PRIMITIVES[kind.primitive], target
-        row[t.EXTRA] = extra if own_extra is None else own_extra
-        row[t.PACK], row[t.MASK], row[t.GROUP] = -1, mask, group
-        row[t.START_NS], row[t.STOP_NS] = round(spec.start_s * 1e9), _stop_ns(spec, place.dt_ns)
-        if spec.on_ms is not None and spec.off_ms is not None:
-            row[t.ON_NS], row[t.PERIOD_NS] = spec.on_ms * 1_000_000, (spec.on_ms + spec.off_ms) * 1_000_000
-        rows.append(row)
-        numbers.append([columns["A"], columns["B"], columns["C"]])
-    if kind.target == "tap":
-        _check_taps(targets, extra, kind, place, where)
+    rows, numbers = _rows(targets, kind, values, place)
+    rows[:, t.GROUP], rows[:, t.PACK] = group, -1
+    rows[:, t.START_NS], rows[:, t.STOP_NS] = round(spec.start_s * 1e9), _stop_ns(spec, place.dt_ns)
+    if spec.on_ms is not None and spec.off_ms is not None:
+        rows[:, t.ON_NS], rows[:, t.PERIOD_NS] = spec.on_ms * 1_000_000, (spec.on_ms + spec.off_ms) * 1_000_000
     return Bound(
         spec,
         kind,
-        np.array(rows, np.int64).reshape(-1, t.N_COLUMNS),
-        np.array(numbers, np.float64).reshape(-1, t.N_NUMBERS),
+        rows,
+        numbers,
         tuple(targets.signals),
-        tuple(s for seam, s, _ in targets.rows if seam == t.TO_DUT),
-        tuple(s for seam, s, _ in targets.rows if seam == t.FROM_DUT),
-        tuple((_PRIMITIVES[kind.primitive], row, at or 0) for seam, row, at in targets.rows if seam == t.PLANT),
+        tuple(row.target for row in targets.rows if row.seam == t.TO_DUT),
+        tuple(row.target for row in targets.rows if row.seam == t.FROM_DUT),
+        tuple((PRIMITIVES[kind.primitive], row.target, row.at) for row in targets.rows if row.seam == t.PLANT),
         values,
     )
+
+
+def _values(spec: FaultSpec, kind: FaultKind, where: str) -> tuple[dict[str, float], list[str]]:
+    """Parameters as given or by default, and what is wrong with them."""
+    values: dict[str, float] = {}
+    problems = [
+        f'{where}.with.{name} is not a parameter of fault "{kind.name}"{nearest(name, kind.parameters)}'
+        for name in spec.values
+        if name not in kind.parameters
+    ]
+    for name, parameter_ in kind.parameters.items():
+        value = spec.values.get(name, parameter_.default)
+        if value is None:
+            problems.append(
+                f'{where}.with.{name} is missing; fault "{kind.name}" needs it, for example {name} = {parameter_.example:g}'
+            )
+        elif why := parameter_.refuses(value):
+            problems.append(f"{where}.with.{name} {why}")
+        else:
+            values[name] = value
+    return values, problems
+
+
+def _shape_problems(spec: FaultSpec, kind: FaultKind, dt_ns: int, where: str) -> list[str]:
+    found = []
+    start_ns, stop_ns = round(spec.start_s * 1e9), _stop_ns(spec, dt_ns)
+    if not stop_ns > start_ns:
+        found.append(f"{where}.stop_s {spec.stop_s:g} must lie after start_s {spec.start_s:g}")
+    elif kind.seam != "network" and -(-start_ns // dt_ns) * dt_ns >= stop_ns:
+        found.append(f"{where}: no tick of {dt_ns / 1e6:g} ms lies between start_s {spec.start_s:g} and stop_s {spec.stop_s:g}")
+    if spec.single and spec.stop_s is not None:
+        found.append(f"{where}: give either single or stop_s, not both")
+    if (spec.on_ms is None) != (spec.off_ms is None):
+        found.append(f"{where}: on_ms and off_ms go together")
+    if spec.single and spec.on_ms is not None:
+        found.append(f"{where}: give either single or on_ms and off_ms, not both")
+    for name, value in (("on_ms", spec.on_ms), ("off_ms", spec.off_ms)):
+        if value is not None and value * 1_000_000 < dt_ns:
+            found.append(f"{where}.{name} {value} is shorter than the tick; expected at least {dt_ns / 1e6:g}")
+    if kind.seam == "supply" and (spec.stop_s is not None or spec.on_ms is not None):
+        found.append(f'{where}: fault "{kind.name}" is an instant; it takes neither stop_s nor on_ms and off_ms')
+    return found
+
+
+def _fitting(
+    targets: Targets, kind: FaultKind, values: dict[str, float], place: Place, label: str, where: str
+) -> tuple[Targets, list[str]]:
+    """The frames among a fault's targets that can have it, and why the others cannot.
+
+    Of a message, every frame must; of a node, those that cannot are left alone while others can.
+    """
+    frames = [row for row in targets.rows if row.seam in (t.TO_DUT, t.FROM_DUT)]
+    if not frames:
+        return targets, []
+    layouts = {t.TO_DUT: place.to_dut, t.FROM_DUT: place.from_dut}
+    if kind.protected:
+        protected = [row for row in frames if layouts[row.seam].slots[row.target, E2E] != NO_E2E]
+        if not protected:
+            return targets, [f'{label} carries no E2E protection; fault "{kind.name}" needs a frame with counter and CRC']
+        targets = Targets(protected, targets.signals)
+    problems = []
+    for row in targets.rows:
+        layout = layouts[row.seam]
+        slot, name = layout.slots[row.target], layout.slot_names[row.target]
+        length = int(slot[LENGTH])
+        if "bit" in values and values["bit"] >= 8 * length:
+            problems.append(
+                f"{where}.with.bit is {values['bit']:g}; frame {name} has {length} bytes, expected 0 to {8 * length - 1}"
+            )
+        if "length" in values:
+            lengths = [n for n in _LENGTHS[int(slot[FLAGS]) & FD] if n != length]
+            if values["length"] not in lengths:
+                problems.append(
+                    f"{where}.with.length is {values['length']:g}; frame {name} has {length} bytes, "
+                    f"expected one of {', '.join(map(str, lengths))}"
+                )
+        if "data_id" in values and values["data_id"] == slot[DATA_ID]:
+            problems.append(f"{where}.with.data_id is {values['data_id']:g}, the own data id of frame {name}; expected another")
+    return targets, problems
+
+
+def _wires(targets: Targets, kind: FaultKind, values: dict[str, float], place: Place, where: str) -> list[str]:
+    """Enter the cells between the touched sense wires' neighbours; a swap needs its second wire above the first."""
+    low = high = targets.rows[0].target
+    if kind.primitive == "swap_taps":
+        high = int(values["with_tap"])
+        if not low < high <= place.series:
+            return [f"{where}.with.with_tap is {high}; expected a tap above {low}, at most {place.series}"]
+    cells = range(max(low - 1, 0), min(high, place.series - 1) + 1)
+    targets.signals += [place.to_dut.index(signal_names.cell_signal(i)) for i in cells]
+    return []
+
+
+def _rows(targets: Targets, kind: FaultKind, values: dict[str, float], place: Place) -> tuple[I64, F64]:
+    """Rows and numbers of the table; times are filled in later."""
+    columns: dict[str, float] = {"A": 1.0 if kind.primitive == "gain_offset" else 0.0, "B": 0.0, "C": 0.0}
+    columns.update({name: math.nan if value == "nan" else float(value) for name, value in kind.fixed.items()})
+    columns.update({kind.parameters[name].column: kind.parameters[name].converted(value) for name, value in values.items()})
+    rows = np.zeros((len(targets.rows), t.N_COLUMNS), np.int64)
+    for row, target in zip(rows, targets.rows, strict=True):
+        row[t.SEAM], row[t.PRIMITIVE], row[t.TARGET] = target.seam, PRIMITIVES[kind.primitive], target.target
+        row[t.EXTRA], row[t.MASK] = int(columns.get("EXTRA", target.at)), int(columns.get("MASK", 0))
+        if "BIT" in columns:
+            row[t.EXTRA], row[t.MASK] = int(columns["BIT"]) // 64, _signed(1 << int(columns["BIT"]) % 64)
+        if "DATA_ID" in columns:
+            row[t.MASK] = _other_id(place, target, int(columns["DATA_ID"]))
+    numbers = np.array([[columns["A"], columns["B"], columns["C"]]] * len(rows), np.float64)
+    return rows, numbers.reshape(-1, t.N_NUMBERS)
 
 
 def _signed(word: int) -> int:
     return word - (1 << 64) if word >= 1 << 63 else word
 
 
-def _shape_problems(spec: FaultSpec, kind: FaultKind, where: str) -> list[str]:
-    found = [
-        f'{where}.with.{name} is not a parameter of fault "{kind.name}"{nearest(name, kind.parameters)}'
-        for name in spec.values
-        if name not in kind.parameters
-    ]
-    if spec.stop_s is not None and not spec.stop_s > spec.start_s:
-        found.append(f"{where}.stop_s {spec.stop_s:g} must lie after start_s {spec.start_s:g}")
-    if spec.single and spec.stop_s is not None:
-        found.append(f"{where}: give either single or stop_s, not both")
-    if (spec.on_ms is None) != (spec.off_ms is None):
-        found.append(f"{where}: on_ms and off_ms go together")
-    return found
-
-
-class _Targets:
-    """Rows (seam, target, extra or None) and the signals they touch."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[int, int, int | None]] = []
-        self.signals: list[int] = []
-
-
-def _targets(spec: FaultSpec, kind: FaultKind, place: Place, where: str) -> _Targets:
-    out = _Targets()
-    target = spec.target if spec.target is not None else kind.target
-    expected = f'expected {kind.example()} for fault "{kind.name}"'
-    names = {name: n for n, name in enumerate(place.to_dut.signal_names)}
-
-    def add_signal(name: str) -> None:
-        if name not in names:
-            raise ScenarioError(f'{where}.target "{target}": the bench does not send signal "{name}"{nearest(name, names)}')
-        out.rows.append((t.SENSOR, names[name], None))
-        out.signals.append(names[name])
-
-    if kind.target in ("cell", "ntc", "tap"):
-        count = {"cell": place.n_cells, "ntc": place.n_ntc, "tap": place.n_cells + 1}[kind.target]
-        for i in _indices(target, kind.target, count, where, expected):
-            if kind.target == "tap":
-                out.rows.append((t.SENSOR, i, None))
-                out.signals += [names[signal_names.cell_signal(n)] for n in range(place.n_cells)]
-            elif kind.seam == "plant":
-                out.rows.append((t.PLANT, getattr(cell, kind.address or ""), i))
-            else:
-                add_signal(signal_names.cell_signal(i) if kind.target == "cell" else signal_names.ntc_signal(i))
-    elif kind.target in ("shunt", "pack_voltage", "link_voltage"):
-        which = {"shunt": sensor.SHUNT_A, "pack_voltage": sensor.PACK_V, "link_voltage": sensor.LINK_V}[kind.target]
-        add_signal(signal_names.PACK_SENSORS[which])
-    elif kind.target == "pack":
-        out.rows.append((t.PLANT, getattr(pk, kind.address or ""), 0))
-    elif kind.target != "dut":
-        _named(out, target, kind, place, where, expected, add_signal)
-    return out
-
-
-def _named(out: _Targets, target: str, kind: FaultKind, place: Place, where: str, expected: str, add_signal: object) -> None:
-    match = _NAMED.match(target)
-    words = ("message", "node") if kind.target == "message" else (kind.target,)
-    if match is None or match[1] not in words:
-        raise ScenarioError(f'{where}.target "{target}": {expected}')
-    name, page = match[2], match[3]
-    if kind.target in ("contactor", "feedback"):
-        if name not in _CONTACTORS:
-            raise ScenarioError(f'{where}.target "{target}": there is no contactor "{name}"{nearest(name, _CONTACTORS)}')
-        if kind.target == "feedback":
-            add_signal(_FEEDBACK[name])  # type: ignore[operator]
-        else:
-            out.rows.append((t.PLANT, getattr(contactor, kind.address or ""), _CONTACTORS[name]))
-    elif kind.target == "signal":
-        add_signal(name)  # type: ignore[operator]
-    else:
-        out.rows += _slots(match[1], name, page, place, where, target)
-
-
-def _indices(target: str, word: str, count: int, where: str, expected: str) -> list[int]:
-    match = _INDEXED.match(target)
-    if match is None or match[1] != word:
-        raise ScenarioError(f'{where}.target "{target}": {expected}')
-    if match[2] == "*":
-        return list(range(count))
-    i = int(match[2])
-    if i >= count:
-        raise ScenarioError(f'{where}.target "{target}" does not exist; this pack has {word}[0] to {word}[{count - 1}]')
-    return [i]
-
-
-def _slots(kind: str, name: str, page: str | None, place: Place, where: str, target: str) -> list[tuple[int, int, int | None]]:
-    """Slots of a message or of all messages of a node, in either direction."""
-    nodes = {sender for message in place.database.messages for sender in message.senders}
-    messages = {message.name for message in place.database.messages}
-    if kind == "node":
-        if name not in nodes:
-            raise ScenarioError(f'{where}.target "{target}": there is no node "{name}"{nearest(name, nodes)}')
-        wanted = {message.name for message in place.database.messages if name in message.senders}
-    elif name not in messages:
-        raise ScenarioError(f'{where}.target "{target}": there is no message "{name}"{nearest(name, messages)}')
-    else:
-        wanted = {name}
-    found: list[tuple[int, int, int | None]] = []
-    for seam, layout in ((t.TO_DUT, place.to_dut), (t.FROM_DUT, place.from_dut)):
-        for s, slot in enumerate(layout.slot_names):
-            base = slot.split("[")[0]
-            if base in wanted and (page is None or slot == f"{base}[{page}]"):
-                found.append((seam, s, None))
-    if not found:
-        raise ScenarioError(f'{where}.target "{target}": this pack sends no such frame')
-    return found
-
-
-def _check_taps(targets: _Targets, other: int, kind: FaultKind, place: Place, where: str) -> None:
-    tap = targets.rows[0][1]
-    if kind.primitive == "swap_taps" and not (0 <= tap < other <= place.n_cells):
-        raise ScenarioError(f"{where}.with.with_tap {other} must lie above the target tap {tap} and at most at {place.n_cells}")
-
-
-def slot_of(layout: Layout, signal: int) -> int:
-    """Slot that carries a signal."""
-    return int(layout.signals[signal, SLOT])
+def _other_id(place: Place, row: Row, data_id: int) -> int:
+    """Bits in which the CRCs of a frame under two data ids differ. A CRC is linear, so the payload does not matter."""
+    layout: Layout = place.to_dut if row.seam == t.TO_DUT else place.from_dut
+    slot = layout.slots[row.target]
+    length, own, words = int(slot[LENGTH]), int(slot[DATA_ID]), np.zeros((1, 8), np.int64)
+    if slot[E2E] == P11:
+        return int(crc8(words, 0, 0, length, p11_seed(own)) ^ crc8(words, 0, 0, length, p11_seed(data_id)))
+    return int(crc16(words, 0, 0, length, own) ^ crc16(words, 0, 0, length, data_id))

@@ -1,6 +1,7 @@
 """Network faults: encoded frames lost, late, doubled, altered, frozen; in either direction.
 
-A frame that no longer fits its slot moves to the events, with its own time of arrival.
+A fault meets the frames whose end lies in its time, whenever they were given to the bus. A frame that no longer fits its
+slot moves to the events, with its own time of arrival.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from firmware_sim.wire.layout import (
     T_NS,
     WORD_0,
 )
-from hil.fault.table import EXTRA, KEPT, MASK, PACK, PRIMITIVE, SEAM, TARGET, WAS_ON, A, is_on
+from hil.fault.table import EXTRA, KEPT, MASK, PACK, PRIMITIVE, SEAM, TARGET, WAS_ON, A, is_on, turn
 
 # PRIMITIVE of the network seams. TARGET: slot.
 # DROP            the frame does not arrive
@@ -42,16 +43,15 @@ DROP, DELAY, DOUBLE, FLIP, FREEZE_COUNTER, LENGTH = range(6)
 
 @kernel
 def _add_event(table: I64, count: I64, words: I64, meta: I64, slots: I64, p: int, s: int, t_ns: int) -> None:
-    """Copy slot s to an event table; a full table counts what it lost in count[1] where there is one."""
+    """Copy slot s to an event table; a full table counts what it lost in count[1]."""
     n = int(count[0])
     if n >= table.shape[0]:
-        if count.shape[0] > 1:
-            count[1] += 1
+        count[1] += 1
         return
     table[n, EVENT_T_NS], table[n, EVENT_PACK], table[n, EVENT_BUS] = t_ns, p, slots[s, BUS]
     table[n, EVENT_ID], table[n, EVENT_FLAGS], table[n, EVENT_LEN] = slots[s, CAN_ID], slots[s, FLAGS], meta[p, LEN, s]
-    for w in range(slots[s, N_WORDS]):
-        table[n, EVENT_WORD_0 + w] = words[p, slots[s, WORD_0] + w]
+    for w in range(table.shape[1] - EVENT_WORD_0):
+        table[n, EVENT_WORD_0 + w] = words[p, slots[s, WORD_0] + w] if w < slots[s, N_WORDS] else 0
     count[0] = n + 1
 
 
@@ -72,30 +72,28 @@ def _freeze(words: I64, slots: I64, p: int, s: int, counter: int) -> None:
 
 @kernel
 def apply(
-    t_ns: int, until_ns: int, seam: int, rows: I64, numbers: F64, memory: F64, pending: I64, n_pending: I64, words: I64,
+    until_ns: int, seam: int, rows: I64, numbers: F64, memory: F64, pending: I64, n_pending: I64, words: I64,
     meta: I64, events: I64, event_count: I64, slots: I64,
 ) -> None:  # fmt: skip
-    """Disturb the frames of one direction that were sent at t_ns, then deliver late ones that arrive before until_ns.
+    """Disturb the frames of one direction that are in the image, then deliver late ones that arrive before until_ns.
 
-    seam: TO_DUT or FROM_DUT.  pending, n_pending: frames of this direction under way.  events, event_count: added to.
+    seam: TO_DUT or FROM_DUT.  pending, n_pending: frames of this direction under way, and how many found no room.
+    events, event_count: added to.
     """
     for n in range(rows.shape[0]):
         if rows[n, SEAM] != seam:
             continue
-        on = is_on(rows, n, t_ns)
         primitive, s = rows[n, PRIMITIVE], rows[n, TARGET]
         for p in range(words.shape[0]):
-            if rows[n, PACK] >= 0 and rows[n, PACK] != p:
+            if (rows[n, PACK] >= 0 and rows[n, PACK] != p) or meta[p, SENT, s] == 0:
                 continue
-            if not on:
-                memory[WAS_ON, p, n] = 0.0
-                continue
-            if meta[p, SENT, s] == 0:
+            end_ns = meta[p, T_NS, s]
+            if not is_on(rows, n, end_ns):
                 continue
             if primitive == DROP:
                 meta[p, SENT, s] = 0
             elif primitive == DELAY or primitive == DOUBLE:
-                _add_event(pending, n_pending, words, meta, slots, p, s, meta[p, T_NS, s] + int(numbers[n, A]))
+                _add_event(pending, n_pending, words, meta, slots, p, s, end_ns + int(numbers[n, A]))
                 if primitive == DELAY:
                     meta[p, SENT, s] = 0
             elif primitive == FLIP:
@@ -103,16 +101,18 @@ def apply(
             elif primitive == LENGTH:
                 meta[p, LEN, s] = rows[n, EXTRA]
             elif slots[s, E2E] != NO_E2E:
-                if memory[WAS_ON, p, n] == 0.0:
+                if memory[WAS_ON, p, n] != turn(rows, n, end_ns) + 1.0:
+                    memory[WAS_ON, p, n] = turn(rows, n, end_ns) + 1.0
                     memory[KEPT, p, n] = read_counter(words, p, slots, s)
                 _freeze(words, slots, p, s, int(memory[KEPT, p, n]))
-            memory[WAS_ON, p, n] = 1.0
     kept = 0
     for n in range(n_pending[0]):
-        if pending[n, EVENT_T_NS] < until_ns and event_count[0] < events.shape[0]:
+        if pending[n, EVENT_T_NS] >= until_ns:
+            _copy_row(pending, n, pending, kept)
+            kept += 1
+        elif event_count[0] < events.shape[0]:
             _copy_row(pending, n, events, event_count[0])
             event_count[0] += 1
         else:
-            _copy_row(pending, n, pending, kept)
-            kept += 1
+            n_pending[1] += 1
     n_pending[0] = kept

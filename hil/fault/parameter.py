@@ -1,8 +1,12 @@
-"""Plant and actuator faults: a parameter of the plant is replaced while the fault is on and put back when it ends."""
+"""Plant and actuator faults: a parameter of the plant is replaced while the fault is on and put back when it ends.
+
+Several faults may meet in one parameter. All of them remember its nominal value; what acts is that value with the faults
+that are on applied in the order of the table, so the end of one leaves the others standing.
+"""
 
 from __future__ import annotations
 
-from firmware_sim.jit import kernel
+from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64, I64
 from hil.fault.table import EXTRA, KEPT, PACK, PLANT, PRIMITIVE, SEAM, TARGET, WAS_ON, A, is_on
 from hil.plant import contactor
@@ -10,6 +14,13 @@ from hil.plant import contactor
 # PRIMITIVE of the plant seam: which block, and whether the number replaces or scales. TARGET: row of the block.
 # EXTRA: cell (counted through the strings), contactor or sensor.
 SET_CELL, SCALE_CELL, SET_PACK, SCALE_PACK, SET_SENSOR, SET_CONTACTOR = range(6)
+
+
+@inlined
+def _block(primitive: int) -> int:
+    """The block that a primitive acts on, named by the primitive that sets it."""
+    scales = primitive == SCALE_CELL or primitive == SCALE_PACK
+    return primitive - 1 if scales else primitive
 
 
 @kernel
@@ -42,6 +53,18 @@ def _set(
                 block[contactor.MOVES_NS, p, at] = t_ns + block[travel, p, at]
 
 
+@inlined
+def _meet(rows: I64, n: int, m: int, p: int) -> bool:
+    """Whether rows n and m act on one parameter of pack p."""
+    return (
+        rows[m, SEAM] == PLANT
+        and _block(rows[m, PRIMITIVE]) == _block(rows[n, PRIMITIVE])
+        and rows[m, TARGET] == rows[n, TARGET]
+        and rows[m, EXTRA] == rows[n, EXTRA]
+        and (rows[m, PACK] < 0 or rows[m, PACK] == p)
+    )
+
+
 @kernel
 def apply(t_ns: int, rows: I64, numbers: F64, memory: F64, par: F64, pack_par: F64, sensor: F64, block: I64) -> None:
     """Put parameter faults on or take them off at t_ns. Blocks: see hil.plant.plant."""
@@ -53,13 +76,14 @@ def apply(t_ns: int, rows: I64, numbers: F64, memory: F64, par: F64, pack_par: F
         for p in range(memory.shape[1]):
             if (rows[n, PACK] >= 0 and rows[n, PACK] != p) or on == memory[WAS_ON, p, n]:
                 continue
-            memory[WAS_ON, p, n] = on
-            if on == 1.0:
-                now = _get(par, pack_par, sensor, block, primitive, row, at, p)
-                memory[KEPT, p, n] = now
-                scales = primitive == SCALE_CELL or primitive == SCALE_PACK
-                _set(
-                    par, pack_par, sensor, block, primitive, row, at, p, now * numbers[n, A] if scales else numbers[n, A], t_ns
-                )
-            else:
-                _set(par, pack_par, sensor, block, primitive, row, at, p, memory[KEPT, p, n], t_ns)
+            nominal = memory[KEPT, p, n] if on == 0.0 else _get(par, pack_par, sensor, block, primitive, row, at, p)
+            for m in range(rows.shape[0]):
+                if memory[WAS_ON, p, m] == 1.0 and _meet(rows, n, m, p):
+                    nominal = memory[KEPT, p, m]
+            memory[WAS_ON, p, n], memory[KEPT, p, n] = on, nominal
+            value = nominal
+            for m in range(rows.shape[0]):
+                if memory[WAS_ON, p, m] == 1.0 and _meet(rows, n, m, p):
+                    scales = rows[m, PRIMITIVE] == SCALE_CELL or rows[m, PRIMITIVE] == SCALE_PACK
+                    value = value * numbers[m, A] if scales else numbers[m, A]
+            _set(par, pack_par, sensor, block, primitive, row, at, p, value, t_ns)

@@ -6,7 +6,23 @@ import math
 
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64, I64
-from hil.fault.table import EXTRA, KEPT, PACK, PRIMITIVE, SEAM, SENSOR, START_NS, TARGET, WAS_ON, A, B, C, is_on
+from hil.fault.table import (
+    EXTRA,
+    KEPT,
+    PACK,
+    PERIOD_NS,
+    PRIMITIVE,
+    SEAM,
+    SENSOR,
+    START_NS,
+    TARGET,
+    WAS_ON,
+    A,
+    B,
+    C,
+    is_on,
+    turn,
+)
 from hil.plant.sensor import FIRST_SENSOR
 
 # PRIMITIVE of the sensor seam. TARGET: signal for the first three, tap for the others.
@@ -14,7 +30,8 @@ from hil.plant.sensor import FIRST_SENSOR
 # HOLD         the value at the start
 # CONSTANT     A; NaN is sent as "not available", a value out of range as "error"
 # SWAP_TAPS    sense wires TARGET and EXTRA (TARGET < EXTRA) are swapped
-# OPEN_TAP     sense wire TARGET floats: the cell below moves to A times the sum of both neighbours with time constant B
+# OPEN_TAP     sense wire TARGET floats: the cell below moves to A times the sum of both neighbours with time constant B,
+#              from the instant at which the wire came off, each time anew
 GAIN_OFFSET, HOLD, CONSTANT, SWAP_TAPS, OPEN_TAP = range(5)
 
 
@@ -88,5 +105,6 @@ def apply(t_ns: int, rows: I64, numbers: F64, memory: F64, index: I64, n_cells: 
             elif primitive == SWAP_TAPS:
                 _swap_taps(values, index, p, target, rows[n, EXTRA], n_cells)
             else:
-                settled = 1.0 - exp(-seconds / numbers[n, B]) if numbers[n, B] > 0.0 else 1.0
+                loose_s = seconds - turn(rows, n, t_ns) * rows[n, PERIOD_NS] * 1e-9
+                settled = 1.0 - exp(-loose_s / numbers[n, B]) if numbers[n, B] > 0.0 else 1.0
                 _open_tap(values, index, p, target, numbers[n, A], settled, n_cells)

@@ -23,6 +23,7 @@ WAS_ON, KEPT = range(2)
 N_MEMORY = 2
 
 FOREVER_NS = 1 << 62
+_ROOM, _ROOM_MORE = 4096, 256  # for the first pack, and for each further one
 
 
 @dataclass
@@ -31,7 +32,7 @@ class FaultTable:
 
     rows: (n, 11) int64.  numbers: (n, 3) float64.  memory: (2, n_packs, n) float64.
     pending: (2, capacity, 14) frames that wait for their late arrival, to and from the device, columns of wire Events.
-    n_pending: (2, 1) int64.
+    n_pending: (2, 2) int64: of each direction, how many wait, and how many were lost because there was no room.
     """
 
     rows: I64
@@ -49,7 +50,8 @@ class FaultTable:
     def of(cls, rows: I64, numbers: F64, n_packs: int) -> FaultTable:
         """A table whose primitives remember nothing yet."""
         memory = np.zeros((N_MEMORY, n_packs, rows.shape[0]))
-        return cls(rows, numbers, memory, np.zeros((2, 4096, 14), np.int64), np.zeros((2, 1), np.int64))
+        pending = np.zeros((2, _ROOM + _ROOM_MORE * (n_packs - 1), 14), np.int64)
+        return cls(rows, numbers, memory, pending, np.zeros((2, 2), np.int64))
 
     def extended(self, rows: I64, numbers: F64) -> FaultTable:
         """This table with more rows behind; what the old rows remember is kept."""
@@ -58,6 +60,11 @@ class FaultTable:
         both = np.concatenate([self.rows, rows]), np.concatenate([self.numbers, numbers])
         return FaultTable(*both, memory, self.pending, self.n_pending)
 
+    @property
+    def lost_frames(self) -> int:
+        """Late frames for which there was no room: from here on the run is not what the scenario says."""
+        return int(self.n_pending[:, 1].sum())
+
 
 @inlined
 def is_on(rows: I64, n: int, t_ns: int) -> bool:
@@ -65,3 +72,10 @@ def is_on(rows: I64, n: int, t_ns: int) -> bool:
     start_ns, period_ns = rows[n, START_NS], rows[n, PERIOD_NS]
     inside = start_ns <= t_ns < rows[n, STOP_NS]
     return inside and (period_ns == 0 or (t_ns - start_ns) % period_ns < rows[n, ON_NS])
+
+
+@inlined
+def turn(rows: I64, n: int, t_ns: int) -> int:
+    """How often row n has been off since it started, at a time at which it is on."""
+    period_ns = rows[n, PERIOD_NS]
+    return 0 if period_ns == 0 else (t_ns - rows[n, START_NS]) // period_ns

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from firmware_sim.types import F64
+from firmware_sim.wire.layout import T_NS
 from hil import devices, files, network, setup, truth
 from hil.bench import Bench, quiet_memory
 from hil.clock import Clock, VirtualClock, WallClock
@@ -180,8 +181,8 @@ class Run:
             return catalogue.bind(spec, self.setup.place, n, where)
 
         bound = bound_at(start_ns)
-        if bound.from_dut:
-            start_ns += self.dt_ns
+        if self._reaches_ns(bound) > start_ns:
+            start_ns = self._reaches_ns(bound)
             bound = bound_at(start_ns)
         target = bound.spec.target
         what = bound.kind.name + (f" on {target}" if target is not None else "")
@@ -199,6 +200,15 @@ class Run:
         self._done(fault)
         return fault
 
+    def _reaches_ns(self, bound: Bound) -> int:
+        """First tick in which a change of a fault meets no frame that has passed already, though it is still on the bus."""
+        now = passed_ns = self.t_ns
+        if bound.to_dut:
+            passed_ns = int(self.rig.image.meta[0, T_NS, list(bound.to_dut)].max()) + 1
+        if bound.from_dut:
+            now, passed_ns = now + self.dt_ns, max(passed_ns, int(self.rig.bus_free_ns.max()) + 1)
+        return max(now, -(-passed_ns // self.dt_ns) * self.dt_ns)
+
     def replace(self, where: str, keys: dict[str, Any], old: Fault | None) -> Fault:
         """Start a fault in the place of an old one, which stays when the new one is refused."""
         fault = self.inject(where, keys)
@@ -214,7 +224,7 @@ class Run:
 
     def end(self, fault: Fault) -> Stimulus:
         """Take a fault away, as a stimulus of its own."""
-        stop_ns = self.t_ns + (self.dt_ns if fault.bound.from_dut else 0)
+        stop_ns = self._reaches_ns(fault.bound)
         what = f"end of {fault.what}"
         if not fault.is_active(stop_ns):
             return Stimulus("clear", what, fault.stop_ns if fault.stop_ns is not None else stop_ns, fault.signals)

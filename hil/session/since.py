@@ -58,6 +58,12 @@ def _first_frame(view: View, signals: Sequence[str], from_ns: int, what: str) ->
     return min(found, key=lambda moment: moment.high_ns, default=None)
 
 
+def _earlier(fault: Bound, by_ns: int) -> Bound:
+    """A fault on the clock of a piece of the record that begins at by_ns."""
+    stop_s = None if fault.spec.stop_s is None else fault.spec.stop_s - by_ns / 1e9
+    return replace(fault, spec=fault.spec.model_copy(update={"start_s": (fault.start_ns - by_ns) / 1e9, "stop_s": stop_s}))
+
+
 def _effect(view: View, base_ns: int, faults: Sequence[Bound], since: Since, told: bool) -> Moment | str:
     """The observer's word on a fault, from the stretch in which it alone was on."""
     dt_ns = view.trace.dt_ns
@@ -68,12 +74,9 @@ def _effect(view: View, base_ns: int, faults: Sequence[Bound], since: Since, tol
     sub = cut(view.trace, k_0, min((since.until_ns - base_ns) // dt_ns, view.trace.n_ticks))
     if sub.trace.n_ticks <= 1:
         return "it was never on"
-    start_s = (fault.start_ns - base_ns - sub.base_ns) / 1e9
-    stop_ns = fault.stop_ns(dt_ns) - base_ns - sub.base_ns
-    stop_s = stop_ns / 1e9 if not fault.spec.single and stop_ns < sub.trace.n_ticks * dt_ns else None
-    spec = fault.spec.model_copy(update={"start_s": start_s, "stop_s": stop_s})
+    moved = {bound.spec.label: _earlier(bound, base_ns + sub.base_ns) for bound in faults}
     log = WireLog(sub.trace.journal, view.setup.network)
-    effect = observe.observe(View(sub.trace, log, view.setup), replace(fault, spec=spec))
+    effect = observe.observe(View(sub.trace, log, replace(view.setup, faults=tuple(moved.values()))), moved[fault.spec.label])
     if not effect.happened or effect.start is None:
         return effect.text
     found = effect.start if effect.wire is None or not told else effect.wire

@@ -107,8 +107,9 @@ class Tape:
         return self.latest
 
     def frames_lost(self) -> int:
-        """Frames that found no room in the journal or among the events."""
-        return self.lost_frames + int(self._rig.chunk.log_count[1]) + int(self._rig.events.count[1])
+        """Frames that found no room in the journal, among the events or among the late ones."""
+        rig = self._rig
+        return self.lost_frames + int(rig.chunk.log_count[1]) + int(rig.events.count[1]) + rig.faults.lost_frames
 
     def need(self, k: int) -> None:
         """Raise ScenarioError when tick k is no longer on the tape."""

@@ -1,6 +1,6 @@
 """The mode machine: who may close which contactor when.
 
-    INIT -> STANDBY -> PRECHARGE -> RUN <-> CHARGE -> OPENING -> STANDBY,  any -> ERROR -> STANDBY
+    INIT -> STANDBY -> PRECHARGE -> RUN <-> CHARGE -> OPENING -> STANDBY,  any -> ERROR -> INIT
 
 INIT       waits for fresh, valid data from every node; INIT_TIMEOUT is raised when it does not come.
 STANDBY    all open. A request for drive or charge starts a precharge, unless a limit asks for open contactors.

@@ -127,11 +127,17 @@ def _is_shared(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register markers; keep the tests of a single device together when they are distributed."""
+    """Register markers."""
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
-    if getattr(config.option, "dist", "no") not in ("no", "loadgroup") and _is_shared(config):
-        config.option.dist = "loadgroup"
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, Any, Any]:
+    """One device on a table serves one test at a time: more workers than one would talk to it at once."""
+    if getattr(config.option, "numprocesses", None) and _is_shared(config):
+        config.option.numprocesses = 1
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -177,18 +183,6 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def _is_ours(item: pytest.Item) -> bool:
     return isinstance(item, ScenarioItem) or "bench" in getattr(item, "fixturenames", ())
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """One device on a table serves one test at a time."""
-    if not config.pluginmanager.hasplugin("xdist") or not _is_shared(config):
-        return
-    if _is_worker(config):
-        config.option.loadgroup = True
-    for item in items:
-        if _is_ours(item):
-            item.add_marker(pytest.mark.xdist_group("bench"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -156,7 +156,8 @@ class Remote:
         if self._catcher.unknown:
             ids = ", ".join(f"0x{can_id:X}" for _, can_id in sorted(self._catcher.unknown)[:8])
             return f"{who}; only frames with unknown ids came: {ids}; does the network file fit the device?"
-        return f"{who}; is it powered, and on this bus? (for the emulator: nabench serve --bus {self._link.name})"
+        typed = ",".join(spec.typed for spec in self._specs)
+        return f"{who}; is it powered, and on this bus? (for the emulator: nabench serve --bus {typed})"
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
         """Send the frames of the tick, each at its time, and take what arrives until its end."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.errors import DutError, LinkLostError
-from hil.link.spec import BusSpec
+from hil.link.spec import NO_BUS, BusSpec
 
 if TYPE_CHECKING:
     import can
@@ -67,7 +67,7 @@ class CanBus:
 
     def __init__(self, spec: BusSpec, bitrate: int, fd: bool) -> None:
         self.spec = spec
-        self.name = spec.text or "python-can's configuration"
+        self.name = spec.text or NO_BUS
         self.counts = Counts()
         self._bus, self.interface = self._open(spec, bitrate, fd)
         self.is_stamped = self.interface in _STAMPED

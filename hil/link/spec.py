@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
 from hil.errors import ScenarioError, nearest
 
-# Addresses that pyserial would follow to somewhere else than the port that was named.
-_STRANGE_PORTS = ("spy://", "hwgrep://", "alt://", "cp2110://")
+# Addresses that pyserial would follow to somewhere else than the port that was named, or that have no file to wait on.
+_STRANGE_PORTS = ("spy://", "hwgrep://", "alt://", "cp2110://", "loop://", "rfc2217://")
+
+
+NO_BUS = "python-can's configuration"  # what an empty bus text means
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,13 @@ class BusSpec:
     interface: str | None
     channel: str | None
     options: dict[str, Any]
+
+    @property
+    def typed(self) -> str:
+        """The bus as one word of a command line, with the options that are left."""
+        options = "&".join(f"{key}={value}" for key, value in self.options.items())
+        head = "" if self.interface is None else f"{self.interface}:{self.channel}"
+        return shlex.quote(f"{head}?{options}" if options else head)
 
 
 def parse(text: str) -> BusSpec:
@@ -44,7 +55,7 @@ def parse(text: str) -> BusSpec:
             f'bus "{text}": the channel is missing; expected "{interface}:CHANNEL", as in "{_example(interface)}"'
         )
     if channel.startswith(_STRANGE_PORTS):
-        raise ScenarioError(f'bus "{text}": a port must be a device, socket:// or rfc2217://')
+        raise ScenarioError(f'bus "{text}": a port must be a device or socket://HOST:PORT')
     return BusSpec(text, interface, channel, options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 import threading
@@ -20,7 +21,7 @@ from hil.errors import ScenarioError
 from hil.link.link import Link
 from hil.link.pty_pair import PtyPair
 from hil.link.served import Served
-from hil.link.spec import BusSpec, parse_all
+from hil.link.spec import NO_BUS, BusSpec, parse_all
 from hil.network import Network
 from hil.plant import packfile
 
@@ -40,7 +41,8 @@ class Stand:
         """What is served, where, and how to reach it."""
         where = ",".join(bus.name for bus in self.served.link.buses)
         reach = ",".join(f"slcan:{pair.far}" for pair in self.pairs) if self.pairs else where
-        return f"serving {self.title} on {where}; test it with: nabench run --dut remote:{reach}"
+        dut = shlex.quote("remote" if reach == NO_BUS else f"remote:{reach}")
+        return f"serving {self.title} on {where}; test it with: nabench run --dut {dut}"
 
     def run(self, stopped: Callable[[], bool]) -> str:
         """Work until told to stop; returns a summary. Raises LinkLostError, BenchError."""
@@ -61,13 +63,12 @@ class Stand:
 
 def build(bus: str, pack_name: str, calibration_name: str | None, network_name: str, far: Path | None) -> Stand:
     """A device ready to run. far: name for the other end of a serial pair. Raises ScenarioError, DutError."""
-    here = Path.cwd() / "command line"
-    pack_path, pack, _, _ = packfile.load(pack_name, here)
-    net = network.load(network_name, pack.n_cells, len(pack.ntc_cells), TICK_NS, here)
+    pack_path, pack, _, _ = packfile.load(pack_name)
+    net = network.load(network_name, pack.n_cells, len(pack.ntc_cells), TICK_NS)
     if calibration_name is None:
         path, believed = calibration.load(pack.calibration, pack_path)
     else:
-        path, believed = calibration.load(calibration_name, here)
+        path, believed = calibration.load(calibration_name)
     settings = calibration.bind(
         believed, path, net.database, net.to_dut, net.from_dut, pack.n_cells, pack.strings, pack.ntc_cells
     )

@@ -147,8 +147,7 @@ def open_watch(spec: BusSpec, network_name: str, dbc: list[Path]) -> Watch:
     if dbc:
         database = Database([Bus("watched", tuple(dbc), _ANY_RATE, _ANY_RATE, {})])
     else:
-        near = Path.cwd() / "command line"
-        database = network.load(network_name, _MOST_CELLS, _MOST_SENSORS, 10 * MS_NS, near).database
+        database = network.load(network_name, _MOST_CELLS, _MOST_SENSORS, 10 * MS_NS).database
     bench = Database([Bus("bench", (files.dbc_folder() / "bench.dbc",), _ANY_RATE, _ANY_RATE, {})])
     fd = any(message.is_fd for message in database.messages)
     return Watch(CanBus(spec, database.buses[0].bitrate, fd), [Book(database), Book(bench)])

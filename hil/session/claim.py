@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from firmware_sim.types import F64
+from firmware_sim.types import F64, I64
+from hil import silence
 from hil.fault.catalogue import Bound
 from hil.observe import Moment, View
 from hil.session.goal import Goal, course, shown
@@ -90,7 +91,12 @@ def judge(piece: Piece, setup: Setup, faults: Sequence[Bound], claim: Claim) -> 
 
 
 def _taint(finding: Finding, piece: Piece) -> Finding:
-    """In real time, what rests on a tick that the bench was late for cannot be known."""
+    """In real time, what rests on a tick that the bench was late for, or on a deaf link, cannot be known."""
+    times = [e.t_ns for e in finding.evidence]
+    for from_ns, to_ns, why in (piece.trace.info.get("link") or {}).get("blind", ()):
+        if times and finding.verdict is not Verdict.ERROR and min(times) <= to_ns and max(times) >= from_ns:
+            hint = "look at the link to the device: cable, adapter, bus"
+            return replace(finding, seen=f"{finding.seen}; but {why}", verdict=Verdict.INCONC, next_step=hint)
     late_ns, dt_ns = piece.trace.late_ns, piece.trace.dt_ns
     if not len(late_ns) or not finding.evidence or finding.verdict is Verdict.ERROR:
         return finding
@@ -133,7 +139,8 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
         return _missed(view, claim, start, x, begin)
     k = int(after[0])
     value = (int(high_ns[k]) - start.high_ns) / 1e6
-    least, most = (int(low_ns[k]) - start.high_ns) / 1e6, (int(high_ns[k]) - start.low_ns) / 1e6
+    blur_ns = view.trace.blur_ns(start.high_ns) + view.trace.blur_ns(int(high_ns[k]))
+    least, most = (int(low_ns[k]) - start.high_ns - blur_ns) / 1e6, (int(high_ns[k]) - start.low_ns + blur_ns) / 1e6
     window = (-np.inf if claim.low_ms is None else claim.low_ms, np.inf if claim.high_ms is None else claim.high_ms)
     verdict = inside(least, most, window)
     hint = {
@@ -191,11 +198,9 @@ def _throughout(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim)
     _, t_ns, x = course(view, goal)
     span = (t_ns >= first_ns) & (t_ns < last_ns)
     ends = Evidence(first_ns, "from", goal.name), Evidence(last_ns, "to", goal.name)
-    if not span.any():
-        return Finding(
-            claim.requirement, goal.text, expected, f"no frame with {goal.name} came", Verdict.FAIL, evidence=ends,
-            next_step="the device was silent: look at the link and at the device itself",
-        )  # fmt: skip
+    gap = _gap(view, goal.name, first_ns, last_ns) if goal.kind == "signal" else None
+    if gap is not None or not span.any():
+        return _silent(claim, goal.text, expected, f"frame with {goal.name}", gap or (first_ns, last_ns), base_ns)
     good = goal.holds(x[span]) if claim.mode == "always" else ~goal.holds(x[span])
     bad = np.flatnonzero(~good)
     if not len(bad):
@@ -208,12 +213,31 @@ def _throughout(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim)
     return Finding(claim.requirement, goal.text, expected, seen, Verdict.FAIL, evidence=evidence, next_step=goal.hint)
 
 
+def _gap(view: View, name: str, first_ns: int, last_ns: int) -> tuple[int, int] | None:
+    """First stretch that is too long without a valid value of a signal of the device, as it sent it or as it arrived."""
+    if name not in view.setup.network.from_dut.signal_names:
+        return None
+    came: list[I64] = [series.t_ns[series.valid] for series in (view.log.series(name), view.log.said(name))]
+    allowed_ns = silence.allowed_ns(view, silence.slot_of(view, name))
+    return silence.gap(np.union1d(*came), first_ns, last_ns, allowed_ns)
+
+
+def _silent(claim: Claim, what: str, expected: str, missing: str, gap_ns: tuple[int, int], base_ns: int) -> Finding:
+    first_ns, last_ns = gap_ns
+    seen = f"no {missing} came from {(first_ns + base_ns) / 1e9:.3f} to {(last_ns + base_ns) / 1e9:.3f} s"
+    return Finding(
+        claim.requirement, what, expected, seen, Verdict.FAIL, evidence=(Evidence(first_ns, "from"), Evidence(last_ns, "to")),
+        next_step="the device was silent: look at the link and at the device itself",
+    )  # fmt: skip
+
+
 def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
     del faults
     first_ns, last_ns = claim.from_ns - base_ns, claim.until_ns - base_ns
     but = f" but {', '.join(claim.allow)}" if claim.allow else ""
     expected = f"no code{but} and contactors as they are, {claim.from_ns / 1e9:g} to {claim.until_ns / 1e9:g} s"
     found: list[Evidence] = []
+    gaps: list[tuple[int, int]] = []
     n_frames = 0
     for name in view.setup.network.from_dut.signal_names:
         if not name.startswith("Diag_") or name.removeprefix("Diag_") in claim.allow:
@@ -221,6 +245,8 @@ def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> F
         series = view.log.series(name)
         span = series.valid & (series.t_ns >= first_ns) & (series.t_ns < last_ns)
         n_frames = max(n_frames, int(span.sum()))
+        gap = _gap(view, name, first_ns, last_ns)
+        gaps += [gap] if gap is not None else []
         raised = np.flatnonzero(span & (series.value > 0.5))
         if len(raised):
             found.append(Evidence(int(series.t_ns[raised[0]]), name.removeprefix("Diag_"), name))
@@ -231,17 +257,14 @@ def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> F
         at = int(np.searchsorted(view.t_ns, first_ns)) + int(moved[0]) + 1
         found.append(Evidence(int(t_ns[at]), "contactors move", "main_plus"))
     ends = Evidence(first_ns, "quiet from"), Evidence(last_ns, "quiet to")
-    if not n_frames:
-        return Finding(
-            claim.requirement, "quiet", expected, "no diagnosis frame came", Verdict.FAIL, evidence=ends,
-            next_step="the device was silent: look at the link and at the device itself",
-        )  # fmt: skip
+    if gaps or not n_frames:
+        return _silent(claim, "quiet", expected, "valid diagnosis", min(gaps, default=(first_ns, last_ns)), base_ns)
     if not found:
         return Finding(claim.requirement, "quiet", expected, f"quiet in {n_frames} frames", Verdict.PASS, evidence=ends)
     found.sort(key=lambda e: e.t_ns)
     seen = "; ".join(f"{e.what} at {(e.t_ns + base_ns) / 1e9:.3f} s" for e in found)
     return Finding(
-        claim.requirement, "quiet", expected, seen, Verdict.FAIL, evidence=tuple(found),
+        claim.requirement, "quiet", expected, seen, Verdict.FAIL, evidence=(ends[0], *found),
         next_step="a nuisance trip: look at limit, hysteresis and debounce",
     )  # fmt: skip
 

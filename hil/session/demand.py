@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from firmware_sim.wire.layout import FRAME_NS
 from hil import journal as j
+from hil.dut import Paced
 from hil.errors import BenchError, ScenarioError
 from hil.observe import Moment, View
 from hil.session import claim as claims
@@ -206,6 +207,8 @@ class Demands:
         """Judge and keep a claim. Raises Unmet, or BenchError when the bench did not do its part."""
         run = self._run
         piece = run.piece(claim.from_ns // run.dt_ns, claim.until_ns // run.dt_ns)
+        if isinstance(run.dut, Paced):
+            piece.trace.info["link"] = run.dut.notes()
         finding = claims.judge(piece, run.setup, run.bounds(), claim)
         self.claims.append(claim)
         self.findings.append(finding)

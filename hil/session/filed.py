@@ -74,9 +74,6 @@ def _whole(run: Run, demands: Demands, built: Setup, out: Path, said: Sequence[F
 
 def _reduced(run: Run, demands: Demands, built: Setup, out: Path, said: Sequence[Finding]) -> Path:
     """What is left of a long session. Raises BenchError."""
-    import shutil
-
-    from hil.errors import BenchError
     from hil.record import blf
     from hil.report import folder
     from hil.report.record import RunRecord
@@ -85,22 +82,12 @@ def _reduced(run: Run, demands: Demands, built: Setup, out: Path, said: Sequence
     trace = piece.trace
     trace.journal[:, j.T_NS] += piece.base_ns
     findings = [*demands.findings, *said]
-    target = out / built.inputs.scenario.name
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".nabench-", dir=out) as scratch:
-            place = Path(scratch) / target.name
-            place.mkdir()
-            folder.copy_inputs(RunRecord(built, trace, findings, None), place / "inputs")
-            blf.write(trace, place / "frames.blf")
-            rows = {"kept_from_s": piece.base_ns / 1e9, "findings": [finding.as_dict() for finding in findings]}
-            (place / "findings.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-            if target.exists():
-                shutil.rmtree(target)
-            place.rename(target)
-    except OSError as error:
-        raise BenchError(f"{target}: the run folder cannot be written: {error.strerror or error}") from None
-    return target
+    with folder.whole(out, built.inputs.scenario.name) as place:
+        folder.copy_inputs(RunRecord(built, trace, findings, None), place / "inputs")
+        blf.write(trace, place / "frames.blf")
+        rows = {"kept_from_s": piece.base_ns / 1e9, "findings": [finding.as_dict() for finding in findings]}
+        (place / "findings.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return out / built.inputs.scenario.name
 
 
 def judge_again(place: Path, trace: Trace, built: Setup) -> list[Finding]:
@@ -113,9 +100,12 @@ def judge_again(place: Path, trace: Trace, built: Setup) -> list[Finding]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ScenarioError(f"{path}: not what a session wrote: {error}") from None
     found = []
-    for claim in demanded:
-        piece = cut(trace, claim.from_ns // trace.dt_ns, claim.until_ns // trace.dt_ns)
-        found.append(claims.judge(piece, built, built.faults, claim))
+    for n, claim in enumerate(demanded):
+        try:
+            piece = cut(trace, claim.from_ns // trace.dt_ns, claim.until_ns // trace.dt_ns)
+            found.append(claims.judge(piece, built, built.faults, claim))
+        except (KeyError, TypeError, ValueError, AssertionError) as error:
+            raise ScenarioError(f"{path}: claims[{n}] is not what a session wrote: {error}") from None
     return [*found, *said]
 
 

@@ -52,8 +52,9 @@ class Session:
         near: Path | None = None,
     ) -> None:
         initial = {"soc": soc, "temperature_degC": temperature_degC}
+        self._near = Path("session").resolve() if near is None else near
         self._run = Run(
-            dut, realtime, Path("session").resolve() if near is None else near, memory_MB, pack=pack, initial=initial,
+            dut, realtime, self._near, memory_MB, pack=pack, initial=initial,
             calibration=calibration, network=network, seed=seed, tick_ms=tick_ms,
         )  # fmt: skip
         self._demands = Demands(self._run, requirement)
@@ -123,7 +124,8 @@ class Session:
     ) -> Stimulus:
         """Hang a load on the DC link; positive discharges. Without arguments, take it away.
 
-        profile: CSV of time [s] and power, scaled to peak_W, from skip_s on.  always: it draws whatever the contactors do.
+        profile: CSV of time [s] and power, its path counted from the test's folder; scaled to peak_W, from skip_s on.
+        always: it draws whatever the contactors do.
         """
         given = {"current": current_A, "power": power_W, "resistance": resistance_ohm, "profile": profile}
         kinds = [kind for kind, value in given.items() if value is not None]
@@ -137,7 +139,7 @@ class Session:
         elif resistance_ohm is not None:
             row["resistance_ohm"] = resistance_ohm
         elif profile is not None:
-            row |= {"file": str(Path(profile).resolve()), "peak_W": peak_W, "skip_s": skip_s}
+            row |= {"file": str(self._near.parent / profile), "peak_W": peak_W, "skip_s": skip_s}
         return self._run.load(row)
 
     def charger(self, current_A: float, voltage_V: float) -> Stimulus:

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from hil.errors import ScenarioError, nearest
 from hil.fault.catalogue import Bound, FaultKind, catalogue
 
-_SHORT = re.compile(r"(?P<word>\w+)(?P<at>\[[\w*]+\](?:\[\d+\])?|:\w+(?:\[\d+\])?)?\.(?P<last>\w+)$")
+_SHORT = re.compile(r"(?P<word>\w+)(?P<at>\[[\w*]+\](?:\[\d+\])?|\[\w+\[\d+\]\]|:\w+(?:\[\d+\])?)?\.(?P<last>\w+)$")
 _NAMED_TARGETS = ("contactor", "feedback", "message", "node", "signal")
 _PREFIX = {"shunt": "current", "message": "frame"}
 _POSITIONS = {"open": 0.0, "closed": 1.0}
@@ -136,8 +136,8 @@ def parse(name: str) -> Short:
 def _target(word: str, at: str) -> str | None:
     """contactor[main_plus] as contactor:main_plus, as scenarios write it."""
     if at and word in _NAMED_TARGETS and at.startswith("["):
-        name, _, page = at[1:].partition("]")
-        return f"{word}:{name}{page}"
+        name, *page = re.findall(r"\w+", at)
+        return f"{word}:{name}" + "".join(f"[{number}]" for number in page)
     return f"{word}{at}" if at else None
 
 

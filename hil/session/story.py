@@ -46,7 +46,8 @@ class Story:
 
     def load_table(self) -> F64:
         """Load table of the rig. Raises ScenarioError for a profile that cannot be read."""
-        return setup.load_table(self._told(), [])
+        told = self._told()
+        return setup.load_table(told.path, told.scenario, [])
 
     def document(self, name: str, title: str, text: str, duration_ns: int) -> dict[str, Any]:
         """The scenario as plain data."""

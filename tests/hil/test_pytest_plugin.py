@@ -287,3 +287,12 @@ def test_a_project_without_nabench_tests_imports_nothing_of_it(tmp_path: Path) -
     (tmp_path / "test_it.py").write_text(body, encoding="utf-8")
     ran = run(tmp_path)
     assert 0 == ran.code, ran.text
+
+
+def test_one_device_on_a_table_gets_one_worker(tmp_path: Path) -> None:
+    """Two workers would talk to it at once; the emulator may have as many as are asked for."""
+    for dut, count in (("remote:virtual:x", "1"), ("emulator", "2")):
+        body = f'import os\n\n\ndef test_it():\n    assert os.environ["PYTEST_XDIST_WORKER_COUNT"] == "{count}"\n'
+        (tmp_path / "test_it.py").write_text(body, encoding="utf-8")
+        ran = run(tmp_path, "-n", "2", f"--nabench-dut={dut}")
+        assert 0 == ran.code, ran.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import cantools
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from hil import files
 from hil.errors import BenchError, ScenarioError
-from hil.session import Session, Unmet
+from hil.session import Session, Unmet, stimulus
 
 
 def _driving(soc: float = 0.7) -> Session:
@@ -306,3 +307,20 @@ def test_closed_session_runs_no_more_but_can_be_read() -> None:
     assert 50 == len(bench.capture("soc").value)
     with pytest.raises(ScenarioError, match="closed"):
         bench.run_for(0.1)
+
+
+@pytest.mark.parametrize("page", ["[CellVoltages][2]", "[CellVoltages[2]]", ":CellVoltages[2]"])
+def test_a_page_may_be_written_in_any_bracket(page: str) -> None:
+    """The spelling of the catalogue and that of Python both name one page of a message."""
+    assert "message:CellVoltages[2]" == stimulus.parse(f"message{page}.lost").target
+
+
+def test_a_profile_counts_from_the_folder_of_the_test(tmp_path: Path) -> None:
+    """As every other path does, wherever pytest was started."""
+    (tmp_path / "power.csv").write_text("t_s,P_W\n0,0\n1,5\n2,10\n", encoding="utf-8")
+    with Session(near=tmp_path / "test_it.py") as bench:
+        bench.request("drive")
+        bench.run_until("BMS_State", "run", timeout_s=3)
+        bench.load(profile="power.csv", peak_W=50.0)
+        bench.run_for(1.9)
+        assert 25.0 == pytest.approx(bench.truth("current") * bench.truth("link_voltage"), rel=0.02)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from hil.errors import ScenarioError
 
+_SHOWN = 6
 _FD_LENGTHS = (0, 1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20, 24, 32, 48, 64)
 
 
@@ -31,16 +32,19 @@ def frame_ns(length: int, extended: bool, fd: bool, bitrate: int, data_bitrate: 
     return arbitration * 1_000_000_000 // bitrate + data * 1_000_000_000 // data_bitrate
 
 
-def check_load(bus: str, rows: list[tuple[str, int, int, int]], bitrate: int) -> float:
+def check_load(where: str, rows: list[tuple[str, int, int, int]], bitrate: int) -> float:
     """Share of a bus that a schedule takes. Raises ScenarioError with the arithmetic when it does not fit.
 
-    rows: (message, frames in a cycle, cycle [ns], duration of one frame [ns]).
+    where: the bus, for the message.  rows: (message, frames in a cycle, cycle [ns], duration of one frame [ns]).
     """
     load = sum(n * frame / cycle for _, n, cycle, frame in rows)
     if load > 1.0:
-        parts = ", ".join(f"{name} {n} x {frame / 1000:.0f} us / {cycle / 1e6:g} ms" for name, n, cycle, frame in rows)
+        heaviest = sorted(rows, key=lambda row: -row[1] * row[3] / row[2])
+        parts = ", ".join(
+            f"{name} {n} x {frame / 1000:.0f} us / {cycle / 1e6:g} ms" for name, n, cycle, frame in heaviest[:_SHOWN]
+        ) + (f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else "")
         raise ScenarioError(
-            f'bus "{bus}": the schedule needs {100 * load:.0f} % of {bitrate} bit/s ({parts}); expected at most 100 %, '
+            f"{where}: the schedule needs {100 * load:.0f} % of {bitrate} bit/s ({parts}); expected at most 100 %, "
             "so use longer cycles, a higher bit rate, CAN FD or fewer cells"
         )
     return load

@@ -7,7 +7,7 @@ other, times against the control cycle.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -19,6 +19,7 @@ from firmware_sim.wire import layout as w
 from hil import files
 from hil.database import Database
 from hil.errors import ScenarioError, nearest
+from hil.shape import Misfits, settle
 from hil.tables import (
     MAX_NODES,
     Entropy,
@@ -29,7 +30,9 @@ from hil.tables import (
     Resistance,
     Sourced,
     grid,
+    lengths,
     log_resistance,
+    rising,
     voltage_curves,
 )
 
@@ -74,11 +77,18 @@ class Limit(files.FileModel):
 
     @model_validator(mode="after")
     def _one_side(self) -> Limit:
+        found = []
         if (self.above is None) == (self.below is None):
-            raise ValueError(f'limit "{self.code}" needs exactly one of "above" and "below"')
+            found.append(f': limit "{self.code}" needs exactly one of "above" and "below"')
         if self.quantity not in soa.QUANTITIES:
-            raise ValueError(f'quantity "{self.quantity}" does not exist{nearest(self.quantity, soa.QUANTITIES)}')
+            found.append(f'quantity "{self.quantity}" does not exist{nearest(self.quantity, soa.QUANTITIES)}')
+        settle(found)
         return self
+
+    @property
+    def side(self) -> str:
+        """Key of its threshold."""
+        return "above" if self.above is not None else "below"
 
     @property
     def threshold(self) -> float:
@@ -86,7 +96,7 @@ class Limit(files.FileModel):
         return self.above if self.above is not None else self.below if self.below is not None else 0.0
 
 
-class E2e(files.FileModel):
+class E2e(Sourced):
     """E2E receiver: tolerated counter step, window, and how many good and bad frames it needs."""
 
     max_delta: Annotated[int, Field(ge=1, le=14)]
@@ -95,7 +105,7 @@ class E2e(files.FileModel):
     max_errors: Count
 
 
-class AgeMs(files.FileModel):
+class AgeMs(Sourced):
     """How long a value counts after its frame."""
 
     cell: Millis
@@ -105,7 +115,7 @@ class AgeMs(files.FileModel):
     request: Millis
 
 
-class Start(files.FileModel):
+class Start(Sourced):
     """Boot time, how long data must be good before standby, how long to wait for it, how often NVM is written."""
 
     boot_ms: Millis
@@ -114,7 +124,7 @@ class Start(files.FileModel):
     save_s: Annotated[int, Field(ge=1, le=3600)]
 
 
-class Precharge(files.FileModel):
+class Precharge(Sourced):
     """When a precharge has succeeded, when it has failed, how often it is tried."""
 
     timeout_ms: Millis
@@ -125,8 +135,14 @@ class Precharge(files.FileModel):
     end_A: Positive
     fast_share: Annotated[float, Field(ge=0, le=1)]
 
+    @model_validator(mode="after")
+    def _order(self) -> Precharge:
+        if self.min_ms > self.timeout_ms:
+            raise Misfits(f"min_ms {self.min_ms} must not lie above timeout_ms {self.timeout_ms}")
+        return self
 
-class ContactorTimes(files.FileModel):
+
+class ContactorTimes(Sourced):
     """How long a contact may take to close or to follow a command, and when opening under load is allowed."""
 
     close_ms: Millis
@@ -135,7 +151,7 @@ class ContactorTimes(files.FileModel):
     open_max_A: Positive
 
 
-class Plausibility(files.FileModel):
+class Plausibility(Sourced):
     """Steps and times of the plausibility checks."""
 
     rest_A: Positive
@@ -157,14 +173,13 @@ class Power(Sourced):
 
     @model_validator(mode="after")
     def _shape(self) -> Power:
-        if not len(self.temp_degC) == len(self.charge_A) == len(self.discharge_A) >= 2:
-            raise ValueError(
-                f"columns differ in length or are shorter than 2: temp_degC {len(self.temp_degC)}, "
-                f"charge_A {len(self.charge_A)}, discharge_A {len(self.discharge_A)}"
-            )
-        for a, b in zip(self.temp_degC, self.temp_degC[1:], strict=False):
-            if not b > a:
-                raise ValueError(f"temp_degC must rise from entry to entry; {b:g} follows {a:g}")
+        found = lengths(temp_degC=self.temp_degC, charge_A=self.charge_A, discharge_A=self.discharge_A)
+        found += rising("temp_degC", self.temp_degC)
+        if len(self.temp_degC) < 2:
+            found.append(f"temp_degC needs 2 entries or more, found {len(self.temp_degC)}")
+        if not self.discharge_min_V < self.charge_max_V:
+            found.append(f"discharge_min_V {self.discharge_min_V:g} must lie below charge_max_V {self.charge_max_V:g}")
+        settle(found)
         return self
 
 
@@ -205,6 +220,7 @@ class Filter(Sourced):
 class Calibration(files.Document):
     """A calibration file."""
 
+    KIND: ClassVar[str] = "calibration"
     name: str
     title: str
     e2e: E2e
@@ -219,31 +235,55 @@ class Calibration(files.Document):
     limit: Annotated[list[Limit], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _tiers_in_order(self) -> Calibration:
-        found = []
-        codes: set[str] = set()
-        for n, row in enumerate(self.limit):
-            if row.code in codes:
-                found.append(f'limit[{n}].code "{row.code}" is used twice')
-            codes.add(row.code)
-            for m, other in enumerate(self.limit[:n]):
-                if (row.quantity, row.when) != (other.quantity, other.when) or (row.above is None) != (other.above is None):
-                    continue
-                sign = 1.0 if row.above is not None else -1.0
-                if (_TIERS[row.tier] - _TIERS[other.tier]) * sign * (row.threshold - other.threshold) < 0:
-                    found.append(
-                        f'limit[{n}] "{row.code}" ({row.tier}, {row.threshold:g}) and limit[{m}] "{other.code}" '
-                        f"({other.tier}, {other.threshold:g}): tiers must widen from mol to rsl to msl"
-                    )
-        if found:
-            raise ValueError("; ".join(found))
+    def _limits(self) -> Calibration:
+        first: dict[str, int] = {}
+        found = [
+            f'limit[{n}].code "{row.code}" is that of limit[{first[row.code]}] too'
+            for n, row in enumerate(self.limit)
+            if first.setdefault(row.code, n) != n
+        ]
+        settle([*found, *_narrow_tiers(self.limit), *_crossed(self.limit)])
         return self
 
     def assumptions(self) -> list[str]:
         """Rows and tables that rest on an assumption."""
-        tables = {"power": self.power, "filter": self.filter, **{f"model.{n}": t for n, t in self.model.tables().items()}}
+        fields = {name: getattr(self, name) for name in type(self).model_fields if name != "model"}
+        tables = {name: table for name, table in fields.items() if isinstance(table, Sourced)}
+        tables |= {f"model.{name}": table for name, table in self.model.tables().items()}
         out = [f"{name}: {table.source}" for name, table in tables.items() if table.confidence == "assumption"]
         return out + [f"limit {row.code}: {row.source}" for row in self.limit if row.source.startswith("assumption")]
+
+
+def _narrow_tiers(limits: list[Limit]) -> list[str]:
+    """Limits that lie inside one of a lower tier, of the same quantity and side."""
+    found = []
+    for n, row in enumerate(limits):
+        side = 1.0 if row.above is not None else -1.0
+        for m, other in enumerate(limits):
+            if (row.quantity, row.when, row.above is None) != (other.quantity, other.when, other.above is None):
+                continue
+            if _TIERS[row.tier] > _TIERS[other.tier] and side * (row.threshold - other.threshold) < 0:
+                found.append(
+                    f'limit[{n}].{row.side} {row.threshold:g} of "{row.code}" ({row.tier}) lies inside that of '
+                    f'limit[{m}] "{other.code}" ({other.tier}), {other.threshold:g}; tiers must widen from mol to rsl to msl'
+                )
+                break
+    return found
+
+
+def _crossed(limits: list[Limit]) -> list[str]:
+    """Upper limits that lie below the lower limit of the same quantity, in one tier: nothing would be allowed."""
+    found = []
+    for n, high in enumerate(limits):
+        for m, low in enumerate(limits):
+            if high.above is None or low.below is None or (high.tier, high.when) != (low.tier, low.when):
+                continue
+            if high.quantity.replace("_max", "") == low.quantity.replace("_min", "") and not low.below < high.above:
+                found.append(
+                    f'limit[{n}].above {high.above:g} of "{high.code}" must lie above limit[{m}].below {low.below:g} '
+                    f'of "{low.code}"'
+                )
+    return found
 
 
 def load(name: str, near: Path | None = None) -> tuple[Path, Calibration]:
@@ -279,18 +319,21 @@ def bind(
     Raises ScenarioError with everything that does not fit.
     """
     problems: list[str] = []
+    label = database.label
     rows = {name: n for n, name in enumerate(rx.signal_names)}
     sent = {name: n for n, name in enumerate(tx.signal_names)}
     cell_names = [f"CellVoltage_{i:03d}" for i in range(n_cells)]
     ntc_names = [f"CellTemperature_{j:02d}" for j in range(len(ntc_cells))]
     for name in (*_NEEDED_RX, *cell_names, *ntc_names):
         if name not in rows:
-            problems.append(f'the network lacks signal "{name}", which the device must receive{nearest(name, rows)}')
+            problems.append(f'{label}: there is no signal "{name}", which the device must receive{nearest(name, rows)}')
     for name in _NEEDED_TX:
         if name not in sent:
-            problems.append(f'the network lacks signal "{name}", which the device must send{nearest(name, sent)}')
-    codes = _codes(database)
-    for n, row in enumerate(calibration.limit):
+            problems.append(f'{label}: there is no signal "{name}", which the device must send{nearest(name, sent)}')
+    codes = _codes(database) if "BMS_FaultCode" in sent else {}
+    if "BMS_FaultCode" in sent and not codes:
+        problems.append(f'{label}: signal "BMS_FaultCode" has no table of values; expected a number for each code')
+    for n, row in enumerate(calibration.limit if codes else ()):
         if row.code not in codes:
             problems.append(
                 f'{path}: limit[{n}].code "{row.code}" has no number in the values of BMS_FaultCode{nearest(row.code, codes)}'

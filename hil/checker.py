@@ -4,43 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from hil import files
-from hil.errors import ScenarioError
-
-# The key by which a file is recognised, most telling first.
-_MARKS = (
-    ("duration_s", "scenario"),
-    ("requirement", "requirements"),
-    ("bus", "network"),
-    ("signal", "mapping"),
-    ("series", "pack"),
-    ("limit", "calibration"),
-    ("chemistry", "cell"),
-)
-
-
-def kind_of(path: Path, data: dict[str, Any]) -> str:
-    """Kind of a TOML file. Raises ScenarioError when it has no mark of any kind."""
-    if path.name.endswith(files.SUFFIXES["scenario"]):
-        return "scenario"
-    for mark, kind in _MARKS:
-        if mark in data:
-            return kind
-    marks = ", ".join(f'"{mark}" ({kind})' for mark, kind in _MARKS)
-    raise ScenarioError(f"{path}: not a file of a known kind; expected one of these keys: {marks}")
+from hil.errors import Problems, ScenarioError
 
 
 def check(path: Path) -> str:
     """Check a file wholly; returns what it is in a few words. Raises ScenarioError with all that is wrong."""
-    if not path.is_file():
-        raise ScenarioError(f"{path}: there is no such file")
+    why = files.why_not(path)
+    if why:
+        raise ScenarioError(f"{path}: {why}")
     if path.suffix.lower() == ".dbc":
         return _dbc(path)
-    if path.suffix != ".toml":
-        raise ScenarioError(f"{path}: expected a .toml or .dbc file")
-    return _CHECKS[kind_of(path, files.read_toml(path))](path)
+    if path.suffix.lower() != ".toml":
+        raise ScenarioError(f"{path}: expected a .toml or .dbc file; recordings and profiles are checked with their scenario")
+    if path.name.endswith(files.SUFFIXES["scenario"]):
+        return _scenario(path)
+    return _CHECKS[files.kind_of(path, files.read_toml(path))](path)
 
 
 def _dbc(path: Path) -> str:
@@ -53,47 +33,52 @@ def _dbc(path: Path) -> str:
 
 
 def _scenario(path: Path) -> str:
-    from hil import scenario, setup
+    from hil import runner
 
-    built = setup.build(scenario.load(path))
+    built = runner.prepare(path, runner.Options())
     s = built.inputs.scenario
     return f'scenario "{s.name}": {s.duration_s:g} s, {len(s.fault)} faults, {len(s.expect)} expectations'
 
 
 def _pack(path: Path) -> str:
-    from hil.plant import packfile
+    from hil import calibration
+    from hil.plant import cellfile, packfile
 
-    _, pack, _, cell = packfile.load(str(path.resolve()))
-    return f'pack "{pack.name}": {pack.series}S{pack.strings}P of {cell.name}'
+    pack = files.load(path, packfile.Pack)
+    problems = Problems()
+    problems.call(cellfile.load, pack.cell, path)
+    problems.call(calibration.load, pack.calibration, path)
+    problems.settle()
+    return f'pack "{pack.name}": {pack.series}S{pack.strings}P of {pack.cell}'
 
 
 def _cell(path: Path) -> str:
-    from hil.plant import cellfile
+    from hil.plant.cellfile import Cell
 
-    _, cell = cellfile.load(str(path.resolve()))
+    cell = files.load(path, Cell)
     tables = cell.tables()
     assumed = sum(table.confidence == "assumption" for table in tables.values())
     return f'cell "{cell.name}": {cell.capacity_Ah:g} Ah, {assumed} of {len(tables)} tables assumed'
 
 
 def _calibration(path: Path) -> str:
-    from hil import calibration
+    from hil.calibration import Calibration
 
-    _, decoded = calibration.load(str(path.resolve()))
+    decoded = files.load(path, Calibration)
     return f'calibration "{decoded.name}": {len(decoded.limit)} limits'
 
 
 def _requirements(path: Path) -> str:
-    from hil import requirement
+    from hil.requirement import RequirementsFile
 
-    _, decoded = requirement.load(str(path.resolve()))
+    decoded = files.load(path, RequirementsFile)
     return f'requirements "{decoded.name}": {len(decoded.requirement)}'
 
 
 def _network(path: Path) -> str:
     from hil import network
 
-    net = network.load(str(path.resolve()), 192, 64, 10_000_000)
+    net = network.load(str(path), 192, 64, 10_000_000)
     loads = ", ".join(f"{name} {100 * load:.0f} %" for name, load in net.loads.items())
     return f"network; load with 192 cells, worst case: {loads}"
 

@@ -6,6 +6,7 @@ cantools says what a bit means; its messages are compiled once into a Layout tha
 from __future__ import annotations
 
 import hashlib
+import logging
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -18,10 +19,12 @@ import numpy as np
 from firmware_sim.types import MS_NS
 from firmware_sim.wire import layout as w
 from firmware_sim.wire.crc import p11_seed
+from hil import files
 from hil.bus import frame_ns
-from hil.errors import ScenarioError, nearest
+from hil.errors import Problems, ScenarioError, nearest
 
 _MAX_BYTES = 8 << 20
+_MOST_PAGES = 1024
 # A file that was cut short ends inside a statement, and the parser forgives that; it does not forgive another one there.
 _END = '\nCM_ "end of file";\n'
 _LENGTH = re.compile(r"^[ \t]*BO_[ \t]+\d+[ \t]+(\w+)[ \t]*:[ \t]*(\d+)", re.MULTILINE)
@@ -32,13 +35,17 @@ _COUNTER_MAX = {w.NO_E2E: 0, w.P11: 14, w.P05: 255}
 
 @dataclass(frozen=True)
 class Bus:
-    """One bus of a network: its databases, bit rates, and cycle times that differ from the DBC's."""
+    """One bus of a network: its databases, bit rates, and cycle times that differ from the DBC's.
+
+    where: file and key path for messages.
+    """
 
     name: str
     paths: tuple[Path, ...]
     bitrate: int
     data_bitrate: int
     cycle_ms: dict[str, int]
+    where: str = "bus"
 
 
 @dataclass(frozen=True)
@@ -59,33 +66,38 @@ def parse(path: Path) -> Any:
     """A cantools database from a file that may be broken or hostile. Raises ScenarioError."""
     import cantools
 
-    try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise ScenarioError(f"{path}: the file has {size} bytes; expected at most {_MAX_BYTES}")
-        text = path.read_bytes().decode("cp1252", errors="replace")
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    text = files.read(path, _MAX_BYTES).decode("cp1252", errors="replace")
     # the parser's time grows with the square of a message's length, so this comes first
     too_long = [(name, length) for name, length in _LENGTH.findall(text) if len(length) > 2 or int(length) > 64]
     if too_long:
         raise ScenarioError(*(f'{path}: message "{name}" has {length} bytes; expected at most 64' for name, length in too_long))
+    logging.getLogger("cantools").setLevel(logging.ERROR)  # of names that stand twice we speak ourselves
     try:
         database = cantools.database.load_string(text + _END, database_format="dbc")
     except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
-        what = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ScenarioError(f"{path}: not a usable DBC file: {what}") from None
-    if not isinstance(database, cantools.database.Database):
-        raise ScenarioError(f"{path}: not a CAN database")
-    found = [
-        f'{path}: message "{m.name}" signal "{s.name}" has scale 0'
-        for m in database.messages
-        for s in m.signals
-        if s.scale == 0
-    ]
+        what = " ".join(str(error).split()) or type(error).__name__
+        if _END.strip()[:12] in what:
+            what = "it ends in the middle of a statement; was it cut short?"
+        raise ScenarioError(f"{path}: not a usable DBC file: {what[:300]}") from None
+    if not isinstance(database, cantools.database.Database) or not database.messages:
+        raise ScenarioError(f"{path}: not a CAN database: it holds no message")
+    found = [f"{path}: {text}" for message in database.messages for text in _number_problems(message)]
     if found:
         raise ScenarioError(*found)
     return database
+
+
+def _number_problems(message: Any) -> list[str]:
+    """Signals whose numbers are no numbers to count with."""
+    found = []
+    for s in message.signals:
+        if s.scale == 0:
+            found.append(f'message "{message.name}" signal "{s.name}" has scale 0')
+        numbers = {"scale": s.scale, "offset": s.offset, "minimum": s.minimum, "maximum": s.maximum}
+        for what, value in numbers.items():
+            if value is not None and not math.isfinite(value):
+                found.append(f'message "{message.name}" signal "{s.name}" has {what} {value}; expected a finite number')
+    return found
 
 
 class Database:
@@ -96,25 +108,40 @@ class Database:
         self._messages: dict[str, tuple[int, Any]] = {}
         self._by_id: dict[tuple[int, int, bool], Any] = {}
         self.constants: dict[str, Any] = {}
+        problems = Problems()
         for number, bus in enumerate(self.buses):
             for path in bus.paths:
-                self._add(number, path)
-        for bus in self.buses:
-            for name in bus.cycle_ms:
-                self.message(name)
+                problems.call(self._add, number, path)
+        problems.settle()
+        for number, bus in enumerate(self.buses):
+            known = [name for name, (on, _) in self._messages.items() if on == number]
+            problems.found += [
+                f'{bus.where}.cycle_ms.{name}: there is no message "{name}"{nearest(name, known)}'
+                for name in bus.cycle_ms
+                if name not in known
+            ]
+        problems.settle()
 
     def _add(self, number: int, path: Path) -> None:
+        found = []
         for message in parse(path).messages:
             key = (number, message.frame_id, message.is_extended_frame)
             if key in self._by_id and self._by_id[key].name != message.name:
-                raise ScenarioError(
+                found.append(
                     f'{path}: message "{message.name}" has the id 0x{message.frame_id:X} of "{self._by_id[key].name}"; '
                     "ids on a bus must differ"
                 )
-            if message.name in self._messages:
-                raise ScenarioError(f'{path}: message "{message.name}" is defined twice in this network')
+            elif message.name in self._messages:
+                found.append(f'{path}: message "{message.name}" is defined twice in this network')
             self._messages[message.name] = (number, message)
             self._by_id[key] = message
+        if found:
+            raise ScenarioError(*found)
+
+    @property
+    def label(self) -> str:
+        """Names of its files, for messages."""
+        return ", ".join(path.name for bus in self.buses for path in bus.paths)
 
     @property
     def messages(self) -> list[Any]:
@@ -124,8 +151,7 @@ class Database:
     def message(self, name: str) -> Any:
         """A message by name. Raises ScenarioError with the nearest name."""
         if name not in self._messages:
-            files = ", ".join(str(path.name) for bus in self.buses for path in bus.paths)
-            raise ScenarioError(f'{files}: there is no message "{name}"{nearest(name, self._messages)}')
+            raise ScenarioError(f'{self.label}: there is no message "{name}"{nearest(name, self._messages)}')
         return self._messages[name][1]
 
     def signal_names(self) -> set[str]:
@@ -140,7 +166,7 @@ class Database:
                     return signal
         if name in self.constants:
             return self.constants[name]
-        raise ScenarioError(f'there is no signal "{name}" in the databases{nearest(name, self.signal_names())}')
+        raise ScenarioError(f'{self.label}: there is no signal "{name}"{nearest(name, self.signal_names())}')
 
     def cycle_ms(self, message: Any) -> int:
         """Cycle of a message: the network's, else the DBC's GenMsgCycleTime; 0 when neither says."""
@@ -153,17 +179,22 @@ class Database:
         wanted: which messages.  has_page: which pages of a multiplexed message this pack has.
         """
         found = []
+        problems = []
         for number, message in self._messages.values():
             if not wanted(message):
                 continue
             selectors = [s for s in message.signals if s.is_multiplexer]
+            pages = sorted({page for s in message.signals for page in s.multiplexer_ids or ()}) if selectors else []
             if len(selectors) > 1:
-                raise ScenarioError(f'message "{message.name}" has {len(selectors)} multiplexers; expected at most one')
-            if selectors:
-                pages = sorted({page for s in message.signals for page in s.multiplexer_ids or ()})
+                problems.append(f'message "{message.name}" has {len(selectors)} multiplexers; expected at most one')
+            elif len(pages) > _MOST_PAGES:
+                problems.append(f'message "{message.name}" has {len(pages)} pages; expected at most {_MOST_PAGES}')
+            elif selectors:
                 found += [Slot(number, message, page) for page in pages if has_page(message, page)]
             else:
                 found.append(Slot(number, message, None))
+        if problems:
+            raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems))
         return sorted(found, key=lambda slot: (slot.bus, slot.message.frame_id, slot.page or 0))
 
     def layout(self, slots: list[Slot], base_tick_ns: int) -> w.Layout:
@@ -179,9 +210,16 @@ class Database:
         table: list[list[int]] = []
         blanks: list[int] = []
         word = 0
-        found = {slot.message.name: _protection_problems(slot.message) for slot in slots}
-        if any(found.values()):
-            raise ScenarioError(*(sentence for sentences in found.values() for sentence in sentences))
+        pages: dict[str, list[int | None]] = {}
+        for slot in slots:
+            pages.setdefault(slot.message.name, []).append(slot.page)
+        unprotected = [
+            text
+            for message in {slot.message.name: slot.message for slot in slots}.values()
+            for text in _protection_problems(message)
+        ]
+        if unprotected:
+            raise ScenarioError(*(f"{self.label}: {problem}" for problem in unprotected))
         for number, slot in enumerate(slots):
             message = slot.message
             header = _header(message, problems)
@@ -197,11 +235,12 @@ class Database:
                     scales.append(scale)
                     names.append(signal.name)
                     units.append(signal.unit or "")
-            table.append(self._slot_row(slot, word, n_words, first, len(rows) - first, base_tick_ns, slots))
+            siblings = pages[message.name]
+            table.append(self._slot_row(slot, word, n_words, first, len(rows) - first, base_tick_ns, siblings))
             blanks += blank
             word += n_words
         if problems:
-            raise ScenarioError(*problems)
+            raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems))
         return w.Layout(
             np.array(rows, np.int64).reshape(-1, w.N_SIGNAL_COLUMNS),
             np.array(scales, np.float64).reshape(-1, 2),
@@ -213,11 +252,10 @@ class Database:
         )
 
     def _slot_row(
-        self, slot: Slot, word: int, n_words: int, first: int, count: int, tick_ns: int, slots: list[Slot]
+        self, slot: Slot, word: int, n_words: int, first: int, count: int, tick_ns: int, siblings: list[int | None]
     ) -> list[int]:
         message, bus = slot.message, self.buses[slot.bus]
         cycle_ns = max(math.ceil(self.cycle_ms(message) * MS_NS / tick_ns), 1) * tick_ns
-        siblings = [other.page for other in slots if other.message is message]
         phase_ns = (siblings.index(slot.page) * cycle_ns // len(siblings)) // tick_ns * tick_ns
         profile = _profile(message)
         data_id = _attribute(message, "E2eDataId", 0) + (slot.page or 0)
@@ -347,6 +385,8 @@ def raw_range(signal: Any, bits: int) -> tuple[int, int]:
 
 
 def raw_codes(signal: Any) -> tuple[int | None, int | None]:
-    """Raw values whose names say "error" and "not available"; None where there is no such name."""
-    named = {str(name).lower().replace(" ", "_"): int(raw) for raw, name in (signal.choices or {}).items()}
+    """Raw values whose names say "error" and "not available"; None where no value that fits the bits has such a name."""
+    most = 1 << min(signal.length, 63)
+    choices = {int(raw): str(name) for raw, name in (signal.choices or {}).items()}
+    named = {name.lower().replace(" ", "_"): raw for raw, name in choices.items() if -most <= raw < most}
     return named.get("error"), named.get("not_available")

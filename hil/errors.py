@@ -19,8 +19,18 @@ class NabenchError(Exception):
     exit_code = 2
 
     def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
+        self.problems = tuple(_plain(problem) for problem in problems)
+        super().__init__("\n".join(self.problems))
+
+
+_LONGEST = 2000
+
+
+def _plain(text: str) -> str:
+    """A sentence without the control characters that a hostile file may bring to a terminal, and not without end."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST - 3]}..."
+    return text if text.isprintable() else "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class ScenarioError(NabenchError):
@@ -39,12 +49,17 @@ class LinkLostError(DutError):
     """The way to the device broke while a run was under way."""
 
 
+def closest(name: str, valid: Iterable[str]) -> str | None:
+    """The valid name that looks most like this one, or None when none does."""
+    return next(iter(difflib.get_close_matches(name[:200], sorted(set(valid)), n=1, cutoff=0.6)), None)
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """A clause that names the nearest valid name, or lists them when they are few; empty when there is nothing to say."""
     names = sorted(set(valid))
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f'; did you mean "{close[0]}"?'
+    close = closest(name, names)
+    if close is not None:
+        return f'; did you mean "{close}"?'
     if not names:
         return ""
     shown = ", ".join(names[:12])

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import stat
 import tomllib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from hil.errors import ScenarioError, nearest
+from hil import shape
+from hil.errors import ScenarioError, closest, nearest
 
 _ROOT = Path(__file__).parent
 _MAX_BYTES = 1 << 20
@@ -25,6 +26,16 @@ _FOLDERS = {
     "calibration": _ROOT.parent / "firmware_sim" / "calibration",
 }
 SUFFIXES = {"scenario": ".scenario.toml"}
+# Keys by which a file is recognised: each stands in files of one kind only, at the top.
+_MARKS = {
+    "scenario": ("duration_s", "request", "expect"),
+    "requirements": ("requirement",),
+    "network": ("bus",),
+    "mapping": ("signal", "dut"),
+    "pack": ("series", "ntc_cells"),
+    "calibration": ("limit", "e2e"),
+    "cell": ("chemistry", "ocv"),
+}
 
 
 class FileModel(BaseModel):
@@ -34,8 +45,9 @@ class FileModel(BaseModel):
 
 
 class Document(FileModel):
-    """Base of whole files."""
+    """Base of whole files. KIND: what kind of file it is, for those that a user writes."""
 
+    KIND: ClassVar[str] = ""
     format: Literal[1]
 
 
@@ -63,13 +75,44 @@ def shipped(kind: str) -> dict[str, Path]:
 INDEX = "inputs.json"
 
 
+def copies(folder: Path) -> dict[str, str]:
+    """What the index of a run folder's inputs says: "kind:name as written" to the name of the copy beside it.
+
+    Raises ScenarioError when the index is damaged.
+    """
+    path = folder / INDEX
+    try:
+        index = json.loads(read(path, _MAX_BYTES))
+    except (ValueError, RecursionError):
+        raise ScenarioError(f"{path}: not valid JSON; expected the index that nabench run wrote") from None
+    right = isinstance(index, dict) and all(isinstance(name, str) and Path(name).name == name for name in index.values())
+    if not right:
+        raise ScenarioError(f"{path}: expected the name of a file in this folder for every input")
+    return dict(index)
+
+
 def _copied(kind: str, name: str, near: Path | None) -> Path | None:
     """The copy of a file that a run folder keeps, when `near` stands in one."""
     if near is None or not (near.parent / INDEX).is_file():
         return None
-    index = json.loads((near.parent / INDEX).read_text(encoding="utf-8"))
+    index = copies(near.parent)
     copy = index.get(f"{kind}:{name}", index.get(f"{kind}:{Path(name).name}"))
     return near.parent / copy if copy is not None else None
+
+
+def why_not(path: Path) -> str:
+    """Why a path is no file that can be read, with the nearest name in its folder; empty when it is one."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return "is a folder; expected a file"
+        return "" if stat.S_ISREG(mode) else "is not a regular file"
+    except (FileNotFoundError, NotADirectoryError):
+        beside = [other.name for other in path.parent.iterdir() if other.suffix == path.suffix] if path.parent.is_dir() else []
+        close = closest(path.name, beside)
+        return "does not exist" + (f'; did you mean "{close}"?' if close is not None else "")
+    except (OSError, ValueError) as error:
+        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 def data_file(name: str, near: Path, key: str, also: Path | None = None) -> Path:
@@ -78,11 +121,12 @@ def data_file(name: str, near: Path, key: str, also: Path | None = None) -> Path
     Relative names count from `near`, then from the folder `also`. Raises ScenarioError when there is no such file.
     """
     copied = _copied("data", name, near)
-    looked = [near.parent / name] + ([also / name] if also is not None else [])
-    for path in [copied] if copied is not None else looked:
-        if path.is_file():
-            return path
-    raise ScenarioError(f'{near}: {key} "{name}" does not exist (looked at {" and ".join(str(p) for p in looked)})')
+    looked = [copied] if copied is not None else [folder / name for folder in (near.parent, also) if folder is not None]
+    why = [why_not(path) for path in looked]
+    if "" in why:
+        return looked[why.index("")]
+    places = " and ".join(str(path) for path in looked)
+    raise ScenarioError(f'{near}: {key} "{name}" {why[0]} (looked at {places})')
 
 
 def resolve(kind: str, name: str, near: Path | None = None) -> Path:
@@ -93,19 +137,42 @@ def resolve(kind: str, name: str, near: Path | None = None) -> Path:
     copied = _copied(kind, name, near)
     if copied is not None:
         return copied
-    if name.endswith(".toml") or "/" in name or "\\" in name:
-        path = Path(name)
-        if near is not None and not path.is_absolute():
-            path = near.parent / path
-        if path.is_file():
-            return path
-        where = f"{near}: " if near else ""
-        raise ScenarioError(f'{where}{kind} file "{name}" does not exist (looked at {path})')
+    where = f"{near}: " if near else ""
+    if name.lower().endswith(".toml") or "/" in name or "\\" in name:
+        path = Path(name) if near is None else near.parent / name
+        why = why_not(path)
+        if why:
+            raise ScenarioError(f'{where}{kind} file "{name}" {why} (looked at {path})')
+        return path
     names = shipped(kind)
     if name in names:
         return names[name]
-    where = f"{near}: " if near else ""
     raise ScenarioError(f'{where}{kind} "{name}" is neither shipped nor a path{nearest(name, names)}')
+
+
+def read(path: Path, most: int) -> bytes:
+    """All bytes of a file that may be hostile. Raises ScenarioError when there are more than `most`."""
+    why = why_not(path)
+    if why:
+        raise ScenarioError(f"{path}: {why}")
+    try:
+        with path.open("rb") as file:
+            raw = file.read(most + 1)
+    except OSError as error:
+        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > most:
+        raise ScenarioError(f"{path}: the file has more than {most >> 20} MiB; expected at most that")
+    return raw
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file wholly or not at all. Raises OSError."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _depth(text: str) -> int:
@@ -136,85 +203,34 @@ def _depth(text: str) -> int:
 def read_toml(path: Path) -> dict[str, Any]:
     """Parse a TOML file that may be hostile. Raises ScenarioError with the line."""
     try:
-        size = path.stat().st_size
-        if size > _MAX_BYTES:
-            raise ScenarioError(f"{path}: the file has {size} bytes; expected at most {_MAX_BYTES}")
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read: {error.strerror}") from None
+        text = read(path, _MAX_BYTES).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
+    if not text.strip():
+        raise ScenarioError(f"{path}: the file is empty")
     if _depth(text) > _MAX_DEPTH:
         raise ScenarioError(f"{path}: brackets are nested deeper than {_MAX_DEPTH}")
     if any(line.split("=")[0].count(".") > _MAX_DEPTH for line in text.splitlines()):
         raise ScenarioError(f"{path}: a key has more than {_MAX_DEPTH} parts")
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ScenarioError(f"{path}: not valid TOML: {error}") from None
-    except RecursionError:
-        raise ScenarioError(f"{path}: nested too deeply") from None
+    except ValueError:
+        raise ScenarioError(f"{path}: not valid TOML: a number has too many digits") from None
 
 
-def key_path(loc: Sequence[int | str]) -> str:
-    """("fault", 0, "target") as fault[0].target."""
-    text = ""
-    for part in loc:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text or "(top level)"
+def _has_mark(kind: str, data: dict[str, Any]) -> bool:
+    return any(mark in data for mark in _MARKS[kind])
 
 
-def _submodels(annotation: Any) -> list[type[BaseModel]]:
-    """Every model class named anywhere in a field's annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for arg in get_args(annotation) for model in _submodels(arg)]
-
-
-def _valid_keys(model: type[BaseModel], loc: Sequence[int | str]) -> set[str]:
-    """Field names that would be right beside the one at `loc`."""
-    models = [model]
-    for part in loc[:-1]:
-        if isinstance(part, str):
-            fields = [m.model_fields[part] for m in models if part in m.model_fields]
-            if fields:
-                models = [sub for field in fields for sub in _submodels(field.annotation)]
-            else:  # the tag of a discriminated union
-                models = [m for m in models if part in _tags(m)] or models
-    return {name for m in models for name in m.model_fields}
-
-
-def _tags(model: type[BaseModel]) -> set[str]:
-    kind = model.model_fields.get("kind")
-    return set(get_args(kind.annotation)) if kind is not None else set()
-
-
-def problems(path: Path, model: type[BaseModel], error: ValidationError) -> list[str]:
-    """One sentence for each thing wrong: file, key path, expected, found, nearest."""
-    out = []
-    for item in error.errors(include_url=False):
-        where = f"{path}: {key_path(item['loc'])}"
-        kind, found = item["type"], item.get("input")
-        if kind == "extra_forbidden":
-            key = str(item["loc"][-1])
-            out.append(f"{where}: unknown key{nearest(key, _valid_keys(model, item['loc']))}")
-        elif kind == "missing":
-            out.append(f"{where}: this key is missing")
-        elif kind == "value_error":
-            out.append(f"{where}: {item['ctx']['error']!s}")
-        elif kind in ("literal_error", "union_tag_invalid"):
-            context = item["ctx"]
-            valid = str(context.get("expected") or context.get("expected_tags"))
-            names = [part.strip(" '\"") for part in valid.replace(" or ", ", ").split(",")]
-            shown = context.get("tag", found)
-            hint = nearest(shown, names) if isinstance(shown, str) else ""
-            out.append(f"{where}: found {shown!r}; expected one of {valid}{hint}")
-        else:
-            shown = repr(found)
-            shown = shown if len(shown) <= 60 else shown[:57] + "..."
-            message = item["msg"]
-            out.append(f"{where}: {message[0].lower()}{message[1:]}, found {shown}")
-    return out
+def kind_of(path: Path, data: dict[str, Any]) -> str:
+    """Kind of a TOML file, by the keys it has. Raises ScenarioError when it has no mark of any kind."""
+    kind = next((kind for kind in _MARKS if _has_mark(kind, data)), None)
+    if kind is not None:
+        return kind
+    marks = ", ".join(f'"{marks[0]}" ({kind})' for kind, marks in _MARKS.items())
+    raise ScenarioError(f"{path}: not a file of a known kind; expected one of these keys: {marks}")
 
 
 def decode(path: Path, data: dict[str, Any], model: type[M]) -> M:
@@ -222,9 +238,13 @@ def decode(path: Path, data: dict[str, Any], model: type[M]) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError(*problems(path, model, error)) from None
+        raise ScenarioError(*shape.problems(path, model, error)) from None
 
 
 def load(path: Path, model: type[M]) -> M:
-    """Read and check a TOML file. Raises ScenarioError."""
-    return decode(path, read_toml(path), model)
+    """Read and check a TOML file. Raises ScenarioError; of a file of another kind only that it is one."""
+    data = read_toml(path)
+    kind = model.KIND if issubclass(model, Document) else ""
+    if kind and not _has_mark(kind, data) and any(_has_mark(other, data) for other in _MARKS):
+        raise ScenarioError(f"{path}: this is a {kind_of(path, data)} file; expected a {kind} file")
+    return decode(path, data, model)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -23,6 +23,7 @@ from firmware_sim.wire.layout import COUNT, CYCLE_NS, FIRST, OFFSET, RAW_NAN, SC
 from hil import files, roles
 from hil.database import Database
 from hil.errors import ScenarioError, nearest
+from hil.shape import settle
 
 _NUMBER = re.compile(r"\{(n1?)(?::(0?\d+))?\}")
 _SIGNED_ROLES = ("Shunt_Current", "Shunt_ChargeCounter", "BMS_PackCurrent")
@@ -50,17 +51,17 @@ class SignalRule(files.FileModel):
 
     @model_validator(mode="after")
     def _shape(self) -> SignalRule:
-        if self.scale == 0.0:
-            raise ValueError("scale must not be 0")
+        found = ["scale must not be 0"] if self.scale == 0.0 else []
         for name, text in (("role", self.role), ("signal", self.signal)):
             if len(_NUMBER.findall(text)) > 1:
-                raise ValueError(f'{name} "{text}" has several numbers; expected at most one of {{n}} and {{n1}}')
-            if set("{}") & set(_NUMBER.sub("", text)):
-                raise ValueError(f'{name} "{text}": expected a number as {{n}}, {{n1}} or with digits as {{n:03}}')
-        if bool(_NUMBER.search(self.role)) != bool(_NUMBER.search(self.signal)):
-            raise ValueError(f'role "{self.role}" and signal "{self.signal}": both need a number, or none')
+                found.append(f'{name} "{text}" has several numbers; expected at most one of {{n}} and {{n1}}')
+            elif set("{}") & set(_NUMBER.sub("", text)):
+                found.append(f'{name} "{text}": expected a number as {{n}}, {{n1}} or with digits as {{n:03}}')
+        if not found and bool(_NUMBER.search(self.role)) != bool(_NUMBER.search(self.signal)):
+            found.append(f'role "{self.role}" and signal "{self.signal}": both need a number, or none')
         if self.positive == "charge" and roles.is_role(self.role) and self.role not in _SIGNED_ROLES:
-            raise ValueError(f'"positive" is for signed currents and charges ({", ".join(_SIGNED_ROLES)}), not "{self.role}"')
+            found.append(f'positive is for signed currents and charges ({", ".join(_SIGNED_ROLES)}), not "{self.role}"')
+        settle(found)
         return self
 
     @property
@@ -93,6 +94,7 @@ class Constant(files.FileModel):
 class Mapping(files.Document):
     """A mapping file. dut: name of the node that is the device under test."""
 
+    KIND: ClassVar[str] = "mapping"
     title: str
     dut: Annotated[str, Field(min_length=1)]
     signal: Annotated[list[SignalRule], Field(min_length=1)]
@@ -109,8 +111,7 @@ class Mapping(files.Document):
             for key, name in (("role", row.role), ("with", row.carrier)):
                 if name is not None and not roles.is_role(name):
                     found.append(f'constant[{n}].{key} "{name}" is not a role{nearest(name, known)}')
-        if found:
-            raise ValueError("; ".join(found))
+        settle(found)
         return self
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from firmware_sim.wire.layout import CYCLE_NS, FRAME_NS, SENT, Image, Layout
 from hil import bus as bus_model
 from hil import files, mapping
 from hil.database import Bus, Database, Slot
-from hil.errors import ScenarioError
+from hil.errors import Problems, ScenarioError, nearest
+from hil.shape import settle
 
 DUT_NODE = "BMS"
 BENCH_NODE = "Bench"
@@ -33,26 +34,47 @@ class BusFile(files.FileModel):
 class NetworkFile(files.Document):
     """A network file. mapping: file that ties foreign databases to our roles; none for our own."""
 
+    KIND: ClassVar[str] = "network"
     title: str
     mapping: str | None = None
     bus: Annotated[list[BusFile], Field(min_length=1, max_length=8)]
+
+    @model_validator(mode="after")
+    def _once(self) -> NetworkFile:
+        found, names, listed = [], set[str](), set[str]()
+        for n, bus in enumerate(self.bus):
+            if bus.name in names:
+                found.append(f'bus[{n}].name "{bus.name}" is used twice')
+            names.add(bus.name)
+            for m, dbc in enumerate(bus.dbc):
+                if dbc in listed:
+                    found.append(f'bus[{n}].dbc[{m}] "{dbc}" is listed twice in this network')
+                listed.add(dbc)
+        settle(found)
+        return self
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
     """A network bound to a pack.
 
-    to_dut, from_dut: wire tables of both directions.  loads: share of each bus that the schedule takes, worst case.
-    dut_node: name of the device in the databases.
+    path: its file.  data: mapping and databases, (name as written there, path).  to_dut, from_dut: wire tables of both
+    directions.  loads: share of each bus that the schedule takes, worst case.  dut_node: name of the device in the databases.
     """
 
     name: str
-    paths: tuple[Path, ...]
+    path: Path
+    data: tuple[tuple[str, Path], ...]
     database: Database
     to_dut: Layout
     from_dut: Layout
     loads: dict[str, float]
     dut_node: str = DUT_NODE
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All its files."""
+        return (self.path, *(path for _, path in self.data))
 
     @property
     def n_buses(self) -> int:
@@ -67,18 +89,8 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
     """
     path = files.resolve("network", name, near)
     file = files.load(path, NetworkFile)
-    buses = [
-        Bus(
-            b.name,
-            tuple(files.data_file(dbc, path, "database", files.dbc_folder()) for dbc in b.dbc),
-            b.bitrate,
-            b.data_bitrate or b.bitrate,
-            b.cycle_ms,
-        )
-        for b in file.bus
-    ]
+    buses, mapped = _parts(path, file)
     database = Database(buses)
-    mapped = None if file.mapping is None else mapping.load(file.mapping, path)
     dut_node = DUT_NODE
     if mapped is not None:
         mapping.apply(mapped[1], mapped[0], database)
@@ -99,26 +111,51 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
     incoming = database.slots(to_dut, has_page)
     outgoing = database.slots(lambda m: dut_node in m.senders and wanted(m), has_page)
     if not incoming or not outgoing:
-        raise ScenarioError(f'{path}: the databases need messages sent by node "{dut_node}" and by others')
+        senders = {sender for message in database.messages for sender in message.senders}
+        raise ScenarioError(
+            f'{path}: the databases need messages sent by node "{dut_node}" and by others{nearest(dut_node, senders)}'
+        )
     if mapped is not None:
         _check_cycles(path, database, incoming + outgoing)
     layouts = database.layout(incoming, dt_ns), database.layout(outgoing, dt_ns)
     if mapped is not None:
         layouts = mapping.hold(mapped[1], layouts[0], sent=False), mapping.hold(mapped[1], layouts[1], sent=True)
+    loads = _loads(buses, (incoming, outgoing), layouts)
+    data = [pair for b, bus in zip(file.bus, buses, strict=True) for pair in zip(b.dbc, bus.paths, strict=True)]
+    if mapped is not None and file.mapping is not None:
+        data.insert(0, (file.mapping, mapped[0]))
+    return Network(name, path, tuple(data), database, *layouts, loads, dut_node)
+
+
+def _parts(path: Path, file: NetworkFile) -> tuple[list[Bus], tuple[Path, mapping.Mapping] | None]:
+    """What a network file names: its buses with their databases, and the mapping. Raises ScenarioError."""
+    problems = Problems()
+    shipped = files.dbc_folder()
+    buses = []
+    for n, b in enumerate(file.bus):
+        paths = [problems.call(files.data_file, dbc, path, f"bus[{n}].dbc[{m}]", shipped) for m, dbc in enumerate(b.dbc)]
+        found = tuple(p for p in paths if p is not None)
+        buses.append(Bus(b.name, found, b.bitrate, b.data_bitrate or b.bitrate, b.cycle_ms, f"{path}: bus[{n}]"))
+    mapped = None if file.mapping is None else problems.call(mapping.load, file.mapping, path)
+    problems.settle()
+    return buses, mapped
+
+
+def _loads(buses: list[Bus], slots: tuple[list[Slot], list[Slot]], layouts: tuple[Layout, Layout]) -> dict[str, float]:
+    """Share of each bus that the schedule takes. Raises ScenarioError where it does not fit."""
+    problems = Problems()
     loads = {}
     for number, bus in enumerate(buses):
         rows: dict[str, tuple[int, int, int]] = {}
-        for slots, layout in zip((incoming, outgoing), layouts, strict=True):
-            for slot, row in zip(slots, layout.slots, strict=True):
+        for direction, layout in zip(slots, layouts, strict=True):
+            for slot, row in zip(direction, layout.slots, strict=True):
                 if slot.bus == number:
                     count = rows[slot.message.name][0] if slot.message.name in rows else 0
                     rows[slot.message.name] = count + 1, int(row[CYCLE_NS]), int(row[FRAME_NS])
         schedule = [(message, *numbers) for message, numbers in rows.items()]
-        loads[bus.name] = bus_model.check_load(bus.name, schedule, bus.bitrate)
-    paths = tuple(p for bus in buses for p in bus.paths)
-    if mapped is not None:
-        paths = (mapped[0], *paths)
-    return Network(name, (path, *paths), database, *layouts, loads, dut_node)
+        loads[bus.name] = problems.call(bus_model.check_load, f'{bus.where} "{bus.name}"', schedule, bus.bitrate) or 0.0
+    problems.settle()
+    return loads
 
 
 def _is_mapped(message: Any, counts: dict[str, int]) -> bool:

@@ -5,6 +5,9 @@ from the hazard itself, in the truth or on the wire, whichever was first, to the
 its limit ends the hazard: both clocks run from the start of the uninterrupted stretch that the device had to answer, the
 one in which it answered or the first that outlasted its window. In the truth the hazard begins where the limit is left by
 more than the requirement's measuring tolerance; on the wire at the limit itself.
+
+What the bench cannot hold against a device is no FAIL, and what it did itself is no PASS: a stream that was lost while a
+clock ran, a path that opened on request or with the supply, a path that nobody asked to close.
 """
 
 from __future__ import annotations
@@ -13,7 +16,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from firmware_sim.types import F64, I64
+from firmware_sim.types import F64, I64, MS_NS
+from firmware_sim.wire.layout import CYCLE_NS, SLOT
 from hil.names import cell_signal, ntc_signal
 from hil.observe import Effect, Moment, View
 from hil.requirement import LimitTrigger, Requirement
@@ -29,7 +33,9 @@ _TRUTH_OF = {
     "charge_current": ("mean_current", "mean_current"),
 }
 _ON_LIMIT = 1e-6
-_CONTACTS = ("main_plus", "main_minus", "precharge")
+CONTACTS = ("main_plus", "main_minus", "precharge")
+_HOLD_CYCLES, _HOLD_NS = 3, 300 * MS_NS  # reference profile, loss of data: three cycles or 300 ms
+_ASKED_NS = 1_000 * MS_NS  # a pack that was asked to close for so long would have closed
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,18 @@ class Stretch:
 
 def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
     """Findings of a reaction expectation: detection when there are codes, isolation when the path must open."""
+    if not req.codes and req.reaction != "open":
+        return [_nothing_to_judge(req)]
     hazard: Moment | None
     wire: Moment | None
+    from_ns = 0
     if req.trigger is not None:
         from_ns = round(row.from_s * 1e9)
         high_ms = (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]
+        if _under_way(view, req.trigger, from_ns):
+            return [_began_before(req, row)]
         on_wire = _on_wire(view, req.trigger, from_ns)
-        wire = _answered(on_wire, _flag_start(view, req.codes, from_ns)[1], high_ms)
+        wire = _answered(on_wire, _flag_start(view, req.codes, from_ns, from_ns)[1], high_ms)
         hazard = _first(_in_truth(view, req.trigger, from_ns, row.fhti_ms or req.fhti_ms), wire)
         if hazard is None:
             return [_not_stimulated(req, on_wire, high_ms, req.trigger)]
@@ -66,15 +77,30 @@ def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, 
         earliest_ns = wire.low_ns
     findings = []
     if req.codes:
-        findings.append(_detection(view, row, req, wire, earliest_ns))
+        found = _detection(view, row, req, wire, from_ns, earliest_ns)
+        findings.append(_blinded(view, req, found, (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]))
     if req.reaction == "open":
-        findings.append(_isolation(view, row, req, hazard))
+        findings.append(_blinded(view, req, _isolation(view, row, req, hazard), row.fhti_ms or req.fhti_ms or np.inf))
     return findings
+
+
+def _nothing_to_judge(req: Requirement) -> Finding:
+    return Finding(
+        req.id, "reaction", req.title, "the requirement names no code, and its path may stay closed", Verdict.ERROR,
+        next_step='give the requirement codes, or reaction = "open"; else expect a signal',
+    )  # fmt: skip
+
+
+def _began_before(req: Requirement, row: ReactionExpect) -> Finding:
+    return Finding(
+        req.id, "stimulus", req.title, f"the limit was left before {row.from_s:g} s, from when it should be judged",
+        Verdict.INCONC, next_step="begin to judge before the hazard, or after an earlier one is over",
+    )  # fmt: skip
 
 
 def path_open(trace: Trace) -> Bools:
     """(n_ticks,) no closed path between cells and link."""
-    plus, minus, pre = (trace.column(name) for name in _CONTACTS)
+    plus, minus, pre = (trace.column(name) for name in CONTACTS)
     return (minus == 0) | ((plus == 0) & (pre == 0))
 
 
@@ -150,6 +176,28 @@ def _on_wire(view: View, trigger: LimitTrigger, from_ns: int) -> list[Stretch]:
     return out
 
 
+def _under_way(view: View, trigger: LimitTrigger, from_ns: int) -> bool:
+    """Whether from_ns lies inside a hazard: its clock began earlier, unseen.
+
+    A temperature is one only while the pack is charged, or is not; that is what from_s is for there.
+    """
+    if from_ns <= 0 or trigger.quantity == "cell_temperature":
+        return False
+    limit = _limit(view, trigger)
+    name = _TRUTH_OF[trigger.quantity][0 if trigger.above is not None else 1]
+    k = int(np.searchsorted(view.t_ns, from_ns))
+    outside = limit + trigger.tolerance * (1.0 if trigger.above is not None else -1.0)
+    if 0 < k < view.trace.n_ticks and _beyond(trigger, outside, view.trace.column(name)[k - 1 : k + 1]).all():
+        return True
+    for signal in _signals_of(view, trigger):
+        series = view.log.series(signal)
+        t_ns, value = series.t_ns[series.valid], series.value[series.valid]
+        at = int(np.searchsorted(t_ns, from_ns))
+        if 0 < at < len(t_ns) and _beyond(trigger, limit, value[at - 1 : at + 1]).all():
+            return True
+    return False
+
+
 def _answered(stretches: list[Stretch], code: Moment | None, high_ms: float) -> Moment | None:
     """Start of the stretch that the device answered, or of the first that outlasted the window without an answer."""
     for n, stretch in enumerate(stretches):
@@ -173,15 +221,15 @@ def _not_stimulated(req: Requirement, on_wire: list[Stretch], high_ms: float, tr
 # ---- when it was reported
 
 
-def _flag_start(view: View, codes: list[str], from_ns: int) -> tuple[Moment | None, Moment | None]:
-    """First frame with one of the codes raised, before from_ns and from then on."""
+def _flag_start(view: View, codes: list[str], from_ns: int, split_ns: int) -> tuple[Moment | None, Moment | None]:
+    """First frame from from_ns on with one of the codes raised, before split_ns and from then on, as the device sent it."""
     before: Moment | None = None
     after: Moment | None = None
     for code in codes:
-        series = view.log.series(f"Diag_{code}")
-        raised = series.valid & (series.value > 0.5)
+        series = view.log.said(f"Diag_{code}")
+        raised = series.valid & (series.value > 0.5) & (series.t_ns >= from_ns)
         for early in (True, False):
-            k = np.flatnonzero(raised & ((series.t_ns < from_ns) == early))
+            k = np.flatnonzero(raised & ((series.t_ns < split_ns) == early))
             if not len(k):
                 continue
             at = int(series.t_ns[k[0]])
@@ -193,16 +241,18 @@ def _flag_start(view: View, codes: list[str], from_ns: int) -> tuple[Moment | No
     return before, after
 
 
-def _detection(view: View, row: ReactionExpect, req: Requirement, wire: Moment | None, earliest_ns: int) -> Finding:
+def _detection(
+    view: View, row: ReactionExpect, req: Requirement, wire: Moment | None, from_ns: int, earliest_ns: int
+) -> Finding:
     low, high = row.fdti_ms or req.fdti_ms or [0.0, float("inf")]
     names = " or ".join(req.codes)
     expected = f"{names} within {low:g} to {high:g} ms" if np.isfinite(high) else names
-    before, code = _flag_start(view, req.codes, earliest_ns)
+    before, code = _flag_start(view, req.codes, from_ns, earliest_ns)
     if before is not None:
-        evidence = [Evidence(before.high_ns, before.what, before.column)]
+        evidence = Evidence(from_ns, "from"), Evidence(before.high_ns, before.what, before.column)
         return Finding(
             req.id, "detection (FDTI)", expected, f"{before.what} stood at {before.high_ns / 1e9:.3f} s, before the cause",
-            Verdict.FAIL, evidence=tuple(evidence), next_step="a false trip: look at its limit and debounce",
+            Verdict.FAIL, evidence=evidence, next_step="a false trip: look at its limit and debounce",
         )  # fmt: skip
     if wire is None:
         return Finding(
@@ -230,6 +280,27 @@ def _detection(view: View, row: ReactionExpect, req: Requirement, wire: Moment |
         req.id, "detection (FDTI)", expected, f"{code.what} after {value:.1f} ms", verdict, value, least, most, "ms",
         (start, Evidence(code.high_ns, code.what, code.column)), _time_hint(verdict, value, low, high),
     )  # fmt: skip
+
+
+def _blinded(view: View, req: Requirement, finding: Finding, limit_ms: float) -> Finding:
+    """A FAIL on time while the stream with the wrong value was lost is INCONC: the device's clock may have stood still."""
+    layout = view.setup.network.to_dut
+    if finding.verdict is not Verdict.FAIL or req.trigger is None or len(finding.evidence) != 2:
+        return finding
+    start, end = finding.evidence
+    if start.column not in layout.signal_names:
+        return finding
+    series = view.log.series(start.column)
+    until_ns = min(end.t_ns, start.t_ns + limit_ms * 1e6)
+    heard = series.t_ns[series.valid & (series.t_ns > start.t_ns) & (series.t_ns < until_ns)]
+    longest_ns = float(np.diff(np.concatenate([[start.t_ns], heard, [until_ns]])).max())
+    cycle_ns = int(layout.slots[int(layout.signals[layout.index(start.column), SLOT]), CYCLE_NS])
+    if longest_ns <= max(_HOLD_CYCLES * cycle_ns, _HOLD_NS):
+        return finding
+    seen = f"{finding.seen}; but no {start.column} came for {longest_ns / 1e6:.0f} ms meanwhile"
+    return replace(
+        finding, seen=seen, verdict=Verdict.INCONC, next_step="put the loss of data and this limit to separate tests"
+    )
 
 
 def _duration(trace: Trace, start: Moment, end: Moment) -> tuple[float, float, float]:
@@ -262,7 +333,7 @@ def _opening(view: View, from_ns: int) -> Moment | None:
     k = first + int(later[0])
     if k == first and (k == 0 or path_open(trace)[k - 1]):
         return Moment(from_ns, from_ns, "the path was open already", "main_plus")
-    moved = [int(trace.column(f"{name}_changed")[k]) for name in _CONTACTS]
+    moved = [int(trace.column(f"{name}_changed")[k]) for name in CONTACTS]
     inside_tick = [ns for ns in moved if t_ns[k - 1] <= ns <= t_ns[k]] or [int(t_ns[k])]
     return Moment(min(inside_tick), max(inside_tick), "contactors open", "main_plus")
 
@@ -293,6 +364,12 @@ def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment
         if len(before):
             seen = f"open already since {view.t_ns[before[-1] + 1] / 1e9:.3f} s"
             verdict, hint = Verdict.INCONC, "something else reacted first, so this reaction was not put to the test"
+        elif not _asked_to_close(view, hazard.high_ns):
+            seen += ", but nobody asked it to close"
+            verdict, hint = Verdict.INCONC, "request operation while the hazard stands, so that the device must refuse"
+    elif verdict is Verdict.PASS and (why := _opened_by_bench(view, req, hazard, opening)):
+        seen += f", but {why}"
+        verdict, hint = Verdict.INCONC, "keep request and supply as they are until the device has reacted"
     again = _closes_again(view, opening.high_ns)
     if again is not None:
         seen += f"; closed again at {again / 1e9:.3f} s"
@@ -301,10 +378,39 @@ def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment
     return Finding(req.id, "reaction (FHTI)", expected, seen, verdict, value, least, most, "ms", tuple(evidence), hint)
 
 
+def _requests(view: View) -> list[tuple[int, bool]]:
+    """When what was asked for, from time 0 on: True for operation, False for standby."""
+    rows = view.setup.inputs.scenario.request
+    return [(0, False), *((round(row.at_s * 1e9), row.mode != "standby") for row in rows)]
+
+
+def _asked_to_close(view: View, from_ns: int) -> bool:
+    """Whether operation was asked for from from_ns on, for as long as a pack takes to close."""
+    asked = _requests(view)
+    ends = [*(at_ns for at_ns, _ in asked[1:]), view.trace.n_ticks * view.trace.dt_ns]
+    return any(
+        operate and end_ns - max(at_ns, from_ns) >= _ASKED_NS for (at_ns, operate), end_ns in zip(asked, ends, strict=True)
+    )
+
+
+def _opened_by_bench(view: View, req: Requirement, hazard: Moment, opening: Moment) -> str:
+    """What the bench did itself that opens the path anyway; empty when it did nothing.
+
+    A limit may not be left while the pack is being switched off either; a fault may need that to show.
+    """
+    since_ns = hazard.high_ns
+    asked = [(at_ns, operate) for at_ns, operate in _requests(view) if at_ns <= opening.high_ns]
+    if not asked[-1][1] and (asked[-1][0] > since_ns or req.trigger is not None):
+        return f"standby was requested at {asked[-1][0] / 1e9:g} s"
+    lost = [at_ns for at_ns in view.setup.resets_ns if since_ns < at_ns <= opening.high_ns]
+    return f"the bench took the supply away at {lost[0] / 1e9:g} s" if lost else ""
+
+
 def _closes_again(view: View, from_ns: int) -> int | None:
-    """When the path closed again before anyone asked for a reset."""
+    """When the path closed again before anyone asked for a reset, or took the supply away."""
     pressed = [round(r.at_s * 1e9) for r in view.setup.inputs.scenario.request if r.fault_reset and r.at_s * 1e9 > from_ns]
-    until_ns = min([*pressed, view.trace.n_ticks * view.trace.dt_ns])
+    lost = [at_ns for at_ns in view.setup.resets_ns if at_ns > from_ns]
+    until_ns = min([*pressed, *lost, view.trace.n_ticks * view.trace.dt_ns])
     span = (view.t_ns > from_ns) & (view.t_ns <= until_ns)
     k = np.flatnonzero(span & ~path_open(view.trace))
     return int(view.t_ns[k[0]]) if len(k) else None

@@ -6,21 +6,19 @@ from empty to full from 0 to 1. Counting across a whole file would add up the of
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import files
-from hil.errors import ScenarioError, nearest
+from hil import columns, files
+from hil.errors import ScenarioError
 from hil.plant import replay
 from hil.scenario import Column, Recording
 
-_MAX_BYTES = 512 << 20
+# What one cell can show, in the units of the bench.
+_PLAUSIBLE = {"voltage": (-0.5, 6.0, "V"), "current": (-5000.0, 5000.0, "A"), "temperature": (-80.0, 200.0, "degC")}
 _FULL_NEAR_V = 0.15
 _EMPTY_NEAR_V = 0.03
 
@@ -38,45 +36,6 @@ class Leg:
     discharges: bool
 
 
-def read_columns(path: Path, names: list[str]) -> F64:
-    """(n, len(names)) numbers from a CSV file with a header, plain or gzip. Raises ScenarioError."""
-    try:
-        raw = path.read_bytes()
-        if path.suffix == ".gz":
-            with gzip.open(io.BytesIO(raw)) as packed:
-                raw = packed.read(_MAX_BYTES + 1)
-        if len(raw) > _MAX_BYTES:
-            raise ScenarioError(f"{path}: more than {_MAX_BYTES >> 20} MiB of data; cut the recording")
-        text = raw.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: cannot be read as CSV text: {error}") from None
-    head, _, body = text.partition("\n")
-    header = [name.strip() for name in next(csv.reader([head]), [])]
-    missing = [f'{path}: there is no column "{name}"{nearest(name, header)}' for name in names if name not in header]
-    if missing:
-        raise ScenarioError(*missing)
-    if not body.strip():
-        raise ScenarioError(f"{path}: the recording is empty; expected rows behind the header")
-    try:
-        table = np.loadtxt(io.StringIO(body), delimiter=",", usecols=[header.index(name) for name in names], ndmin=2)
-    except ValueError as error:
-        raise ScenarioError(f"{path}: {_first_bad_row(body, header, names) or error}") from None
-    return table
-
-
-def _first_bad_row(body: str, header: list[str], names: list[str]) -> str | None:
-    for number, line in enumerate(body.splitlines(), start=2):
-        fields = line.split(",")
-        for name in names:
-            at = header.index(name)
-            found = fields[at].strip() if at < len(fields) else "nothing"
-            try:
-                float(found)
-            except ValueError:
-                return f'line {number}, column "{name}": expected a number, found "{found}"'
-    return None
-
-
 def _scaled(raw: F64, column: Column) -> F64:
     return raw * column.scale + column.offset
 
@@ -84,12 +43,12 @@ def _scaled(raw: F64, column: Column) -> F64:
 def load(recording: Recording, near: Path) -> tuple[Path, F64, list[Leg]]:
     """Path, samples (columns of hil.plant.replay) and scored legs. Raises ScenarioError."""
     path = files.data_file(recording.file, near, "recording.file")
-    columns: list[Column] = [recording.time, recording.voltage, recording.current]
+    wanted = {"time": recording.time, "voltage": recording.voltage, "current": recording.current}
     if recording.temperature is not None:
-        columns.append(recording.temperature)
-    raw = read_columns(path, [column.column for column in columns])
-    scaled = np.column_stack([_scaled(raw[:, n], column) for n, column in enumerate(columns)])
-    _check(path, scaled)
+        wanted["temperature"] = recording.temperature
+    raw = columns.read(path, {f"{near}: recording.{key}.column": column.column for key, column in wanted.items()})
+    scaled = np.column_stack([_scaled(raw[:, n], column) for n, column in enumerate(wanted.values())])
+    _check(path, near, scaled)
     out = np.zeros((len(scaled), replay.N_REPLAY_COLUMNS))
     out[:, replay.TIME_S] = scaled[:, 0] - scaled[0, 0] + recording.start_s
     out[:, replay.VOLT] = scaled[:, 1]
@@ -102,19 +61,21 @@ def load(recording: Recording, near: Path) -> tuple[Path, F64, list[Leg]]:
     return path, out, legs
 
 
-def _check(path: Path, table: F64) -> None:
-    if len(table) < 10:
-        raise ScenarioError(f"{path}: {len(table)} rows; expected at least 10")
-    bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
-    if len(bad):
-        raise ScenarioError(f"{path}: line {bad[0] + 2} holds a value that is not finite")
-    back = np.flatnonzero(np.diff(table[:, 0]) <= 0)
-    if len(back):
-        n = int(back[0]) + 1
-        raise ScenarioError(f"{path}: line {n + 2}: time {table[n, 0]:g} s does not lie after {table[n - 1, 0]:g} s")
-    if not -0.5 <= table[:, 1].min() <= table[:, 1].max() <= 6.0:
-        low, high = table[:, 1].min(), table[:, 1].max()
-        raise ScenarioError(f"{path}: voltages run from {low:g} to {high:g} V; expected one cell, -0.5 to 6 V (check scale)")
+def _check(path: Path, near: Path, scaled: F64) -> None:
+    """Whether the numbers can be those of one cell, in the units that the scenario says."""
+    found = []
+    if len(scaled) < 10:
+        found.append(f"{path}: {len(scaled)} rows; expected at least 10")
+    if np.any(np.diff(scaled[:, 0]) <= 0):
+        found.append(f"{near}: recording.time.scale makes the time stand still or run backwards")
+    for (what, (low, high, unit)), values in zip(_PLAUSIBLE.items(), scaled.T[1:], strict=False):
+        if not low <= values.min() <= values.max() <= high:
+            found.append(
+                f"{path}: the {what} runs from {values.min():g} to {values.max():g} {unit}; expected one cell, "
+                f"{low:g} to {high:g} {unit}; check recording.{what}.scale"
+            )
+    if found:
+        raise ScenarioError(*found)
 
 
 def _runs(mask: F64) -> I64:

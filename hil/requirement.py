@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from hil import files
-from hil.errors import ScenarioError
+from hil.errors import nearest
+from hil.plant import cellfile
 from hil.plant.cellfile import Cell
 from hil.plant.packfile import Pack
+from hil.shape import settle
 
-Window = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2)]
+
+def _forwards(window: list[float]) -> list[float]:
+    if window[0] > window[1]:
+        raise ValueError(f"runs backwards: {window[0]:g} to {window[1]:g}")
+    return window
+
+
+Window = Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=2, max_length=2), AfterValidator(_forwards)]
+Figure = Literal["max_error", "rmse", "tries", "end_ms", "gap_ms"]
 Quantity = Literal["cell_voltage", "cell_temperature", "discharge_current", "charge_current"]
-_LIMIT_NAME = re.compile(r"cell\.(\w+)$")
+_CELL_LIMITS = {f"cell.{name}" for name in cellfile.Limits.model_fields if name not in ("source", "confidence")}
 
 
 class LimitTrigger(files.FileModel):
@@ -37,18 +46,19 @@ class LimitTrigger(files.FileModel):
     def _one_side(self) -> LimitTrigger:
         if (self.above is None) == (self.below is None):
             raise ValueError('needs exactly one of "above" and "below"')
-        if _LIMIT_NAME.match(self.above or self.below or "") is None:
-            raise ValueError(
-                f'limit "{self.above or self.below}" must be the name of a cell limit, as in "cell.absolute_max_V"'
-            )
+        sides = {"above": self.above, "below": self.below}
+        settle(
+            [
+                f'{side} "{name}" is not a limit of a cell{nearest(name, _CELL_LIMITS)}'
+                for side, name in sides.items()
+                if name is not None and name not in _CELL_LIMITS
+            ]
+        )
         return self
 
     def value(self, cell: Cell, pack: Pack) -> float:
-        """The limit in physical units. Raises ScenarioError when the cell has no limit of that name."""
-        name = (self.above or self.below or "").removeprefix("cell.")
-        if name not in type(cell.limits).model_fields or name in ("source", "confidence"):
-            raise ScenarioError(f'requirement limit "cell.{name}" does not exist in the limits of cell "{cell.name}"')
-        base = float(getattr(cell.limits, name))
+        """The limit in physical units."""
+        base = float(getattr(cell.limits, (self.above or self.below or "").removeprefix("cell.")))
         if self.quantity in ("discharge_current", "charge_current"):
             base *= pack.strings
         return round(base * self.factor + self.offset, 9)  # 4.1 + 0.02 is 4.12, which a reading of 4.12 does not exceed
@@ -74,31 +84,33 @@ class Requirement(files.FileModel):
     fdti_ms: Window | None = None
     fhti_ms: Annotated[float, Field(gt=0)] | None = None
     ftti_ms: Annotated[float, Field(gt=0)] | None = None
-    limits: dict[str, float] = {}
+    limits: dict[Figure, float] = {}
 
     @model_validator(mode="after")
     def _order(self) -> Requirement:
-        if self.fdti_ms is not None and self.fdti_ms[0] > self.fdti_ms[1]:
-            raise ValueError(f"{self.id}: fdti_ms runs backwards: {self.fdti_ms[0]:g} to {self.fdti_ms[1]:g}")
         if self.fhti_ms is not None and self.ftti_ms is not None and self.fhti_ms > self.ftti_ms:
-            raise ValueError(f"{self.id}: fhti_ms {self.fhti_ms:g} is longer than ftti_ms {self.ftti_ms:g}")
+            settle([f"fhti_ms {self.fhti_ms:g} is longer than ftti_ms {self.ftti_ms:g}"])
         return self
 
 
 class RequirementsFile(files.Document):
     """A requirements file."""
 
+    KIND: ClassVar[str] = "requirements"
     name: str
     title: str
     requirement: Annotated[list[Requirement], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _unique(self) -> RequirementsFile:
-        seen: set[str] = set()
-        for n, row in enumerate(self.requirement):
-            if row.id in seen:
-                raise ValueError(f'requirement[{n}].id "{row.id}" is used twice')
-            seen.add(row.id)
+        first: dict[str, int] = {}
+        settle(
+            [
+                f'requirement[{n}].id "{row.id}" is that of requirement[{first[row.id]}] too'
+                for n, row in enumerate(self.requirement)
+                if first.setdefault(row.id, n) != n
+            ]
+        )
         return self
 
     def by_id(self) -> dict[str, Requirement]:

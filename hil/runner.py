@@ -15,6 +15,7 @@ from hil.dut import Paced
 from hil.errors import LinkLostError, ScenarioError
 from hil.report.record import RunRecord, Speed, fingerprint
 from hil.scenario import Inputs
+from hil.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -27,19 +28,39 @@ class Options:
     calibration: str | None = None
 
 
+# A trace is held in memory, twice when it is put together; this is 16 h of 16 cells at 10 ms.
+_MOST_TRACE_BYTES = 4 << 30
+
+
 def load(path: Path, options: Options) -> Inputs:
-    """A scenario with what the options replace."""
-    inputs = scenario.load(path)
+    """A scenario with what the options replace. Raises ScenarioError with all that is wrong, as far as it can be known."""
+    try:
+        inputs = scenario.load(path)
+    except ScenarioError as error:
+        raise ScenarioError(*error.problems, *setup.apart(path)) from None
     if options.calibration is not None:
-        believed_path, believed = calibration.load(options.calibration, Path.cwd() / "command line")
+        believed_path, believed = calibration.load(options.calibration)
         changed = inputs.scenario.model_copy(update={"calibration": options.calibration})
         inputs = replace(inputs, scenario=changed, calibration_path=believed_path, calibration=believed)
     return inputs
 
 
+def prepare(path: Path, options: Options) -> Setup:
+    """A scenario, built and found right. Raises ScenarioError."""
+    built = setup.build(load(path, options), options.seed)
+    s, most = built.inputs.scenario, _MOST_TRACE_BYTES
+    size = s.n_ticks * built.trace_bytes()
+    if size > most:
+        raise ScenarioError(
+            f"{path}: duration_s {s.duration_s:g} at tick_ms {s.tick_ms} makes a trace of about {size / 1e9:.0f} GB; "
+            f"expected at most {most / 1e9:.0f} GB, {s.duration_s * most / size:.0f} s"
+        )
+    return built
+
+
 def run(path: Path, options: Options, progress: Progress | None = None) -> RunRecord:
     """Run one scenario to its end and judge it. Raises NabenchError."""
-    built = setup.build(load(path, options), options.seed)
+    built = prepare(path, options)
     dut = devices.create(options.dut, built)
     clock: Clock = WallClock() if options.realtime or not dut.lockstep else VirtualClock()
     bench = Bench(built, dut, clock)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -16,6 +16,7 @@ from hil.plant import packfile
 from hil.plant.cellfile import Cell
 from hil.plant.packfile import Pack
 from hil.requirement import RequirementsFile
+from hil.shape import Misfits, settle
 
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -140,7 +141,7 @@ class Recording(files.FileModel):
         if (self.temperature is None) == (self.temperature_degC is None):
             raise ValueError('needs exactly one of "temperature" (a column) and "temperature_degC" (as stated by the source)')
         if not self.empty_V < self.full_V:
-            raise ValueError(f"empty_V {self.empty_V:g} must lie below full_V {self.full_V:g}")
+            raise Misfits(f"empty_V {self.empty_V:g} must lie below full_V {self.full_V:g}")
         return self
 
 
@@ -186,6 +187,10 @@ class SignalExpect(ExpectBase):
     def _condition(self) -> SignalExpect:
         if self.value is None and self.above is None and self.below is None:
             raise ValueError('needs a condition: "is", "above" or "below"')
+        if self.value is not None and (self.above is not None or self.below is not None):
+            raise ValueError('either "is" or "above" and "below"; expected not both')
+        if self.above is not None and self.below is not None and not self.above < self.below:
+            raise ValueError(f"above {self.above:g} must be less than below {self.below:g}")
         return self
 
 
@@ -228,6 +233,7 @@ class Record(files.FileModel):
 class Scenario(files.Document):
     """A scenario file."""
 
+    KIND: ClassVar[str] = "scenario"
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=80)]
     title: str
     text: str = ""
@@ -247,27 +253,8 @@ class Scenario(files.Document):
     expect: list[Expect] = []
 
     @model_validator(mode="after")
-    def _times(self) -> Scenario:
-        found = []
-        for name in ("request", "load"):
-            rows = getattr(self, name)
-            for n, (a, b) in enumerate(zip(rows, rows[1:], strict=False)):
-                if not b.at_s > a.at_s:
-                    found.append(f"{name}[{n + 1}].at_s {b.at_s:g} must lie after that of {name}[{n}], {a.at_s:g}")
-        for n, row in enumerate(self.expect):
-            end = getattr(row, "to_s", None)
-            start = getattr(row, "from_s", 0.0)
-            if end is not None and not end > start:
-                found.append(f"expect[{n}].to_s {end:g} must lie after from_s {start:g}")
-            for what, at in (("from_s", start), ("to_s", end)):
-                if at is not None and at > self.duration_s:
-                    found.append(f"expect[{n}].{what} {at:g} lies behind the end of the run, {self.duration_s:g}")
-        labels = [fault.label for fault in self.fault]
-        for n, label in enumerate(labels):
-            if label in labels[:n]:
-                found.append(f'fault[{n}]: "{label}" is used twice; give one of them a name')
-        if found:
-            raise ValueError("; ".join(found))
+    def _whole(self) -> Scenario:
+        settle([*_order(self), *_ends(self), *_names(self)])
         return self
 
     @property
@@ -279,6 +266,48 @@ class Scenario(files.Document):
     def n_ticks(self) -> int:
         """Ticks of the run."""
         return round(self.duration_s * 1000 / self.tick_ms)
+
+
+def _order(s: Scenario) -> list[str]:
+    """Times that do not follow each other."""
+    found = []
+    for name, rows in (("request", s.request), ("load", s.load)):
+        for n, (a, b) in enumerate(zip(rows, rows[1:], strict=False)):
+            if not b.at_s > a.at_s:
+                found.append(f"{name}[{n + 1}].at_s {b.at_s:g} must lie after that of {name}[{n}], {a.at_s:g}")
+    for n, row in enumerate(s.expect):
+        end, start = getattr(row, "to_s", None), getattr(row, "from_s", 0.0)
+        if end is not None and not end > start:
+            found.append(f"expect[{n}].to_s {end:g} must lie after from_s {start:g}")
+    return found
+
+
+def _ends(s: Scenario) -> list[str]:
+    """What lies behind the end of the run, and a run that has no tick."""
+    if s.n_ticks < 1:
+        return [f"duration_s {s.duration_s:g} is less than a tick of {s.tick_ms} ms"]
+    found = []
+    times = {"request": ("at_s",), "load": ("at_s",), "fault": ("start_s",), "expect": ("from_s", "to_s")}
+    for name, keys in times.items():
+        for n, row in enumerate(getattr(s, name)):
+            late = [(key, at) for key in keys if (at := getattr(row, key, None)) is not None and at > s.duration_s]
+            found += [f"{name}[{n}].{key} {at:g} lies behind the end of the run, {s.duration_s:g}" for key, at in late]
+    if s.recording is not None and s.recording.start_s > s.duration_s:
+        found.append(f"recording.start_s {s.recording.start_s:g} lies behind the end of the run, {s.duration_s:g}")
+    return found
+
+
+def _names(s: Scenario) -> list[str]:
+    """Faults that cannot be told apart, and loads that play a recording which is not there."""
+    first: dict[str, int] = {}
+    found = [
+        f'fault[{n}]: "{fault.label}" is the name of fault[{first[fault.label]}] too; give one of them a name'
+        for n, fault in enumerate(s.fault)
+        if first.setdefault(fault.label, n) != n
+    ]
+    if s.recording is None:
+        found += [f'load[{n}].kind "recorded" needs a [recording]' for n, row in enumerate(s.load) if row.kind == "recorded"]
+    return found
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, I64
-from firmware_sim.wire.layout import BITS
-from hil import calibration, files, network, recording, scenario
+from firmware_sim.wire.layout import BITS, CYCLE_NS, N_WORDS
+from hil import calibration, columns, files, network, recording, requirement, scenario
+from hil.calibration import Calibration
 from hil.errors import Problems, ScenarioError, nearest
 from hil.fault import catalogue
-from hil.fault.catalogue import Bound, Place
-from hil.fault.parameter import SCALE_CELL, SET_CELL, SET_CONTACTOR, SET_PACK
+from hil.fault.catalogue import Bound
+from hil.fault.parameter import SCALE_CELL, SET_CELL, SET_CONTACTOR, SET_PACK, SET_SENSOR
 from hil.fault.table import FaultTable
+from hil.fault.target import Place
+from hil.journal import WORD
 from hil.network import Network
 from hil.plant import load as ld
-from hil.plant import plant
+from hil.plant import packfile, plant, replay
+from hil.plant.packfile import Pack
 from hil.recording import Leg
+from hil.requirement import Requirement, RequirementsFile
 from hil.rig import Inputs as RigInputs
 from hil.rig import Rig
-from hil.scenario import Inputs
-from hil.truth import CELL_BLOCK, CONTACTOR_BLOCK, PACK_BLOCK
+from hil.scenario import Inputs, Scenario
+from hil.truth import CELL_BLOCK, CONTACTOR_BLOCK, N_COLUMNS, PACK_BLOCK, SENSOR_BLOCK
 
 _MODES = {"standby": 0, "drive": 1, "charge": 2}
-_BLOCK = {SET_CELL: CELL_BLOCK, SCALE_CELL: CELL_BLOCK, SET_PACK: PACK_BLOCK, SET_CONTACTOR: CONTACTOR_BLOCK}
+_BLOCK = {
+    SET_CELL: CELL_BLOCK,
+    SCALE_CELL: CELL_BLOCK,
+    SET_PACK: PACK_BLOCK,
+    SET_SENSOR: SENSOR_BLOCK,
+    SET_CONTACTOR: CONTACTOR_BLOCK,
+}
+# Limits of a requirement that a kind of expectation is judged by.
+_FIGURES = {"soc": ("max_error",), "precharge": ("tries", "end_ms", "gap_ms")}
 RESET_PRESS_S = 0.3
 
 
@@ -48,10 +61,80 @@ class Setup:
     legs: tuple[Leg, ...] = ()
     data_files: tuple[tuple[str, Path], ...] = ()
 
+    def trace_bytes(self) -> float:
+        """Room that a tick takes in the trace, about [byte]: truth, cells, touched signals, frames of both directions."""
+        layouts = self.network.to_dut, self.network.from_dut
+        frames = sum(float((self.rig.dt_ns / layout.slots[:, CYCLE_NS]).sum()) for layout in layouts)
+        width = WORD + max(int(layout.slots[:, N_WORDS].max()) for layout in layouts)
+        cells = 3 * self.inputs.pack.n_cells / self.rig.cells_every
+        return 8 * (N_COLUMNS + cells + 2 * len(self.rig.touched) + len(self.rig.addresses) + frames * width)
+
     @property
     def touched(self) -> tuple[str, ...]:
         """Signals whose both sides are in the trace."""
         return tuple(self.network.to_dut.signal_names[n] for n in self.rig.touched)
+
+
+@dataclass
+class _Parts:
+    """What a rig is built from, as far as it could be had. extra: see Setup.data_files."""
+
+    net: Network | None
+    settings: Settings | None = None
+    place: Place | None = None
+    faults: tuple[Bound, ...] = ()
+    demand: F64 | None = None
+    samples: F64 = field(default_factory=lambda: np.zeros((0, replay.N_REPLAY_COLUMNS)))
+    legs: list[Leg] = field(default_factory=list)
+    extra: list[tuple[str, Path]] = field(default_factory=list)
+
+
+def _parts(
+    problems: Problems,
+    path: Path,
+    s: Scenario,
+    packed: Pack | None,
+    believed: tuple[Path, Calibration] | None,
+    required: tuple[Path, RequirementsFile] | None,
+    net: Network | None,
+) -> _Parts:
+    """Everything that a scenario names, checked against each other; what could not be loaded is None."""
+    size = (packed.n_cells, len(packed.ntc_cells)) if packed is not None else (1, 1)
+    parts = _Parts(problems.call(network.load, s.network, *size, s.tick_ns, path) if net is None else net)
+    parts.demand = problems.call(load_table, path, s, parts.extra)
+    if s.recording is not None and (played := problems.call(recording.load, s.recording, path)) is not None:
+        recorded, parts.samples, parts.legs = played
+        parts.extra.append((s.recording.file, recorded))
+    problems.found += _check_expectations(path, s, packed, required, parts.net)
+    net = parts.net
+    if packed is None or net is None:
+        return parts
+    if believed is not None:
+        parts.settings = problems.call(
+            calibration.bind, believed[1], believed[0], net.database, net.to_dut, net.from_dut, packed.n_cells, packed.strings,
+            packed.ntc_cells,
+        )  # fmt: skip
+    parts.place = Place(net.database, net.to_dut, net.from_dut, packed.n_cells, packed.series, len(packed.ntc_cells), s.tick_ns)
+    found = [problems.call(catalogue.bind, spec, parts.place, n, f"{path}: fault[{n}]") for n, spec in enumerate(s.fault)]
+    parts.faults = tuple(fault for fault in found if fault is not None)
+    constant = {n for n, bits in enumerate(net.to_dut.signals[:, BITS]) if bits == 0}
+    problems.found += [
+        f'{path}: fault "{f.spec.label}": {net.to_dut.signal_names[n]} is a constant of the mapping; no frame carries a fault'
+        for f in parts.faults
+        for n in sorted(constant & set(f.signals))
+    ]
+    return parts
+
+
+def apart(path: Path) -> list[str]:
+    """What else is wrong with a scenario that names files which cannot be loaded."""
+    known, problems = Problems(), Problems()
+    s = known.call(files.load, path, Scenario)
+    if s is None:
+        return []
+    packed, required = known.call(packfile.load, s.pack, path), known.call(requirement.load, s.requirements, path)
+    _parts(problems, path, s, packed[1] if packed is not None else None, None, required, None)
+    return problems.found
 
 
 def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Network | None = None) -> Setup:
@@ -61,37 +144,14 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
     """
     s, pack, path = inputs.scenario, inputs.pack, inputs.path
     seed = s.seed if seed is None else seed
-    dt_ns, n_ntc = s.tick_ns, len(pack.ntc_cells)
-    if net is None:
-        net = network.load(s.network, pack.n_cells, n_ntc, dt_ns, path)
     problems = Problems()
-    settings = problems.call(
-        calibration.bind, inputs.calibration, inputs.calibration_path, net.database, net.to_dut, net.from_dut, pack.n_cells,
-        pack.strings, pack.ntc_cells,
-    )  # fmt: skip
-    place = Place(net.database, net.to_dut, net.from_dut, pack.n_cells, n_ntc, dt_ns)
-    faults = [problems.call(catalogue.bind, spec, place, n, f"{path}: fault[{n}]") for n, spec in enumerate(s.fault)]
-    constant = {n for n, bits in enumerate(net.to_dut.signals[:, BITS]) if bits == 0}
-    problems.found += [
-        f'{path}: fault "{f.spec.label}": {net.to_dut.signal_names[n]} is a constant of the mapping; no frame carries a fault'
-        for f in faults
-        if f is not None
-        for n in sorted(constant & set(f.signals))
-    ]
-    extra: list[tuple[str, Path]] = []
-    demand = problems.call(load_table, inputs, extra)
-    samples, legs = np.zeros((0, 5)), list[Leg]()
-    if s.recording is not None:
-        played = problems.call(recording.load, s.recording, path)
-        if played is not None:
-            recorded, samples, legs = played
-            extra.append((s.recording.file, recorded))
-    problems.found += _check_expectations(inputs, net)
+    believed, required = (inputs.calibration_path, inputs.calibration), (inputs.requirements_path, inputs.requirements)
+    parts = _parts(problems, path, s, pack, believed, required, net)
     problems.settle()
-    if settings is None or demand is None:
+    net, settings, place, demand, bound = parts.net, parts.settings, parts.place, parts.demand, parts.faults
+    if net is None or settings is None or place is None or demand is None:
         raise ScenarioError(f"{path}: the scenario could not be built")
 
-    bound = tuple(fault for fault in faults if fault is not None)
     table = FaultTable.of(
         np.concatenate([np.zeros((0, 11), np.int64), *(f.rows for f in bound)]),
         np.concatenate([np.zeros((0, 3)), *(f.numbers for f in bound)]),
@@ -99,8 +159,8 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
     )
     stated_degC = s.recording.temperature_degC if s.recording is not None else None
     initial = plant.Initial(s.initial.soc, s.initial.temperature_degC if stated_degC is None else stated_degC)
-    built = plant.build(pack, inputs.cell, initial, dt_ns, seed, n_packs)
-    feed = RigInputs(demand, request_table(inputs), samples)
+    built = plant.build(pack, inputs.cell, initial, s.tick_ns, seed, n_packs)
+    feed = RigInputs(demand, request_table(inputs), parts.samples)
     rig = Rig(built, net, table, feed, seed, max(s.record.cells_every_ms // s.tick_ms, 1))
     rig.watch(
         sorted({signal for f in bound for signal in f.signals}),
@@ -109,7 +169,7 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
         [slot for f in bound for slot in f.from_dut],
     )
     resets = tuple(sorted(f.start_ns for f in bound if f.kind.seam == "supply"))
-    return Setup(inputs, net, settings, rig, place, bound, resets, tuple(legs), tuple(extra))
+    return Setup(inputs, net, settings, rig, place, bound, resets, tuple(parts.legs), tuple(parts.extra))
 
 
 def addresses(fault: Bound) -> list[tuple[int, int, int]]:
@@ -136,10 +196,11 @@ def request_table(inputs: Inputs) -> I64:
     return np.array(rows, np.int64)
 
 
-def load_table(inputs: Inputs, extra: list[tuple[str, Path]]) -> F64:
-    """Load table of a scenario."""
+def load_table(path: Path, s: Scenario, extra: list[tuple[str, Path]]) -> F64:
+    """Load table of a scenario. extra: name and path of each profile are added."""
+    problems = Problems()
     rows = [[0.0, ld.NONE, 0.0, 0.0, 0.0]]
-    for n, row in enumerate(inputs.scenario.load):
+    for n, row in enumerate(s.load):
         start_ns, always = row.at_s * 1e9, float(row.always)
         if row.kind == "current":
             rows.append([start_ns, ld.CURRENT, row.current_A, 0.0, always])
@@ -154,24 +215,26 @@ def load_table(inputs: Inputs, extra: list[tuple[str, Path]]) -> F64:
         elif row.kind == "none":
             rows.append([start_ns, ld.NONE, 0.0, 0.0, always])
         else:
-            rows += _profile(row, inputs, n, extra)
+            rows += problems.call(_profile, row, path, s, n, extra) or []
+    problems.settle()
     return np.array(sorted(rows, key=lambda row: row[0]), np.float64)
 
 
-def _profile(row: scenario.ProfileLoad, inputs: Inputs, n: int, extra: list[tuple[str, Path]]) -> list[list[float]]:
+def _profile(row: scenario.ProfileLoad, near: Path, s: Scenario, n: int, extra: list[tuple[str, Path]]) -> list[list[float]]:
     """A power profile as steps, until the next load or the end of the run."""
-    path = files.data_file(row.file, inputs.path, f"load[{n}].file")
+    path = files.data_file(row.file, near, f"load[{n}].file")
     extra.append((row.file, path))
-    with path.open(encoding="utf-8") as file:
-        head = file.readline(4096).strip().split(",")
-    if len(head) < 2:
-        raise ScenarioError(f"{path}: expected a header with time and power, found {head}")
-    table = recording.read_columns(path, [name.strip() for name in head[:2]])
+    names = columns.header(path)
+    if len(names) < 2:
+        raise ScenarioError(f'{path}: expected a header with two columns, time [s] and power [W]; found only "{names[0]}"')
+    table = columns.read(path, {f"{path}: time": names[0], f"{path}: power": names[1]})
     peak = np.abs(table[:, 1]).max()
     if not peak > 0.0:
         raise ScenarioError(f"{path}: the power is 0 throughout; expected a profile")
-    following = [load.at_s for load in inputs.scenario.load if load.at_s > row.at_s]
-    end_s = min([*following, inputs.scenario.duration_s])
+    if row.skip_s > table[-1, 0]:
+        raise ScenarioError(f"{near}: load[{n}].skip_s {row.skip_s:g} lies behind the end of the profile, {table[-1, 0]:g}")
+    following = [load.at_s for load in s.load if load.at_s > row.at_s]
+    end_s = min([*following, s.duration_s])
     rows = []
     for t_s, power in table:
         at_s = row.at_s + t_s - row.skip_s
@@ -180,53 +243,55 @@ def _profile(row: scenario.ProfileLoad, inputs: Inputs, n: int, extra: list[tupl
     return rows
 
 
-def _check_expectations(inputs: Inputs, net: Network) -> list[str]:
+def _check_expectations(
+    path: Path, s: Scenario, pack: Pack | None, required: tuple[Path, RequirementsFile] | None, net: Network | None
+) -> list[str]:
     """References of expectations: requirements, faults, signals, cells, codes; and windows that would be looser."""
     found = []
-    s, path, required = inputs.scenario, inputs.path, inputs.requirements.by_id()
-    labels = {fault.label for fault in s.fault}
-    sent = set(net.from_dut.signal_names)
+    known = {} if required is None else required[1].by_id()
+    sent = set() if net is None else set(net.from_dut.signal_names)
     codes = {name.removeprefix("Diag_") for name in sent if name.startswith("Diag_")}
     for n, row in enumerate(s.expect):
         where = f"{path}: expect[{n}]"
-        if row.requirement not in required:
+        needed = known.get(row.requirement)
+        if required is not None and needed is None:
             found.append(
-                f'{where}.requirement "{row.requirement}" is not in {inputs.requirements_path.name}'
-                f"{nearest(row.requirement, required)}"
+                f'{where}.requirement "{row.requirement}" is not in {required[0].name}{nearest(row.requirement, known)}'
             )
-            continue
-        needed = required[row.requirement]
         if row.kind == "reaction":
-            found += _check_reaction(row, needed, labels, where)
+            found += _check_reaction(row, needed, {fault.label for fault in s.fault}, where)
+        elif row.kind == "quiet" and net is not None:
             found += [
-                f'{inputs.requirements_path}: {needed.id}: code "{code}" is not a diagnosis flag{nearest(code, codes)}'
-                for code in needed.codes
+                f'{where}.allow[{k}] "{code}" is not a diagnosis flag{nearest(code, codes)}'
+                for k, code in enumerate(row.allow)
                 if code not in codes
             ]
-        elif row.kind == "quiet":
-            found += [
-                f'{where}.allow "{code}" is not a diagnosis flag{nearest(code, codes)}'
-                for code in row.allow
-                if code not in codes
-            ]
-        elif row.kind == "signal":
+        elif row.kind == "signal" and net is not None:
             found += _check_signal(row, net, sent, where)
-        elif row.kind == "soc" and row.cell is not None and row.cell >= inputs.pack.n_cells:
-            found.append(f"{where}.cell {row.cell} does not exist; this pack has cell 0 to {inputs.pack.n_cells - 1}")
-        elif row.kind == "precharge" and not {"tries", "end_ms", "gap_ms"} <= set(needed.limits):
-            found.append(f'{where}: requirement "{needed.id}" needs limits tries, end_ms and gap_ms')
-        if row.kind == "soc" and "max_error" not in needed.limits:
-            found.append(f'{where}: requirement "{needed.id}" needs the limit max_error')
+        elif row.kind == "soc" and row.cell is not None and pack is not None and row.cell >= pack.n_cells:
+            found.append(f"{where}.cell {row.cell} does not exist; this pack has cell 0 to {pack.n_cells - 1}")
+        if needed is not None:
+            lacks = [name for name in _FIGURES.get(row.kind, ()) if name not in needed.limits]
+            found += [
+                f'{where}.requirement "{needed.id}" has no limits.{name}, which kind "{row.kind}" needs' for name in lacks
+            ]
+    if required is not None and net is not None:
+        used = {row.requirement for row in s.expect if row.kind == "reaction"}
+        found += [
+            f'{required[0]}: requirement[{n}].codes[{k}] "{code}" is not a diagnosis flag{nearest(code, codes)}'
+            for n, one in enumerate(required[1].requirement)
+            for k, code in enumerate(one.codes)
+            if one.id in used and code not in codes
+        ]
     return found
 
 
-def _check_reaction(row: scenario.ReactionExpect, needed: object, labels: set[str], where: str) -> list[str]:
-    from hil.requirement import Requirement
-
-    assert isinstance(needed, Requirement)
+def _check_reaction(row: scenario.ReactionExpect, needed: Requirement | None, labels: set[str], where: str) -> list[str]:
     found = []
     if row.fault is not None and row.fault not in labels:
         found.append(f'{where}.fault "{row.fault}" is not a fault of this scenario{nearest(row.fault, labels)}')
+    if needed is None:
+        return found
     if row.fault is None and needed.trigger is None:
         found.append(f'{where}: requirement "{needed.id}" has no trigger of its own, so the expectation must name a fault')
     if row.fdti_ms is not None and needed.fdti_ms is not None:

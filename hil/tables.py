@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from firmware_sim.jit import exp
 from firmware_sim.types import F64
 from hil import files
+from hil.shape import settle
 
 MAX_NODES = 12
 
@@ -26,16 +27,23 @@ CellVolt = Annotated[float, Field(ge=-0.5, le=6)]
 Confidence = Literal["measured", "fitted", "datasheet", "literature", "assumption"]
 
 
-def _rising(name: str, values: Sequence[float]) -> None:
-    for a, b in zip(values, values[1:], strict=False):
-        if not b > a:
-            raise ValueError(f"{name} must rise from entry to entry; {b:g} follows {a:g}")
+def rising(name: str, values: Sequence[float]) -> list[str]:
+    """What is wrong with a column that must rise: nothing, or the first entry that does not."""
+    pairs = zip(values, values[1:], strict=False)
+    found = [f"{name} must rise from entry to entry; {b:g} follows {a:g}" for a, b in pairs if not b > a]
+    return found[:1]
 
 
-def _same_length(**columns: Sequence[object]) -> None:
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError("columns differ in length: " + ", ".join(f"{name} {n}" for name, n in lengths.items()))
+def lengths(**columns: Sequence[object]) -> list[str]:
+    """What is wrong with columns that must have one length: nothing, or how long each is."""
+    counts = {name: len(column) for name, column in columns.items()}
+    if len(set(counts.values())) <= 1:
+        return []
+    return [": columns differ in length: " + ", ".join(f"{name} {n}" for name, n in counts.items())]
+
+
+def _few(name: str, values: Sequence[float]) -> list[str]:
+    return [f"{name} needs at least 2 points, found {len(values)}"] if len(values) < 2 else []
 
 
 class Sourced(files.FileModel):
@@ -56,17 +64,16 @@ class Ocv(Sourced):
 
     @model_validator(mode="after")
     def _shape(self) -> Ocv:
-        _same_length(soc=self.soc, discharge_V=self.discharge_V, charge_V=self.charge_V)
-        if len(self.soc) < 2:
-            raise ValueError(f"soc needs at least 2 points, found {len(self.soc)}")
-        _rising("soc", self.soc)
-        _rising("discharge_V", self.discharge_V)
-        _rising("charge_V", self.charge_V)
+        settle(lengths(soc=self.soc, discharge_V=self.discharge_V, charge_V=self.charge_V) or _few("soc", self.soc))
+        found = [text for name in ("soc", "discharge_V", "charge_V") for text in rising(name, getattr(self, name))]
         if self.soc[0] != 0 or self.soc[-1] != 1:
-            raise ValueError(f"soc must run from 0 to 1, found {self.soc[0]:g} to {self.soc[-1]:g}")
-        for soc, low, high in zip(self.soc, self.discharge_V, self.charge_V, strict=True):
-            if high < low:
-                raise ValueError(f"charge_V {high:g} lies below discharge_V {low:g} at soc {soc:g}")
+            found.append(f"soc must run from 0 to 1, found {self.soc[0]:g} to {self.soc[-1]:g}")
+        found += [
+            f"charge_V {high:g} lies below discharge_V {low:g} at soc {soc:g}"
+            for soc, low, high in zip(self.soc, self.discharge_V, self.charge_V, strict=True)
+            if high < low
+        ]
+        settle(found)
         return self
 
 
@@ -89,20 +96,21 @@ class Resistance(Sourced):
 
     @model_validator(mode="after")
     def _shape(self) -> Resistance:
-        _rising("soc", self.soc)
-        _rising("temp_degC", self.temp_degC)
+        found = [*rising("soc", self.soc), *rising("temp_degC", self.temp_degC), *_few("soc", self.soc)]
         if not 2 <= len(self.temp_degC) <= MAX_NODES:
-            raise ValueError(f"temp_degC needs 2 to {MAX_NODES} temperatures, found {len(self.temp_degC)}")
-        if len(self.soc) < 2:
-            raise ValueError(f"soc needs at least 2 points, found {len(self.soc)}")
-        for soc in self.soc:
-            if abs(soc * 100 - round(soc * 100)) > 1e-9:
-                raise ValueError(f"soc must stand on whole hundredths, found {soc:g}")
+            found.append(f"temp_degC needs 2 to {MAX_NODES} temperatures, found {len(self.temp_degC)}")
+        odd = [soc for soc in self.soc if abs(soc * 100 - round(soc * 100)) > 1e-9]
+        found += [f"soc must stand on whole hundredths, found {soc:g}" for soc in odd[:1]]
         for name in ("r0_ohm", "r1_ohm", "r2_ohm"):
             table = getattr(self, name)
-            _same_length(temp_degC=self.temp_degC, **{name: table})
-            for row in table:
-                _same_length(soc=self.soc, **{f"a row of {name}": row})
+            if len(table) != len(self.temp_degC):
+                found.append(f"{name} has {len(table)} rows; expected one for each of {len(self.temp_degC)} temperatures")
+            found += [
+                f"{name}[{n}] has {len(row)} entries; expected one for each of {len(self.soc)} soc"
+                for n, row in enumerate(table)
+                if len(row) != len(self.soc)
+            ]
+        settle(found)
         return self
 
 
@@ -114,12 +122,11 @@ class Reach(Sourced):
 
     @model_validator(mode="after")
     def _shape(self) -> Reach:
-        _same_length(temp_degC=self.temp_degC, share=self.share)
-        _rising("temp_degC", self.temp_degC)
+        found = [*lengths(temp_degC=self.temp_degC, share=self.share), *rising("temp_degC", self.temp_degC)]
         if not 1 <= len(self.share) <= MAX_NODES:
-            raise ValueError(f"needs 1 to {MAX_NODES} points, found {len(self.share)}")
-        if min(self.share) < 0.2:
-            raise ValueError(f"share must be at least 0.2, found {min(self.share):g}")
+            found.append(f"share needs 1 to {MAX_NODES} points, found {len(self.share)}")
+        found += [f"share must be at least 0.2, found {share:g}" for share in sorted(self.share)[:1] if share < 0.2]
+        settle(found)
         return self
 
 
@@ -131,8 +138,8 @@ class Entropy(Sourced):
 
     @model_validator(mode="after")
     def _shape(self) -> Entropy:
-        _same_length(soc=self.soc, dudt_mV_per_K=self.dudt_mV_per_K)
-        _rising("soc", self.soc)
+        found = lengths(soc=self.soc, dudt_mV_per_K=self.dudt_mV_per_K)
+        settle([*found, *rising("soc", self.soc), *([] if self.soc else ["soc needs a point or more, found none"])])
         return self
 
 

@@ -92,18 +92,61 @@ class Trace:
     @classmethod
     def load(cls, path: Path) -> Trace:
         """Read a trace. Raises ScenarioError when the file is not one."""
+        if not path.exists():
+            raise ScenarioError(f"{path}: there is no trace; expected a run folder written by nabench run")
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                if sum(member.file_size for member in file.zip.infolist()) > path.stat().st_size:
+                    raise ValueError("its arrays are packed; a trace's are not")
                 head = json.loads(file["head"].tobytes())
-                arrays = {name: file[name] for name in ("truth", "cells", "sides", "parameter", "journal", "late_ns")}
-        except FileNotFoundError:
-            raise ScenarioError(f"{path}: there is no trace; expected a run folder written by nabench run") from None
+                arrays = {name: file[name] for name in _ARRAYS}
         except Exception as error:  # noqa: BLE001 - a damaged archive raises many types; all mean the same to the user
             raise ScenarioError(f"{path}: not a readable trace: {error}") from None
-        if head.get("format") != _FORMAT:
-            raise ScenarioError(f"{path}: trace format {head.get('format')}; expected {_FORMAT}")
+        flaw = _flaw(head, arrays)
+        if flaw:
+            raise ScenarioError(f"{path}: not a trace of this version: {flaw}")
         return cls(
             head["dt_ns"], arrays["truth"], arrays["cells"], head["cells_every"], tuple(head["touched"]), arrays["sides"],
             tuple(head["parameters"]), arrays["parameter"], arrays["journal"], arrays["late_ns"], head["lost_frames"],
             head["info"],
         )  # fmt: skip
+
+
+# Name to dimensions and type of each array, and of each entry of the head.
+_ARRAYS = {
+    "truth": (2, np.float64),
+    "cells": (3, np.float64),
+    "sides": (3, np.float64),
+    "parameter": (2, np.float64),
+    "journal": (2, np.int64),
+    "late_ns": (1, np.int64),
+}
+_HEAD = {"dt_ns": int, "cells_every": int, "touched": list, "parameters": list, "lost_frames": int, "info": dict}
+
+
+def _flaw(head: Any, arrays: dict[str, Any]) -> str:
+    """What is wrong with a trace that was read, as far as one can see without its scenario; empty when nothing is."""
+    if not isinstance(head, dict) or head.get("format") != _FORMAT:
+        return f"expected format {_FORMAT}"
+    for name, kind in _HEAD.items():
+        if type(head.get(name)) is not kind:
+            return f"expected {name} in its head, of type {kind.__name__}"
+    if head.get("columns") != [list(column) for column in truth.COLUMNS]:
+        return "expected the columns of truth that this version has"
+    if head["dt_ns"] < 1 or head["cells_every"] < 1:
+        return "expected a tick and a distance of samples above 0"
+    for name, (dimensions, dtype) in _ARRAYS.items():
+        if arrays[name].ndim != dimensions or arrays[name].dtype != dtype:
+            return f"expected array {name} with {dimensions} dimensions of {np.dtype(dtype)}"
+    ticks = len(arrays["truth"])
+    shapes = {
+        "truth": (ticks, truth.N_COLUMNS),
+        "cells": (-(-ticks // head["cells_every"]), len(truth.CELL_COLUMNS), arrays["cells"].shape[2]),
+        "sides": (ticks, 2, len(head["touched"])),
+        "parameter": (ticks, len(head["parameters"])),
+        "late_ns": (ticks if len(arrays["late_ns"]) else 0,),
+    }
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
+            return f"array {name} is {arrays[name].shape}; expected {shape}"
+    return ""

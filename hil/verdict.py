@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -70,7 +71,7 @@ class Finding:
 
 
 def _rounded(x: float | None) -> float | None:
-    return None if x is None else round(x, 6)
+    return round(x, 6) if x is not None and math.isfinite(x) else None
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:

@@ -1,8 +1,12 @@
-"""The journal, decoded: what each signal said and when, in either direction, as sent or as it arrived."""
+"""The journal, decoded: what each signal said and when, in either direction, as sent or as it arrived.
+
+A frame tells something when its length and its CRC are right and its counter has moved: what a receiver must refuse, the
+judge does not believe either, so a hanging device that repeats its last frames is a silent one.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -11,7 +15,22 @@ import numpy.typing as npt
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.codec import decode_many
 from firmware_sim.wire.crc import crc_many
-from firmware_sim.wire.layout import BUS, CAN_ID, COUNT, FIRST, FRAME_NS, N_WORDS, PAGE_MASK, SLOT, WORD_0, Layout
+from firmware_sim.wire.layout import (
+    BUS,
+    CAN_ID,
+    COUNT,
+    E2E,
+    FIRST,
+    FRAME_NS,
+    LENGTH,
+    N_WORDS,
+    NO_E2E,
+    P11,
+    PAGE_MASK,
+    SLOT,
+    WORD_0,
+    Layout,
+)
 from hil import journal as j
 from hil.network import Network
 
@@ -23,14 +42,15 @@ _TO = (j.TO_DUT, j.OFFERED_TO_DUT)
 class Series:
     """A signal over time.
 
-    t_ns: (n,) end of frame.  value: (n,) physical.  valid: (n,) the frame held a value and its CRC was right.
-    frame_ns: longest duration of its frame.
+    t_ns: (n,) end of frame.  value: (n,) physical.  valid: (n,) the frame told something, and it was a value.
+    frame_ns: longest duration of its frame.  told: (n,) the frame told something, be it that there is no value.
     """
 
     t_ns: I64
     value: F64
     valid: Bools
     frame_ns: int
+    told: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
 
 
 class WireLog:
@@ -70,15 +90,43 @@ class WireLog:
                 self._cache[layout.signal_names[int(layout.slots[slot, FIRST]) + n], kind] = series
         return self._cache[key]
 
+    def sent_kind(self, slot: int) -> int:
+        """Journal kind under which a slot of the device stands as it sent it, whatever a network fault made of it."""
+        touched = (self._rows[:, j.KIND] == j.OFFERED_FROM_DUT) & (self._slot == slot)
+        return j.OFFERED_FROM_DUT if touched.any() else j.FROM_DUT
+
+    def said(self, name: str) -> Series:
+        """A signal of the device as it sent it. Raises KeyError."""
+        layout = self.network.from_dut
+        return self.series(name, self.sent_kind(int(layout.signals[layout.index(name), SLOT])))
+
+    def told_ns(self, slot: int) -> I64:
+        """(n,) times of the frames of a slot of the device that told something, as it sent them."""
+        kind = self.sent_kind(slot)
+        rows = self.frames(kind, slot)
+        return rows[self.tells(kind, slot, rows), j.T_NS]
+
     def _decode(self, kind: int, slot: int) -> list[Series]:
         layout, rows = self.layout(kind), self.frames(kind, slot)
         words = np.ascontiguousarray(rows[:, j.WORD : j.WORD + int(layout.slots[slot, N_WORDS])])
         count = int(layout.slots[slot, COUNT])
         value, valid = np.zeros((len(rows), count)), np.zeros((len(rows), count), np.uint8)
         decode_many(words, slot, layout.signals, layout.scales, layout.slots, value, valid)
-        right = self.crc_right(kind, slot, rows)
+        tells = self.tells(kind, slot, rows)
         frame_ns = int(layout.slots[slot, FRAME_NS])
-        return [Series(rows[:, j.T_NS], value[:, n], (valid[:, n] == 1) & right, frame_ns) for n in range(count)]
+        return [Series(rows[:, j.T_NS], value[:, n], (valid[:, n] == 1) & tells, frame_ns, tells) for n in range(count)]
+
+    def tells(self, kind: int, slot: int, rows: I64) -> Bools:
+        """(n,) which frames of a slot tell something: right length, right CRC, a counter that has moved."""
+        row = self.layout(kind).slots[slot]
+        right = self.crc_right(kind, slot, rows) & (rows[:, j.LENGTH] == row[LENGTH])
+        if row[E2E] == NO_E2E:
+            return right
+        at = np.flatnonzero(right)
+        shift, mask = (8, 0xF) if row[E2E] == P11 else (16, 0xFF)
+        counter = rows[at, j.WORD] >> shift & mask
+        right[at[1:][counter[1:] == counter[:-1]]] = False
+        return right
 
     def crc_right(self, kind: int, slot: int, rows: I64) -> Bools:
         """(n,) which frames of a slot carry the CRC that fits."""

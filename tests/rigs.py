@@ -48,7 +48,11 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Setup:
 
 def bench(inputs: Inputs, seed: int | None = None, n_packs: int = 1) -> Bench:
     """A bench with the emulator, switched on."""
-    built = build(inputs, seed, n_packs)
+    return switched_on(build(inputs, seed, n_packs))
+
+
+def switched_on(built: Setup) -> Bench:
+    """A bench with the emulator on a rig, switched on."""
     ready = Bench(built, Emulator(built.settings, built.rig.dt_ns, built.rig.bus_free_ns))
     ready.start()
     return ready

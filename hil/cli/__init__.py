@@ -8,7 +8,7 @@ import sys
 import typer
 
 from hil import __version__
-from hil.cli import bench, check, doctor, judge, new, plot, run, serve, show, watch
+from hil.cli import bench, check, doctor, judge, new, plot, run, say, serve, show, watch
 
 app = typer.Typer(
     name="nabench",
@@ -48,8 +48,7 @@ def main() -> None:
     try:
         app()
     except NabenchError as error:
-        for problem in error.problems:
-            typer.echo(f"error: {problem}", err=True)
+        say.errors(error.problems)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         typer.echo("stopped", err=True)
@@ -57,3 +56,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:
+        typer.echo(f"error: {error.filename or 'this machine'}: {error.strerror or error}", err=True)
+        sys.exit(2)
+    except MemoryError:
+        typer.echo("error: there is not enough memory for this", err=True)
+        sys.exit(2)

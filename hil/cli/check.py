@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import say
+
 
 def check(
     paths: Annotated[
@@ -24,8 +26,7 @@ def check(
             what = checker.check(path)
         except NabenchError as error:
             bad += 1
-            for problem in error.problems:
-                typer.echo(f"error: {problem}", err=True)
+            say.errors(error.problems)
         else:
             typer.echo(f"{path}: ok, {what}")
     raise typer.Exit(2 if bad else 0)

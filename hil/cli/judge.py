@@ -24,7 +24,7 @@ def judge(
     filed = run / "result.json"
     if not filed.is_file():
         raise ScenarioError(f"{filed}: does not exist; expected the result that the run was filed with")
-    same = filed.read_text(encoding="utf-8") == text
+    same = filed.read_bytes() == text.encode()
     if json_:
         typer.echo(text, nl=False)
     else:

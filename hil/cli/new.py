@@ -50,6 +50,7 @@ def new(
     dir_: Annotated[Path, typer.Option("--dir", help="Folder to write to; made when it is missing.")] = Path(),
 ) -> None:
     """Write a commented file (for a suite a folder) to start from. Nothing that exists is overwritten."""
+    from hil import files
     from hil.errors import BenchError, ScenarioError
 
     name = f"my-{what.value}" if name is None else name
@@ -62,7 +63,7 @@ def new(
     try:
         for path, template in wanted.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(template.read_text(encoding="utf-8").replace("NAME", name), encoding="utf-8", newline="\n")
+            files.write(path, template.read_text(encoding="utf-8").replace("NAME", name))
     except OSError as error:
         raise BenchError(f"{error.filename}: cannot be written: {error.strerror}") from None
     for path in wanted:

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+_WORD = 24  # columns of at most this width are not broken, as the names in the first never are
+_PAPER = 160  # columns where there is no terminal
+
 
 class What(StrEnum):
     """What can be listed."""
@@ -29,6 +32,7 @@ def show(
 ) -> None:
     """List scenarios, faults, cells, packs, calibrations, limits, requirements, signals or devices."""
     import json
+    import os
 
     from rich.console import Console
     from rich.table import Table
@@ -41,7 +45,12 @@ def show(
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for n, column in enumerate(rows[0] if rows else {}):
-        table.add_column(column, no_wrap=n == 0, overflow="fold")
+        longest = max(len(row[column]) for row in rows)
+        table.add_column(column, no_wrap=n == 0 or longest <= _WORD, min_width=min(longest, _WORD), overflow="fold")
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(highlight=False, markup=False).print(table)
+        table.add_row(*row.values())
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PAPER
+    console.width = max(console.width, console.measure(table, options=console.options.update(max_width=1000)).minimum)
+    console.print(table)

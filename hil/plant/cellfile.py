@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from firmware_sim.jit import exp
 from firmware_sim.types import F64
 from hil import files
 from hil.plant import cell as k
+from hil.shape import settle
 from hil.tables import (
     MAX_NODES,
     CellVolt,
@@ -46,13 +47,15 @@ class Limits(Sourced):
 
     @model_validator(mode="after")
     def _order(self) -> Limits:
-        ladder = ("absolute_min_V", "discharge_min_V", "charge_max_V", "absolute_max_V")
-        for low, high in zip(ladder, ladder[1:], strict=False):
-            if not getattr(self, low) < getattr(self, high):
-                raise ValueError(f"{low} {getattr(self, low):g} must lie below {high} {getattr(self, high):g}")
-        for low, high in (("charge_min_degC", "charge_max_degC"), ("discharge_min_degC", "discharge_max_degC")):
-            if not getattr(self, low) < getattr(self, high):
-                raise ValueError(f"{low} {getattr(self, low):g} must lie below {high} {getattr(self, high):g}")
+        volts = ("absolute_min_V", "discharge_min_V", "charge_max_V", "absolute_max_V")
+        temperatures = (("charge_min_degC", "charge_max_degC"), ("discharge_min_degC", "discharge_max_degC"))
+        settle(
+            [
+                f"{low} {getattr(self, low):g} must lie below {high} {getattr(self, high):g}"
+                for low, high in (*zip(volts, volts[1:], strict=False), *temperatures)
+                if not getattr(self, low) < getattr(self, high)
+            ]
+        )
         return self
 
 
@@ -67,6 +70,7 @@ class Thermal(Sourced):
 class Cell(files.Document):
     """A cell file."""
 
+    KIND: ClassVar[str] = "cell"
     name: str
     title: str
     chemistry: str

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, model_validator
 
 from hil import files
 from hil.errors import ScenarioError
 from hil.plant import cellfile
+from hil.shape import settle
 from hil.tables import Positive, Sourced
 
 NotNegative = Annotated[float, Field(ge=0)]
+TravelMs = Annotated[float, Field(gt=0, le=60_000)]
 
 
 class Spread(Sourced):
@@ -27,8 +29,8 @@ class Spread(Sourced):
 class Contactors(Sourced):
     """Travel times and contact resistance of the contactors, resistance of the precharge path."""
 
-    close_ms: Positive
-    open_ms: Positive
+    close_ms: TravelMs
+    open_ms: TravelMs
     contact_ohm: Positive
     precharge_ohm: Positive
     busbar_ohm: NotNegative
@@ -70,6 +72,7 @@ class Surroundings(Sourced):
 class Pack(files.Document):
     """A pack file."""
 
+    KIND: ClassVar[str] = "pack"
     name: str
     title: str
     cell: str
@@ -87,10 +90,14 @@ class Pack(files.Document):
     def _fits(self) -> Pack:
         count = self.series * self.strings
         if count > 192:
-            raise ValueError(f"{self.strings} strings of {self.series} cells are {count} cells; the wire carries at most 192")
-        for j, at in enumerate(self.ntc_cells):
-            if at >= count:
-                raise ValueError(f"ntc_cells[{j}] is {at}; the pack has cell 0 to cell {count - 1}")
+            settle([f"strings {self.strings} times series {self.series} are {count} cells; the wire carries at most 192"])
+        settle(
+            [
+                f"ntc_cells[{j}] {at} does not exist; this pack has cell 0 to {count - 1}"
+                for j, at in enumerate(self.ntc_cells)
+                if at >= count
+            ]
+        )
         return self
 
     @property

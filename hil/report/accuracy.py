@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil.judge import soc_pair
+from hil.figures import soc_pair
 from hil.observe import View
 from hil.plant.cellfile import Cell
 from hil.report.panels import AMBER, GREEN, GREY, INK, RED, Band, Limit, Panel, Scene, seconds, with_gaps

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from hil import files, judge, scenario, setup
@@ -12,6 +16,50 @@ from hil.errors import BenchError, ScenarioError
 from hil.report.record import RunRecord, input_files, result_text
 from hil.trace import Trace
 from hil.verdict import Finding
+
+_OURS = {
+    "report.html", "result.json", "junit.xml", "trace.npz", "signals.csv", "frames.blf", "environment.json", "inputs",
+    "session.json", "findings.json",
+}  # fmt: skip
+
+
+def place(out: Path, name: str) -> Path:
+    """Where the run folder of a scenario goes; nothing is made yet.
+
+    Raises BenchError when nothing can be written there, or when there is something that no run wrote.
+    """
+    stands = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not stands.is_dir():
+        raise BenchError(f"{out}: {stands} is a file; expected a folder")
+    if not os.access(stands, os.W_OK | os.X_OK):
+        raise BenchError(f"{out}: nothing may be written to {stands}")
+    target = out / name
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise BenchError(f"{target}: this is no run folder; move it away, or give another --out")
+    foreign = sorted({path.name for path in target.iterdir()} - _OURS) if target.exists() else []
+    if foreign:
+        raise BenchError(f"{target}: there is {foreign[0]}, which no run wrote; move it away, or give another --out")
+    return target
+
+
+@contextmanager
+def whole(out: Path, name: str) -> Iterator[Path]:
+    """A folder to write to, which comes to its place when the block ends well; one of an earlier run is replaced.
+
+    Raises BenchError when the place cannot be written.
+    """
+    target = place(out, name)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".nabench-", dir=out) as scratch:
+            folder = Path(scratch) / "new"
+            folder.mkdir()
+            yield folder
+            if target.exists():
+                target.rename(Path(scratch) / "old")
+            folder.rename(target)
+    except OSError as error:
+        raise BenchError(f"{target}: the run folder cannot be written: {error.strerror or error}") from None
 
 
 def write(record: RunRecord, out: Path) -> Path:
@@ -22,26 +70,16 @@ def write(record: RunRecord, out: Path) -> Path:
     from hil.record import blf, signals
     from hil.report import environment, html, junit
 
-    target = out / record.name
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".nabench-", dir=out) as scratch:
-            folder = Path(scratch) / record.name
-            folder.mkdir()
-            copy_inputs(record, folder / "inputs")
-            record.trace.save(folder / "trace.npz")
-            (folder / "result.json").write_text(result_text(record), encoding="utf-8")
-            (folder / "junit.xml").write_text(junit.text([record]), encoding="utf-8")
-            (folder / "environment.json").write_text(environment.text(record), encoding="utf-8")
-            signals.write(record.trace, record.setup.network, folder / "signals.csv")
-            blf.write(record.trace, folder / "frames.blf")
-            html.write(record, folder / "report.html")
-            if target.exists():
-                shutil.rmtree(target)
-            folder.rename(target)
-    except OSError as error:
-        raise BenchError(f"{target}: the run folder cannot be written: {error.strerror or error}") from None
-    return target
+    with whole(out, record.name) as folder:
+        copy_inputs(record, folder / "inputs")
+        record.trace.save(folder / "trace.npz")
+        (folder / "result.json").write_text(result_text(record), encoding="utf-8")
+        (folder / "junit.xml").write_text(junit.text([record]), encoding="utf-8")
+        (folder / "environment.json").write_text(environment.text(record), encoding="utf-8")
+        signals.write(record.trace, record.setup.network, folder / "signals.csv")
+        blf.write(record.trace, folder / "frames.blf")
+        html.write(record, folder / "report.html")
+    return out / record.name
 
 
 def copy_inputs(record: RunRecord, folder: Path) -> None:
@@ -59,17 +97,53 @@ def copy_inputs(record: RunRecord, folder: Path) -> None:
 
 
 def load(folder: Path) -> RunRecord:
-    """A run from its folder alone, judged anew. Raises ScenarioError when the folder is not one."""
+    """A run from its folder alone, judged anew. Raises ScenarioError when the folder is not one, or was changed."""
     index = folder / "inputs" / files.INDEX
     if not index.is_file():
         raise ScenarioError(f"{folder}: not a run folder (there is no {index}); expected one written by nabench run")
-    names = json.loads(index.read_text(encoding="utf-8"))
-    inputs = scenario.load(folder / "inputs" / names["scenario:"])
+    names = files.copies(index.parent)
+    trace = Trace.load(folder / "trace.npz")
+    _check_inputs(index, names, trace)
+    inputs = scenario.load(index.parent / names["scenario:"])
     replaced = [key.removeprefix("calibration:") for key in names if key.startswith("calibration:")]
     inputs = _with_calibration(inputs, replaced[0], index)
-    trace = Trace.load(folder / "trace.npz")
-    built = setup.build(inputs, int(trace.info.get("seed", inputs.scenario.seed)))
+    built = setup.build(inputs, trace.info["seed"])
+    _check_fit(folder / "trace.npz", trace, built)
     return RunRecord(built, trace, _findings(folder, trace, built), None)
+
+
+def _check_inputs(index: Path, names: dict[str, str], trace: Trace) -> None:
+    """The copies are what the run was made from. Raises ScenarioError with every one that is not."""
+    recorded = trace.info.get("inputs")
+    kinds = {key.split(":")[0] for key in names}
+    if not isinstance(recorded, dict) or set(recorded) != set(names) or not {"scenario", "calibration"} <= kinds:
+        raise ScenarioError(f"{index}: lists other files than those that the trace was recorded with")
+    if type(trace.info.get("seed")) is not int or trace.info["seed"] < 0:
+        raise ScenarioError(f"{index.parents[1] / 'trace.npz'}: not a trace of this version: expected a seed in its head")
+    found = []
+    for key, name in names.items():
+        path = index.parent / name
+        if not path.is_file():
+            found.append(f"{path}: does not exist; expected the file that the run was made from")
+        elif hashlib.sha256(path.read_bytes()).hexdigest() != recorded[key]:
+            found.append(f"{path}: was changed after the run; expected the file that the run was made from")
+    if found:
+        raise ScenarioError(*found)
+
+
+def _check_fit(path: Path, trace: Trace, built: setup.Setup) -> None:
+    """The trace can be one of this scenario. Raises ScenarioError."""
+    addresses = {".".join(str(x) for x in address) for address in built.rig.addresses.tolist()}
+    pairs = {
+        "the tick": (trace.dt_ns, built.rig.dt_ns),
+        "the number of cells": (trace.cells.shape[2], built.inputs.pack.n_cells),
+        "the width of a frame": (trace.journal.shape[1], built.rig.chunk.log.shape[1]),
+        "the signals that faults touch": (set(built.touched) - set(trace.touched), set()),
+        "the parameters that faults touch": (addresses - set(trace.parameters), set()),
+    }
+    for what, (found, expected) in pairs.items():
+        if found != expected:
+            raise ScenarioError(f"{path}: not a trace of this scenario: it differs in {what}")
 
 
 def _findings(folder: Path, trace: Trace, built: setup.Setup) -> list[Finding]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from hil import files
 from hil.observe import View
 from hil.report import accuracy, bokehjs, charts, environment, plots, story
 from hil.report.panels import Panel, Scene
@@ -30,7 +31,7 @@ def write(record: RunRecord, path: Path) -> None:
     """Write the report. The environment is that of environment.json beside it, when there is one."""
     beside = path.parent / "environment.json"
     facts = beside.read_text(encoding="utf-8") if beside.is_file() else environment.text(record)
-    path.write_text(text(record, json.loads(facts)), encoding="utf-8", errors="replace", newline="\n")
+    files.write(path, text(record, json.loads(facts)))
 
 
 def text(record: RunRecord, facts: dict[str, Any]) -> str:

@@ -6,11 +6,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil import files
+from hil.errors import BenchError
 from hil.report import story
 from hil.report.html import templates
 from hil.report.record import RunRecord
 from hil.requirement import Requirement
 from hil.verdict import Verdict, worst
+
+_SIGN = b'<meta name="generator" content="nabench">'
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,22 @@ def write(records: list[tuple[RunRecord, Path]], broken: list[str], out: Path) -
     """Write `out/index.html` and return its path.
 
     records: runs with their folders.  broken: what was wrong with scenarios that could not be run.
+    Raises BenchError when it cannot be written.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    path = place(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        files.write(path, text(records, broken, out))
+    except OSError as error:
+        raise BenchError(f"{path}: the overview cannot be written: {error.strerror or error}") from None
+    return path
+
+
+def place(out: Path) -> Path:
+    """Where the overview goes. Raises BenchError when a page lies there that is not ours."""
     path = out / "index.html"
-    path.write_text(text(records, broken, out), encoding="utf-8", errors="replace", newline="\n")
+    if path.exists() and not (path.is_file() and _SIGN in path.read_bytes()[:1000]):
+        raise BenchError(f"{path}: nabench did not write this; move it away, or give another --out")
     return path
 
 
@@ -74,15 +90,15 @@ def _link(folder: Path, out: Path) -> str:
 
 def _matrices(runs: list[tuple[RunRecord, str]]) -> list[Matrix]:
     """One matrix for each requirements file that was used, told apart by its contents."""
-    files: list[list[tuple[RunRecord, str]]] = []
+    groups: list[list[tuple[RunRecord, str]]] = []
     for run in runs:
         required = run[0].setup.inputs.requirements
-        group = next((g for g in files if g[0][0].setup.inputs.requirements == required), None)
+        group = next((g for g in groups if g[0][0].setup.inputs.requirements == required), None)
         if group is None:
-            files.append([run])
+            groups.append([run])
         else:
             group.append(run)
-    return [_matrix(group) for group in files]
+    return [_matrix(group) for group in groups]
 
 
 def _matrix(runs: list[tuple[RunRecord, str]]) -> Matrix:

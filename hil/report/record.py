@@ -61,6 +61,7 @@ class RunRecord:
         """Contents of result.json: equal runs give equal bytes."""
         s = self.setup.inputs.scenario
         return {
+            **self.trace.info,
             "format": 1,
             "scenario": s.name,
             "title": s.title,
@@ -70,7 +71,6 @@ class RunRecord:
             "duration_s": self.trace.n_ticks * self.trace.dt_ns / 1e9,
             "tick_ns": self.trace.dt_ns,
             "assumptions": self.assumptions(),
-            **self.trace.info,
         }
 
 
@@ -89,10 +89,9 @@ def input_files(setup: Setup) -> dict[str, Any]:
         f"cell:{i.pack.cell}": i.cell_path,
         f"calibration:{calibration}": i.calibration_path,
         f"requirements:{s.requirements}": i.requirements_path,
-        f"network:{s.network}": setup.network.paths[0],
+        f"network:{s.network}": setup.network.path,
     }
-    found.update({f"data:{path.name}": path for path in setup.network.paths[1:]})
-    found.update({f"data:{name}": path for name, path in setup.data_files})
+    found.update({f"data:{name}": path for name, path in (*setup.network.data, *setup.data_files)})
     return found
 
 

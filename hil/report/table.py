@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from hil.report.record import RunRecord
-from hil.verdict import Finding, Verdict
+from hil.verdict import Finding, Verdict, worst
 
 _STYLE = {
     Verdict.PASS: "bold green",
@@ -55,9 +55,8 @@ def show(record: RunRecord, folder: Path, console: Console, full: bool) -> None:
         console.print(f"report: {escape(str(folder / 'report.html'))}")
 
 
-def show_many(records: list[tuple[RunRecord, Path]], overview: Path, verdict: Verdict, console: Console) -> None:
+def show_many(verdicts: list[Verdict], overview: Path, console: Console) -> None:
     """Print the count of verdicts over several runs and where the overview lies."""
-    counts = {v: sum(record.verdict is v for record, _ in records) for v in Verdict}
-    parts = [f"{count} {styled(v)}" for v, count in counts.items() if count]
-    console.print(f"{styled(verdict)} over {len(records)} scenarios: {', '.join(parts)}")
+    parts = [f"{verdicts.count(v)} {styled(v)}" for v in Verdict if v in verdicts]
+    console.print(f"{styled(worst(verdicts))} over {len(verdicts)} scenarios: {', '.join(parts)}")
     console.print(f"overview: {escape(str(overview))}")

@@ -223,8 +223,8 @@ def test_a_file_that_is_too_large_is_not_parsed(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """The path and what the system said."""
-    with pytest.raises(ScenarioError, match=r"absent\.dbc: cannot be read"):
+    """The path, and that it is not there."""
+    with pytest.raises(ScenarioError, match=r"absent\.dbc: does not exist"):
         parse(tmp_path / "absent.dbc")
 
 

@@ -189,7 +189,7 @@ def test_names_of_values_follow_the_conversion() -> None:
         ('signal = "ClosePlus"', 'signal = "VcuKeyOn"', 'role "BMS_MainPlusCommand", but message "VcuCommand" is sent by'),
         ("scale = 0.001 ", "scale = 0 ", "scale must not be 0"),
         ('signal = "Cell{n1}_mV"', 'signal = "Cell{x}_mV"', "expected a number as {n}, {n1}"),
-        ('positive = "charge"', 'positive = "up"', "expected one of 'discharge' or 'charge'"),
+        ('positive = "charge"', 'positive = "up"', 'expected one of "discharge", "charge"'),
         ('role = "BMS_ChargeCurrentLimit"', 'role = "BMS_Soc"', 'role "BMS_Soc" is played by signal "Soc" already'),
         ('signal = "VcuKeyOn"', 'signal = "VcuKeyOff"', 'signal "VcuKeyOff" does not exist; did you mean "VcuKeyOn"?'),
         ('with = "BMS_State"', 'with = "Shunt_Current"', "go in opposite directions"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pages import Run
 
-from hil.judge import soc_pair
+from hil.figures import soc_pair
 from hil.observe import View
 from hil.plant import cellfile
 from hil.report import accuracy

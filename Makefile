@@ -7,7 +7,7 @@ RUN_STAMP := $(VENV)/.run-installed
 DEV_STAMP := $(VENV)/.dev-installed
 TESTS ?= tests examples/pytest_suite
 # what is run again interpreted and with bounds checks
-REDUCED := tests/firmware_sim tests/hil/plant/test_plant.py tests/hil/test_gears.py
+REDUCED := tests/firmware_sim tests/hil/plant/test_conservation.py tests/hil/test_gears.py tests/hil/fault/test_primitives.py tests/hil/fault/test_shapes.py
 
 .PHONY: help demo test check bench docs format lint types floors wheel reduced picture mutants clean
 

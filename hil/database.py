@@ -28,6 +28,8 @@ _MOST_PAGES = 1024
 # A file that was cut short ends inside a statement, and the parser forgives that; it does not forgive another one there.
 _END = '\nCM_ "end of file";\n'
 _LENGTH = re.compile(r"^[ \t]*BO_[ \t]+\d+[ \t]+(\w+)[ \t]*:[ \t]*(\d+)", re.MULTILINE)
+_BITS = re.compile(r"^[ \t]*SG_[ \t]+(\w+)[^:\n]*:[ \t]*(\d+)\|(\d+)@", re.MULTILINE)
+_MOST_BITS = 8 * 64
 _PROFILES = {"None": w.NO_E2E, "P11": w.P11, "P05": w.P05}
 _HEADERS = {w.P11: ((0, 8), (8, 4)), w.P05: ((0, 16), (16, 8))}
 _COUNTER_MAX = {w.NO_E2E: 0, w.P11: 14, w.P05: 255}
@@ -68,9 +70,18 @@ def parse(path: Path) -> Any:
 
     text = files.read(path, _MAX_BYTES).decode("cp1252", errors="replace")
     # the parser's time grows with the square of a message's length, so this comes first
-    too_long = [(name, length) for name, length in _LENGTH.findall(text) if len(length) > 2 or int(length) > 64]
+    too_long = [
+        f'{path}: message "{name}" has {length} bytes; expected at most 64'
+        for name, length in _LENGTH.findall(text)
+        if len(length) > 2 or int(length) > 64
+    ]
+    too_long += [
+        f'{path}: signal "{name}" has {length} bits from bit {start} on; expected to lie in {_MOST_BITS} bits'
+        for name, start, length in _BITS.findall(text)
+        if max(len(start), len(length)) > 3 or int(start) >= _MOST_BITS or int(length) > _MOST_BITS
+    ]
     if too_long:
-        raise ScenarioError(*(f'{path}: message "{name}" has {length} bytes; expected at most 64' for name, length in too_long))
+        raise ScenarioError(*too_long)
     logging.getLogger("cantools").setLevel(logging.ERROR)  # of names that stand twice we speak ourselves
     try:
         database = cantools.database.load_string(text + _END, database_format="dbc")
@@ -364,6 +375,9 @@ def compile_signal(signal: Any, slot: int, word_0: int, problems: list[str]) -> 
         kind |= w.SIGNED
     mask = (1 << bits) - 1 if bits < 64 else -1
     low, high = raw_range(signal, bits)
+    if low > high:
+        problems.append(f'signal "{signal.name}": no raw value of it lies in its range [{signal.minimum}|{signal.maximum}]')
+        low = high = 0
     error, none = (None if code is not None and low <= code <= high else code for code in raw_codes(signal))
     below = low if error is None else error
     above = high if error is None else error

@@ -25,7 +25,7 @@ from hil.database import Database
 from hil.errors import ScenarioError, nearest
 from hil.shape import settle
 
-_NUMBER = re.compile(r"\{(n1?)(?::(0?\d+))?\}")
+_NUMBER = re.compile(r"\{(n1?)(?::(0?[1-9]))?\}")
 _SIGNED_ROLES = ("Shunt_Current", "Shunt_ChargeCounter", "BMS_PackCurrent")
 
 

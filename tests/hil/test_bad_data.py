@@ -227,6 +227,14 @@ DATABASES = {
         BMS.replace("(1,0)", "(1e999,0)", 1),
         ['{dbc}: message "BMS_Contactors" signal "BMS_Contactors_Crc" has scale inf; expected a finite number'],
     ),
+    "a signal of too many bits": (
+        BMS.replace("BMS_FaultCode : 16|8@", "BMS_FaultCode : 16|4294967295@"),
+        ['{dbc}: signal "BMS_FaultCode" has 4294967295 bits from bit 16 on; expected to lie in 512 bits'],
+    ),
+    "a range that no raw value meets": (
+        BMS.replace("(1,0) [0|1]", "(1,99999999999999999999) [0|1]", 1),
+        ['{all}: signal "BMS_MainPlusCommand": no raw value of it lies in its range [0|1]'],
+    ),
     "a range without end": (
         BMS.replace("[0|255]", "[0|1e999]", 1),
         ['{dbc}: message "BMS_Contactors" signal "BMS_Contactors_Crc" has maximum inf; expected a finite number'],

@@ -160,6 +160,11 @@ OTHERS = {
         [('role = "Shunt_Current"', 'role = "Shunt_Curent"')],
         ['signal[2].role "Shunt_Curent" is not a role; did you mean "Shunt_Current"?'],
     ),
+    "mapping: a number of endless digits": (
+        MAPPING,
+        [("CellTemperature_{n:02}", "CellTemperature_{n:4294967295}")],
+        ['signal[1].role "CellTemperature_{n:4294967295}": expected a number as {n}, {n1} or with digits as {n:03}'],
+    ),
     "mapping: a scale of nothing": (MAPPING, [("scale = 0.001 ", "scale = 0 ")], ["signal[0].scale must not be 0"]),
     "nothing known": (
         'format = 1\nname = "x"\n',

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-_PAPER = 120  # columns where there is no terminal
+from hil.cli import say
 
 
 def bench(
@@ -22,9 +22,7 @@ def bench(
     sizes = _sizes(cells)
     import dataclasses
     import json
-    import sys
 
-    from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from hil import warm
@@ -33,8 +31,7 @@ def bench(
     case.benchmark("baseline")
     plan = measure.QUICK if quick else measure.Plan()
     plan = dataclasses.replace(plan, cells=sizes, rounds=plan.rounds if rounds is None else rounds)
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PAPER)
-    aside = Console(stderr=True, highlight=False)
+    console, aside = say.console(), say.console(stderr=True)
     warm.warm(lambda text: aside.print(text, style="dim"))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=aside, transient=True) as bar:

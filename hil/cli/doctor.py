@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import say
+
 _PACKAGES = ("numpy", "numba", "llvmlite", "cantools", "python-can", "pyserial", "pydantic", "typer", "rich", "jinja2", "bokeh")
 _JITTER_TICK_NS = 10_000_000
 _JITTER_TICKS = 100
@@ -16,7 +18,6 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")]
     """Say what this machine can do: versions, kernels, timers, buses, ports; and what fixes what is missing."""
     import json
 
-    from rich.console import Console
     from rich.table import Table
 
     rows = [*_software(), *_kernels(), *_time(), *_buses()]
@@ -29,7 +30,7 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")]
     for row in rows:
         state = "[green]ok[/]" if row["ok"] else "[yellow]missing[/]"
         table.add_row(str(row["what"]), state, str(row["found"]), str(row["fix"]))
-    Console(highlight=False).print(table)
+    say.console().print(table)
 
 
 Row = dict[str, object]

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import say
+
 
 def judge(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     json_: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Judge a recorded run anew and compare with the result it was filed with. Exit codes as in nabench run."""
-    from rich.console import Console
-
     from hil.errors import ScenarioError
     from hil.report import folder, table
     from hil.report.record import result_text
@@ -28,7 +28,7 @@ def judge(
     if json_:
         typer.echo(text, nl=False)
     else:
-        console = Console(highlight=False, soft_wrap=True)
+        console = say.console()
         table.show(record, run, console, full=True)
         console.print("result.json: identical, byte for byte" if same else "result.json: DIFFERS from this judgement")
     if not same:

@@ -83,14 +83,12 @@ def _document(verdict: str, results: list[dict[str, object]], errors: list[str])
 
 def _run_all(paths: list[Path], options: Options, out: Path, as_json: bool) -> int:
     """Run, write and print every scenario; returns the exit code."""
-    from rich.console import Console
-
     from hil import warm
     from hil.errors import NabenchError
     from hil.report import folder, index, table
     from hil.verdict import Verdict, worst
 
-    console = Console(stderr=as_json, highlight=False, soft_wrap=True)
+    console = say.console(stderr=as_json)
     warm.warm(lambda text: console.print(text, style="dim"))
     records: list[tuple[RunRecord, Path]] = []
     verdicts: list[Verdict] = []

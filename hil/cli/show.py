@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import say
+
 _WORD = 24  # columns of at most this width are not broken, as the names in the first never are
 _PAPER = 160  # columns where there is no terminal
 
@@ -32,9 +34,7 @@ def show(
 ) -> None:
     """List scenarios, faults, cells, packs, calibrations, limits, requirements, signals or devices."""
     import json
-    import os
 
-    from rich.console import Console
     from rich.table import Table
 
     from hil import inventory
@@ -49,8 +49,6 @@ def show(
         table.add_column(column, no_wrap=n == 0 or longest <= _WORD, min_width=min(longest, _WORD), overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = _PAPER
+    console = say.console(markup=False, paper=_PAPER)
     console.width = max(console.width, console.measure(table, options=console.options.update(max_width=1000)).minimum)
     console.print(table)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hil.cli import say
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -31,8 +33,6 @@ def watch(
     import contextlib
     import time
 
-    from rich.console import Console
-
     from hil.link import spec, watching
 
     seen = watching.open_watch(spec.parse(bus), network, dbc or [])
@@ -41,7 +41,7 @@ def watch(
         begun = time.monotonic_ns()
         if once or json_:
             seen.listen(begun + round((for_ or _SNAPSHOT_S) * 1e9))
-            console = Console(highlight=False)
+            console = say.console()
             if json_:
                 typer.echo(_snapshot(seen, bus, wanted))
             else:

@@ -41,7 +41,7 @@ def show(record: RunRecord, folder: Path, console: Console, full: bool) -> None:
     if full:
         table = Table(title=escape(f"{s.name}: {s.title}"), title_justify="left", header_style="bold", pad_edge=False)
         for column in ("requirement", "what", "expected", "seen", "time", "verdict"):
-            table.add_column(column, overflow="fold", no_wrap=column == "verdict")
+            table.add_column(column, overflow="fold", no_wrap=column in ("requirement", "verdict"))
         for f in record.findings:
             table.add_row(f.requirement, escape(f.what), escape(f.expected), escape(f.seen), figure(f), styled(f.verdict))
         console.print(table)

@@ -39,6 +39,7 @@ def _fuse() -> None:
     rigs.bench(rigs.scenario(duration_s=0.1)).run_fused(1)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test that needs compiled kernels does not belong into a run without them; say so instead of taking minutes."""
     if jit.is_compiled():

@@ -110,7 +110,7 @@ def _extract_any(i: int, signals: I64, words: I64, p: int, base: int) -> int:
     else:
         raw = (words[p, word] >> shift) & mask
     if kind & SIGNED and length < 64 and (raw >> (length - 1)) & 1:
-        raw -= mask + 1
+        raw = raw - mask - 1  # mask + 1 would not fit a signal of 63 bits
     return raw
 
 

@@ -12,7 +12,7 @@ from hil.cli import say
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hil.report.record import RunRecord
+    from hil.report.record import Outcome, RunRecord
     from hil.runner import Options
 
 
@@ -90,7 +90,7 @@ def _run_all(paths: list[Path], options: Options, out: Path, as_json: bool) -> i
 
     console = say.console(stderr=as_json)
     warm.warm(lambda text: console.print(text, style="dim"))
-    records: list[tuple[RunRecord, Path]] = []
+    outcomes: list[tuple[Outcome, Path]] = []
     verdicts: list[Verdict] = []
     broken: list[str] = []
     for path in paths:
@@ -102,13 +102,13 @@ def _run_all(paths: list[Path], options: Options, out: Path, as_json: bool) -> i
             verdicts.append(Verdict.ERROR)
             say.errors(error.problems)
             continue
-        records.append((record, place))
+        outcomes.append((record.outcome(), place))
         verdicts.append(record.verdict)
         if not as_json:
             table.show(record, place, console, full=len(paths) == 1)
-    overview = index.write(records, broken, out) if len(paths) > 1 else None
+    overview = index.write(outcomes, broken, out) if len(paths) > 1 else None
     if as_json:
-        typer.echo(_document(worst(verdicts).name, [{**record.result(), "folder": str(at)} for record, at in records], broken))
+        typer.echo(_document(worst(verdicts).name, [{**outcome.result, "folder": str(at)} for outcome, at in outcomes], broken))
     elif overview is not None:
         table.show_many(verdicts, overview, console)
     return worst(verdicts).exit_code

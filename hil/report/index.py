@@ -10,7 +10,7 @@ from hil import files
 from hil.errors import BenchError
 from hil.report import story
 from hil.report.html import templates
-from hil.report.record import RunRecord
+from hil.report.record import Outcome
 from hil.requirement import Requirement
 from hil.verdict import Verdict, worst
 
@@ -21,7 +21,7 @@ _SIGN = b'<meta name="generator" content="nabench">'
 class Cover:
     """A requirement in one run. verdict: the heaviest of its findings, NONE when it was expected but not judged."""
 
-    record: RunRecord
+    outcome: Outcome
     link: str
     verdict: Verdict
 
@@ -36,16 +36,16 @@ class Matrix:
     uncovered: list[tuple[Requirement, list[Cover]]]
 
 
-def write(records: list[tuple[RunRecord, Path]], broken: list[str], out: Path) -> Path:
+def write(outcomes: list[tuple[Outcome, Path]], broken: list[str], out: Path) -> Path:
     """Write `out/index.html` and return its path.
 
-    records: runs with their folders.  broken: what was wrong with scenarios that could not be run.
+    outcomes: runs with their folders.  broken: what was wrong with scenarios that could not be run.
     Raises BenchError when it cannot be written.
     """
     path = place(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        files.write(path, text(records, broken, out))
+        files.write(path, text(outcomes, broken, out))
     except OSError as error:
         raise BenchError(f"{path}: the overview cannot be written: {error.strerror or error}") from None
     return path
@@ -59,13 +59,13 @@ def place(out: Path) -> Path:
     return path
 
 
-def text(records: list[tuple[RunRecord, Path]], broken: list[str], out: Path) -> str:
+def text(outcomes: list[tuple[Outcome, Path]], broken: list[str], out: Path) -> str:
     """The overview as HTML; links count from `out`."""
-    runs = [(record, _link(folder, out)) for record, folder in records]
-    verdicts = [record.verdict for record, _ in runs] + ([Verdict.ERROR] if broken else [])
+    runs = [(outcome, _link(folder, out)) for outcome, folder in outcomes]
+    verdicts = [outcome.verdict for outcome, _ in runs] + ([Verdict.ERROR] if broken else [])
     total = worst(verdicts)
-    counts = [(v, sum(record.verdict is v for record, _ in runs)) for v in sorted(Verdict, reverse=True)]
-    reasons = {n: story.reason(record) for n, (record, _) in enumerate(runs) if record.verdict is not Verdict.PASS}
+    counts = [(v, sum(outcome.verdict is v for outcome, _ in runs)) for v in sorted(Verdict, reverse=True)]
+    reasons = {n: story.reason(outcome) for n, (outcome, _) in enumerate(runs) if outcome.verdict is not Verdict.PASS}
     matrices = _matrices(runs)
     return (
         templates()
@@ -88,12 +88,12 @@ def _link(folder: Path, out: Path) -> str:
     return Path(os.path.relpath(folder / "report.html", out)).as_posix()
 
 
-def _matrices(runs: list[tuple[RunRecord, str]]) -> list[Matrix]:
+def _matrices(runs: list[tuple[Outcome, str]]) -> list[Matrix]:
     """One matrix for each requirements file that was used, told apart by its contents."""
-    groups: list[list[tuple[RunRecord, str]]] = []
+    groups: list[list[tuple[Outcome, str]]] = []
     for run in runs:
-        required = run[0].setup.inputs.requirements
-        group = next((g for g in groups if g[0][0].setup.inputs.requirements == required), None)
+        required = run[0].inputs.requirements
+        group = next((g for g in groups if g[0][0].inputs.requirements == required), None)
         if group is None:
             groups.append([run])
         else:
@@ -101,21 +101,21 @@ def _matrices(runs: list[tuple[RunRecord, str]]) -> list[Matrix]:
     return [_matrix(group) for group in groups]
 
 
-def _matrix(runs: list[tuple[RunRecord, str]]) -> Matrix:
-    file = runs[0][0].setup.inputs.requirements
+def _matrix(runs: list[tuple[Outcome, str]]) -> Matrix:
+    file = runs[0][0].inputs.requirements
     rows = []
     for requirement in file.requirement:
         covers = [
-            Cover(record, link, _verdict(record, requirement.id)) for record, link in runs if _named(record, requirement.id)
+            Cover(outcome, link, _verdict(outcome, requirement.id)) for outcome, link in runs if _named(outcome, requirement.id)
         ]
         rows.append((requirement, covers))
     uncovered = [(r, covers) for r, covers in rows if all(cover.verdict is Verdict.NONE for cover in covers)]
     return Matrix(file.name, file.title, rows, uncovered)
 
 
-def _named(record: RunRecord, requirement: str) -> bool:
-    return any(row.requirement == requirement for row in record.setup.inputs.scenario.expect)
+def _named(outcome: Outcome, requirement: str) -> bool:
+    return any(row.requirement == requirement for row in outcome.inputs.scenario.expect)
 
 
-def _verdict(record: RunRecord, requirement: str) -> Verdict:
-    return worst([finding.verdict for finding in record.findings if finding.requirement == requirement])
+def _verdict(outcome: Outcome, requirement: str) -> Verdict:
+    return worst([finding.verdict for finding in outcome.findings if finding.requirement == requirement])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.judge import overall
+from hil.scenario import Inputs
 from hil.setup import Setup
 from hil.trace import Trace
 from hil.verdict import Finding, Verdict
@@ -28,6 +29,28 @@ class Speed:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What an overview of several runs keeps of one: all but the record itself, which can be large.
+
+    result: contents of result.json.
+    """
+
+    inputs: Inputs
+    findings: list[Finding]
+    result: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the scenario."""
+        return self.inputs.scenario.name
+
+    @property
+    def verdict(self) -> Verdict:
+        """Verdict of the run."""
+        return overall(self.findings)
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run of one scenario. speed: None when the run was loaded from its folder."""
 
@@ -45,6 +68,10 @@ class RunRecord:
     def verdict(self) -> Verdict:
         """Verdict of the run."""
         return overall(self.findings)
+
+    def outcome(self) -> Outcome:
+        """The run without its record."""
+        return Outcome(self.setup.inputs, self.findings, self.result())
 
     def assumptions(self) -> list[str]:
         """What the verdict rests on without a source: tables and rows marked as assumptions."""

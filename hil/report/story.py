@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hil.observe import View, observe
-from hil.report.record import RunRecord
+from hil.report.record import Outcome, RunRecord
 from hil.report.table import figure
 from hil.requirement import Requirement
 from hil.verdict import Finding, Verdict
@@ -129,7 +129,7 @@ def judged(record: RunRecord) -> str:
     return f"{bad} of {len(record.findings)} judgements did not pass"
 
 
-def reason(record: RunRecord) -> str:
+def reason(record: Outcome | RunRecord) -> str:
     """In one sentence why a run did not pass: its first finding of the verdict's weight, with the next step."""
     worst = next((f for f in record.findings if f.verdict is record.verdict), None)
     if worst is None:

@@ -18,7 +18,7 @@ from hil.network import Network
 
 from . import wire
 from .filter import Filter
-from .mode import ModeMachine, Seen
+from .mode import ERROR, ModeMachine, Seen
 from .protection import Limits, Quantities, Samples
 
 _SETTLE_NS = 1_000_000_000
@@ -90,6 +90,10 @@ class Bms:
 
     def decide(self) -> None:
         """Hop 4, second half: from values to commands."""
+        request = self._request()
+        if self.reset_edge and self.mode.state == ERROR:
+            self.mode.forget()
+            self.direction = 0.0
         self._current()
         q, s = self.quantities, self
         q.cells(s.cells, s.up_ns, s.heard_ns, s.fresh, s.sample_ns, s.current_A, s.pack_V)
@@ -98,7 +102,6 @@ class Bms:
         closed = self._lines()
         ready = self._is_ready()
         self._soc(ready)
-        request = self._request()
         rest_A, commands = self.real[cfg.REST_A], self.mode.command
         charging = self.current_A < -rest_A
         conditions = [True, charging, not charging, self.mode.is_on, not commands[0] and not commands[1]]

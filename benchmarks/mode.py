@@ -34,7 +34,7 @@ class ModeMachine:
         self.state, self.phase, self.target = INIT, CLOSE_MINUS, RUN
         self.state_ns = self.phase_ns = self.command_ns = self.ready_ns = 0
         self.command = OPEN
-        self.tries = 0
+        self.tries = self.since_try_ns = 0
         self.was_low = self.precharge_failed = self.too_fast = self.init_timeout = False
 
     @property
@@ -56,14 +56,21 @@ class ModeMachine:
     def _fail_try(self) -> None:
         self._tell(*OPEN)
         self.tries += 1
+        self.since_try_ns = 0
         self._go(WAIT_RETRY)
         self.precharge_failed = self.precharge_failed or self.tries >= self.whole[cfg.PRE_TRIES]
+
+    def forget(self) -> None:
+        """A reset request in ERROR ends what only the device itself remembers; comes before the limits are looked at."""
+        self.precharge_failed = self.too_fast = self.init_timeout = False
+        self.tries = 0
 
     def step(self, seen: Seen, dt_ns: int) -> None:
         """Move by one tick."""
         self.state_ns += dt_ns
         self.phase_ns += dt_ns
         self.command_ns += dt_ns
+        self.since_try_ns += dt_ns
         wants = seen.request in (ASK_DRIVE, ASK_CHARGE)
         target = RUN if seen.request == ASK_DRIVE else CHARGE
         if seen.open_now and self.state != ERROR:
@@ -78,8 +85,9 @@ class ModeMachine:
                 self.init_timeout = True
         elif self.state == STANDBY:
             self._tell(*OPEN)
-            if wants and seen.ready and not seen.pending:
-                self.target, self.tries = target, 0
+            rested = self.tries == 0 or self.since_try_ns >= self.whole[cfg.PRE_RETRY_NS]
+            if wants and seen.ready and rested and not seen.pending:
+                self.target = target
                 self._enter(PRECHARGE)
         elif self.state == PRECHARGE:
             if wants:
@@ -98,11 +106,9 @@ class ModeMachine:
                 self._enter(STANDBY)
         else:
             self._tell(*OPEN)
-            if seen.reset:
-                self.precharge_failed = self.too_fast = self.init_timeout = False
-                if not seen.open_now:
-                    self._enter(INIT)
-                    self.ready_ns = 0
+            if seen.reset and not seen.open_now:
+                self._enter(INIT)
+                self.ready_ns = 0
 
     def _precharge(self, seen: Seen) -> None:
         """One tick of the precharge sequence."""

@@ -11,7 +11,7 @@ from firmware_sim.jit import kernel
 from firmware_sim.settings import Settings
 from firmware_sim.state import FirmwareState
 from firmware_sim.types import F64, I64, U8
-from firmware_sim.wire.layout import SENT
+from firmware_sim.wire.layout import SENT, SLOT
 from firmware_sim.wire.send import send_due, sender_state
 
 
@@ -86,9 +86,10 @@ def _is_ready(known: U8, q: F64, settings: I64, p: int) -> bool:
 
 
 @kernel
-def _request(value: F64, valid: U8, q: F64, whole: I64, rx: I64, settings: I64, p: int) -> int:
+def _request(value: F64, valid: U8, link: I64, whole: I64, rx: I64, rx_signals: I64, settings: I64, p: int) -> int:
     """Mode asked for, -1 when nobody asks; also finds the rising edge of the reset request."""
-    fresh = q[soa.REQUEST_AGE, p] * 1e6 <= settings[cfg.REQUEST_AGE_NS]
+    slot = rx_signals[rx[cfg.RX_MODE], SLOT]
+    fresh = whole[st.UP_NS, p] - link[st.HEARD_NS, p, slot] <= settings[cfg.REQUEST_AGE_NS]
     at = rx[cfg.RX_RESET]
     level = 1 if at >= 0 and fresh and valid[p, at] == 1 and value[p, at] > 0.5 else 0
     whole[st.RESET_EDGE, p] = 1 if level == 1 and whole[st.RESET_LEVEL, p] == 0 else 0
@@ -135,6 +136,8 @@ def step(
     for p in range(whole.shape[1]):
         whole[st.UP_NS, p] += dt_ns
         whole[st.UP_S, p] = min(whole[st.UP_NS, p] // 1_000_000_000, 65535)
+        request = _request(value, valid, link, whole, rx, rx_signals, settings, p)
+        mode.forget(real, whole, p)
         soa.current(real, whole, link, valid, value, q, known, rx, rx_signals, settings, reals, p)
         soa.cells(cell, real, whole, link, valid, value, q, known, cell_map, settings, reals, p)
         soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
@@ -144,7 +147,6 @@ def step(
         soc.step(
             cell, real, whole, link, valid, cell_map, reals, curves, ln_r, nodes, n_nodes, p, dt_ns, settings[cfg.N_STRINGS]
         )
-        request = _request(value, valid, q, whole, rx, settings, p)
         diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)
         sop.step(real, whole, power, reals, cell.shape[2] // settings[cfg.N_STRINGS], p)
         mode.step(real, whole, value, rx, settings, reals, request, ready, p, dt_ns)

@@ -36,7 +36,7 @@ def step(
     reset = whole[st.RESET_EDGE, p] == 1
     oldest_ns, code = -1, 0
     current_A, rest_A = real[st.CURRENT_A, p], reals[cfg.REST_A]
-    closed = whole[st.STATE, p] == 3 or whole[st.STATE, p] == 4
+    closed = whole[st.STATE, p] == st.RUN or whole[st.STATE, p] == st.CHARGE
     opened = whole[st.PLUS, p] == 0 and whole[st.MINUS, p] == 0
     for n in range(limits.shape[0]):
         which = limits[n, cfg.QUANTITY]

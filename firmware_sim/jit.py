@@ -9,11 +9,13 @@ every source file that a kernel can draw from, of the versions and of the proces
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import math
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable
@@ -41,6 +43,7 @@ _IMPORT = re.compile(
     rb"^from ((?:firmware_sim|hil)[\w.]*) import (\([^)]*\)|[\w, ]+)|^import ((?:firmware_sim|hil)[\w.]*)", re.MULTILINE
 )
 _KEPT_CACHES = 4
+_DAY_S = 86_400.0
 
 
 def kernel_sources(roots: dict[str, Path]) -> list[Path]:
@@ -89,30 +92,44 @@ def cache_key(roots: dict[str, Path] | None = None) -> str:
 
 
 def cache_root() -> Path:
-    """Where compiled kernels are kept: $NABENCH_CACHE_DIR, else the user's cache folder, else a temporary one."""
+    """Where compiled kernels are kept: $NABENCH_CACHE_DIR, else the user's cache folder, else a temporary one of the user."""
     named = os.environ.get("NABENCH_CACHE_DIR")
     if named:
         return Path(named)
     base = os.environ.get("LOCALAPPDATA") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     root = Path(base) / "nabench"
-    try:
+    with contextlib.suppress(OSError):
         root.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return Path(tempfile.gettempdir()) / f"nabench-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-    return root if os.access(root, os.W_OK) else Path(tempfile.gettempdir()) / "nabench-cache"
+        if os.access(root, os.W_OK):
+            return root
+    return Path(tempfile.gettempdir()) / f"nabench-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
 def _use_cache_folder() -> Path:
     root = cache_root()
     folder = root / cache_key()
-    folder.mkdir(parents=True, exist_ok=True)
-    old = sorted((p for p in root.iterdir() if p.is_dir() and p != folder), key=lambda p: p.stat().st_mtime)
-    for stale in old[: -(_KEPT_CACHES - 1)]:
-        for path in sorted(stale.rglob("*"), reverse=True):
-            path.unlink() if path.is_file() else path.rmdir()
-        stale.rmdir()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"{folder}: compiled kernels cannot be kept there: {error.strerror}; set NABENCH_CACHE_DIR to a folder of yours"
+        ) from None
+    _forget_old(root, folder)
     _config.CACHE_DIR = str(folder)
     return folder
+
+
+def _forget_old(root: Path, folder: Path) -> None:
+    """Remove all but the newest folders of other keys, but none of this day: another process may be at work in it."""
+    ages = []
+    for path in root.iterdir():
+        with contextlib.suppress(OSError):  # another process forgets too
+            if path.is_dir() and path != folder:
+                ages.append((path.stat().st_mtime, path))
+    newest_s = folder.stat().st_mtime
+    for then_s, path in sorted(ages)[: -(_KEPT_CACHES - 1)]:
+        if newest_s - then_s > _DAY_S:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 CACHE_FOLDER = _use_cache_folder()

@@ -3,14 +3,16 @@
     INIT -> STANDBY -> PRECHARGE -> RUN <-> CHARGE -> OPENING -> STANDBY,  any -> ERROR -> INIT
 
 INIT       waits for fresh, valid data from every node; INIT_TIMEOUT is raised when it does not come.
-STANDBY    all open. A request for drive or charge starts a precharge, unless a limit asks for open contactors.
+STANDBY    all open. A request for drive or charge starts a precharge, unless a limit asks for open contactors, and not
+           before the pause after a failed try is over: who asks again and again gets no more tries.
 PRECHARGE  minus closes, its feedback comes; precharge closes; the link must reach its share of the pack voltage and the
            current must be small; plus closes, its feedback comes; precharge opens. A failed try opens all and waits;
            after the last try PRECHARGE_FAILED is raised. A link that rises too fast raises PRECHARGE_TOO_FAST.
 RUN/CHARGE both mains closed. A request for standby leads to OPENING, a request for the other mode changes the name only.
 OPENING    waits until the current is small, or until the grace time is over, then opens.
 ERROR      all open. A limit whose reaction is "open" leads here from any state, in the tick in which it is due. The way
-           out is a rising edge of the reset request with no such limit active any more.
+           out is a rising edge of the reset request with no such limit active any more; `forget` comes before the limits
+           in that tick, so that those that watch this machine can clear with the same press.
 
 Commands (PLUS, MINUS, PRE) are set here and nowhere else; COMMAND_NS counts from their last change. Deciding comes last in
 a tick, so evidence and command share it.
@@ -23,9 +25,9 @@ import math
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.jit import inlined, kernel
+from firmware_sim.state import CHARGE, ERROR, INIT, OPENING, PRECHARGE, RUN, STANDBY
 from firmware_sim.types import F64, I64
 
-INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
 # Phases of PRECHARGE.
 CLOSE_MINUS, CLOSE_PRE, WAIT_LINK, CLOSE_PLUS, OPEN_PRE, WAIT_RETRY = range(6)
 # Values of the mode request.
@@ -79,6 +81,7 @@ def _precharge(real: F64, whole: I64, value: F64, rx: I64, settings: I64, reals:
         plus = minus = pre = 0
         next_phase = WAIT_RETRY
         whole[st.TRIES, p] += 1
+        whole[st.SINCE_TRY_NS, p] = 0
         if whole[st.TRIES, p] >= settings[cfg.PRE_TRIES]:
             whole[st.PRECHARGE_FAILED, p] = 1
     return state, next_phase, plus, minus, pre
@@ -98,6 +101,15 @@ def _commit(whole: I64, p: int, state: int, phase: int, plus: int, minus: int, p
 
 
 @kernel
+def forget(real: F64, whole: I64, p: int) -> None:
+    """In ERROR a reset request ends what only the device itself remembers; measured causes must go by themselves."""
+    if whole[st.RESET_EDGE, p] == 1 and whole[st.STATE, p] == ERROR:
+        whole[st.PRECHARGE_FAILED, p] = whole[st.PRECHARGE_TOO_FAST, p] = whole[st.INIT_TIMEOUT, p] = 0
+        whole[st.TRIES, p] = 0
+        real[st.DIRECTION_SCORE, p] = 0.0
+
+
+@kernel
 def step(
     real: F64, whole: I64, value: F64, rx: I64, settings: I64, reals: F64, request: int, ready: bool, p: int, dt_ns: int
 ) -> None:
@@ -108,6 +120,7 @@ def step(
     whole[st.STATE_NS, p] += dt_ns
     whole[st.PHASE_NS, p] += dt_ns
     whole[st.COMMAND_NS, p] += dt_ns
+    whole[st.SINCE_TRY_NS, p] += dt_ns
     state, phase = whole[st.STATE, p], 0
     following, plus, minus, pre = state, 0, 0, 0
     must_open = whole[st.OPEN_NOW, p] == 1
@@ -122,10 +135,10 @@ def step(
         elif whole[st.STATE_NS, p] >= settings[cfg.INIT_TIMEOUT_NS]:
             whole[st.INIT_TIMEOUT, p] = 1
     elif state == STANDBY:
-        if wants and ready and whole[st.PENDING, p] == 0:
+        rested = whole[st.TRIES, p] == 0 or whole[st.SINCE_TRY_NS, p] >= settings[cfg.PRE_RETRY_NS]
+        if wants and ready and rested and whole[st.PENDING, p] == 0:
             following = PRECHARGE
             whole[st.TARGET, p] = target
-            whole[st.TRIES, p] = 0
     elif state == PRECHARGE:
         if wants:
             whole[st.TARGET, p] = target
@@ -141,9 +154,7 @@ def step(
             following = STANDBY
         else:
             plus, minus, pre = whole[st.PLUS, p], whole[st.MINUS, p], whole[st.PRE, p]
-    elif whole[st.RESET_EDGE, p] == 1:
-        whole[st.PRECHARGE_FAILED, p] = whole[st.PRECHARGE_TOO_FAST, p] = whole[st.INIT_TIMEOUT, p] = 0
-        if not must_open:
-            following = INIT
-            whole[st.DATA_READY_NS, p] = 0
+    elif whole[st.RESET_EDGE, p] == 1 and not must_open:
+        following = INIT
+        whole[st.DATA_READY_NS, p] = 0
     _commit(whole, p, following, phase, plus, minus, pre)

@@ -5,28 +5,17 @@ from __future__ import annotations
 from firmware_sim import e2e
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.jit import inlined, kernel
+from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
 from firmware_sim.wire.codec import decode_slot
+from firmware_sim.wire.event import is_for, unpack
 from firmware_sim.wire.layout import (
-    BUS,
-    CAN_ID,
-    EVENT_BUS,
-    EVENT_FLAGS,
-    EVENT_ID,
     EVENT_LEN,
-    EVENT_PACK,
     EVENT_T_NS,
-    EVENT_WORD_0,
-    EXTENDED,
-    FLAGS,
     LEN,
     LENGTH,
-    N_WORDS,
-    PAGE_MASK,
     SENT,
     T_NS,
-    WORD_0,
 )
 
 _LATE_NS = 1 << 62
@@ -47,17 +36,6 @@ def _take(
         link[st.FRESH, p, s] = 1
 
 
-@inlined
-def _is_for(events: I64, e: int, slots: I64, blank: I64, s: int) -> bool:
-    """True when an event has the bus, id and page of slot s."""
-    return (
-        slots[s, CAN_ID] == events[e, EVENT_ID]
-        and slots[s, BUS] == events[e, EVENT_BUS]
-        and slots[s, FLAGS] & EXTENDED == events[e, EVENT_FLAGS] & EXTENDED
-        and events[e, EVENT_WORD_0] & slots[s, PAGE_MASK] == blank[slots[s, WORD_0]]
-    )
-
-
 @kernel
 def _take_events(
     events: I64, n_events: int, from_ns: int, until_ns: int, p: int, s: int, spare: I64, link: I64, value: F64, valid: U8,
@@ -66,9 +44,8 @@ def _take_events(
     """Take the events of slot s that arrived in [from, until)."""
     for e in range(n_events):
         t_ns = events[e, EVENT_T_NS]
-        if from_ns <= t_ns < until_ns and events[e, EVENT_PACK] == p and _is_for(events, e, slots, blank, s):
-            for w in range(slots[s, N_WORDS]):
-                spare[p, slots[s, WORD_0] + w] = events[e, EVENT_WORD_0 + w]
+        if from_ns <= t_ns < until_ns and is_for(events, e, slots, blank, p, s):
+            unpack(events, e, slots, p, s, spare)
             _take(spare, p, s, events[e, EVENT_LEN], link, value, valid, whole, settings, signals, scales, slots)
 
 

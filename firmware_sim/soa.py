@@ -219,7 +219,7 @@ def current(
         real[st.LINK_V, p] = value[p, rx[cfg.RX_LINK_V]]
     known[PACK_MISMATCH, p] = pack_known  # soa.cells asks for all cells as well
     pack_V = real[st.PACK_V, p]
-    on = whole[st.STATE, p] == 3 or whole[st.STATE, p] == 4
+    on = whole[st.STATE, p] == st.RUN or whole[st.STATE, p] == st.CHARGE
     q[LINK_MISMATCH, p] = math.fabs(pack_V - real[st.LINK_V, p]) / max(pack_V, 1.0) if on else 0.0
     known[LINK_MISMATCH, p] = pack_known * link_known
 

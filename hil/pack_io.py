@@ -2,8 +2,8 @@
 
 The I/O unit drives the coils from BMS_Contactors. A command counts when its CRC is right and its counter has moved, so
 a device that hangs while its hardware repeats the last frame is silent too. All coils are released when no valid command
-has come for 100 ms, or at once when the device loses its supply. The charger takes its limit from
-BMS_Limits. Commands act at the instant their frame ends.
+has come for 100 ms, or at once when the device loses its supply. The charger takes its limit from BMS_Limits. Frames act
+at the instant they end, in their order: those in slots and those that no slot held, as late ones.
 """
 
 from __future__ import annotations
@@ -16,12 +16,14 @@ from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
 from firmware_sim.wire.codec import decode_slot
 from firmware_sim.wire.crc import crc_is_right, read_counter
-from firmware_sim.wire.layout import E2E, LEN, LENGTH, NO_E2E, SENT, SLOT, T_NS, Layout
+from firmware_sim.wire.event import is_for, unpack
+from firmware_sim.wire.layout import E2E, EVENT_LEN, EVENT_T_NS, LEN, LENGTH, NO_E2E, SENT, SLOT, T_NS, Layout
 from hil.errors import ScenarioError
 from hil.plant import contactor
 from hil.plant import pack as pk
 
 SILENCE_NS = 100_000_000
+_LATE_NS = 1 << 62
 
 # Columns of the role vector: signals in the layout of the device's frames, and the slots that carry them.
 PLUS, MINUS, PRE, CHARGE_LIMIT, COMMAND_SLOT, LIMIT_SLOT = range(6)
@@ -34,13 +36,14 @@ class PackIo:
     """State of the I/O unit of n packs.
 
     roles: (6,) int64.  value, valid: (pack, signal) decoded frames of the device.  last: (2, pack) int64, time and counter of
-    the last valid command.
+    the last valid command.  spare: (pack, word) for frames outside slots.
     """
 
     roles: I64
     value: F64
     valid: U8
     last: I64
+    spare: I64
 
 
 def build(layout: Layout, n_packs: int) -> PackIo:
@@ -55,7 +58,7 @@ def build(layout: Layout, n_packs: int) -> PackIo:
     valid = np.zeros((n_packs, layout.n_signals), np.uint8)
     last = np.zeros((2, n_packs), np.int64)
     last[LAST_COUNTER] = -1
-    return PackIo(np.array(roles, np.int64), value, valid, last)
+    return PackIo(np.array(roles, np.int64), value, valid, last, np.zeros((n_packs, layout.n_words), np.int64))
 
 
 @kernel
@@ -66,27 +69,63 @@ def release(block: I64, p: int, t_ns: int) -> None:
 
 
 @kernel
+def _command(
+    words: I64, p: int, length: int, t_ns: int, signals: I64, scales: F64, slots: I64, roles: I64, value: F64, valid: U8,
+    last: I64, block: I64,
+) -> bool:  # fmt: skip
+    """Drive the coils by a frame that ended at t_ns; False when it is no valid command."""
+    s = roles[COMMAND_SLOT]
+    counter = read_counter(words, p, slots, s) if slots[s, E2E] != NO_E2E else -1
+    moved = counter < 0 or counter != last[LAST_COUNTER, p]
+    if length != slots[s, LENGTH] or not moved or not crc_is_right(words, p, slots, s):
+        return False
+    decode_slot(words, p, s, signals, scales, slots, value, valid)
+    last[LAST_NS, p], last[LAST_COUNTER, p] = t_ns, counter
+    for c in range(contactor.N_CONTACTORS):
+        at = roles[PLUS + c]
+        closed = valid[p, at] == 1 and value[p, at] > 0.5
+        contactor.drive(block, p, c, 1 if closed else 0, t_ns)
+    return True
+
+
+@kernel
+def _limit(
+    words: I64, p: int, length: int, signals: I64, scales: F64, slots: I64, roles: I64, value: F64, valid: U8, pack: F64
+) -> None:
+    """Tell the charger its limit; one that is no value is 0."""
+    s = roles[LIMIT_SLOT]
+    if length == slots[s, LENGTH] and crc_is_right(words, p, slots, s):
+        decode_slot(words, p, s, signals, scales, slots, value, valid)
+        at = roles[CHARGE_LIMIT]
+        pack[pk.CHARGE_LIMIT_A, p] = value[p, at] if valid[p, at] == 1 else 0.0
+
+
+@kernel
 def obey(
-    t_ns: int, words: I64, meta: I64, signals: I64, scales: F64, slots: I64, roles: I64, value: F64, valid: U8, last: I64,
-    block: I64, pack: F64,
+    t_ns: int, words: I64, meta: I64, events: I64, n_events: int, signals: I64, scales: F64, slots: I64, blank: I64,
+    roles: I64, value: F64, valid: U8, last: I64, spare: I64, block: I64, pack: F64,
 ) -> None:  # fmt: skip
     """Act on the device's frames of one tick. t_ns: end of the tick.  block, pack: plant blocks, changed in place."""
     for p in range(words.shape[0]):
-        s = roles[COMMAND_SLOT]
-        counter = read_counter(words, p, slots, s) if slots[s, E2E] != NO_E2E else -1
-        moved = counter < 0 or counter != last[LAST_COUNTER, p]
-        sent = meta[p, SENT, s] == 1 and meta[p, LEN, s] == slots[s, LENGTH]
-        if sent and moved and crc_is_right(words, p, slots, s):
-            decode_slot(words, p, s, signals, scales, slots, value, valid)
-            last[LAST_NS, p], last[LAST_COUNTER, p] = meta[p, T_NS, s], counter
-            for c in range(contactor.N_CONTACTORS):
-                at = roles[PLUS + c]
-                closed = valid[p, at] == 1 and value[p, at] > 0.5
-                contactor.drive(block, p, c, 1 if closed else 0, meta[p, T_NS, s])
-        elif t_ns - last[LAST_NS, p] >= SILENCE_NS:
+        commanded = False
+        for which in range(COMMAND_SLOT, LIMIT_SLOT + 1):
+            s = roles[which]
+            sent = meta[p, SENT, s] == 1
+            own_ns = meta[p, T_NS, s] if sent else _LATE_NS
+            for late in range(2 if n_events > 0 else 1):
+                for e in range(n_events):
+                    at_ns = events[e, EVENT_T_NS]
+                    if (at_ns >= own_ns) == (late == 1) and is_for(events, e, slots, blank, p, s):
+                        unpack(events, e, slots, p, s, spare)
+                        length = events[e, EVENT_LEN]
+                        if which == LIMIT_SLOT:
+                            _limit(spare, p, length, signals, scales, slots, roles, value, valid, pack)
+                        elif _command(spare, p, length, at_ns, signals, scales, slots, roles, value, valid, last, block):
+                            commanded = True
+                if sent and late == 0:
+                    if which == LIMIT_SLOT:
+                        _limit(words, p, meta[p, LEN, s], signals, scales, slots, roles, value, valid, pack)
+                    elif _command(words, p, meta[p, LEN, s], own_ns, signals, scales, slots, roles, value, valid, last, block):
+                        commanded = True
+        if not commanded and t_ns - last[LAST_NS, p] >= SILENCE_NS:
             release(block, p, t_ns)
-        s = roles[LIMIT_SLOT]
-        if meta[p, SENT, s] == 1 and crc_is_right(words, p, slots, s):
-            decode_slot(words, p, s, signals, scales, slots, value, valid)
-            at = roles[CHARGE_LIMIT]
-            pack[pk.CHARGE_LIMIT_A, p] = value[p, at] if valid[p, at] == 1 else 0.0

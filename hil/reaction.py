@@ -57,9 +57,8 @@ def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, 
         return [_nothing_to_judge(req)]
     hazard: Moment | None
     wire: Moment | None
-    from_ns = 0
+    from_ns = round(row.from_s * 1e9)
     if req.trigger is not None:
-        from_ns = round(row.from_s * 1e9)
         high_ms = (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]
         if _under_way(view, req.trigger, from_ns):
             return [_began_before(req, row)]
@@ -73,6 +72,8 @@ def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, 
         effect = effects[row.fault or ""]
         if not effect.happened or effect.start is None:
             return []  # the fault's own finding says so already
+        if effect.start.high_ns < from_ns:
+            return [_began_before(req, row)]
         hazard, wire = effect.start, effect.start if effect.wire is None else effect.wire
         earliest_ns = wire.low_ns
     findings = []

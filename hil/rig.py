@@ -159,7 +159,7 @@ class Rig:
         stages.answer(
             self.t_ns + self.dt_ns, self.dt_ns, image.words, image.meta, events.rows, events.count, net.signals, net.scales,
             net.slots, f.rows, f.numbers, f.memory, f.pending, f.n_pending, self.offered[1], self.every[1], c.log,
-            c.log_count, io.roles, io.value, io.valid, io.last, pl.block, pl.pack,
+            c.log_count, net.blank, io.roles, io.value, io.valid, io.last, io.spare, pl.block, pl.pack,
         )  # fmt: skip
 
     def record(self) -> None:

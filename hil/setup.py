@@ -292,6 +292,11 @@ def _check_reaction(row: scenario.ReactionExpect, needed: Requirement | None, la
         found.append(f'{where}.fault "{row.fault}" is not a fault of this scenario{nearest(row.fault, labels)}')
     if needed is None:
         return found
+    if row.fault is not None and needed.trigger is not None:
+        found.append(
+            f'{where}.fault: requirement "{needed.id}" has a trigger of its own, which starts the clock; '
+            "leave fault out, and use from_s where an earlier hazard should not count"
+        )
     if row.fault is None and needed.trigger is None:
         found.append(f'{where}: requirement "{needed.id}" has no trigger of its own, so the expectation must name a fault')
     if row.fdti_ms is not None and needed.fdti_ms is not None:

@@ -99,7 +99,7 @@ def send(
 def answer(
     t_ns: int, dt_ns: int, words: I64, meta: I64, events: I64, event_count: I64, signals: I64, scales: F64, slots: I64,
     rows: I64, numbers: F64, memory: F64, pending: I64, n_pending: I64, offered: I64, every: I64, log: I64, log_count: I64,
-    roles: I64, io_value: F64, io_valid: U8, io_last: I64, block: I64, pack_f: F64,
+    blank: I64, roles: I64, io_value: F64, io_valid: U8, io_last: I64, io_spare: I64, block: I64, pack_f: F64,
 ) -> None:  # fmt: skip
     """Take the device's frames, which start at t: note, disturb, note, obey."""
     journal.write(_OFFERED_FROM_DUT, offered, words, meta, slots, events, 0, log, log_count)
@@ -118,7 +118,10 @@ def answer(
         slots,
     )
     journal.write(_FROM_DUT, every, words, meta, slots, events, event_count[0], log, log_count)
-    pack_io.obey(t_ns, words, meta, signals, scales, slots, roles, io_value, io_valid, io_last, block, pack_f)
+    pack_io.obey(
+        t_ns, words, meta, events, event_count[0], signals, scales, slots, blank, roles, io_value, io_valid, io_last, io_spare,
+        block, pack_f,
+    )  # fmt: skip
 
 
 @kernel

@@ -29,8 +29,8 @@ SCALE, OFFSET = range(2)
     BUS, PAGE_MASK,
 ) = range(16)  # fmt: skip
 N_SLOT_COLUMNS = 16
-# FLAGS is a sum of these.
-EXTENDED, FD = 1, 2
+# FLAGS is a sum of these; NOTED only in an event: it was on the bus, but nobody obeys it.
+EXTENDED, FD, NOTED = 1, 2, 4
 # E2E profiles.
 NO_E2E, P11, P05 = range(3)
 

@@ -27,7 +27,7 @@ def run(rig: Rig, dut: Emulator, n_ticks: int) -> None:
             rig.events.count,
             from_dut.signals, from_dut.scales, from_dut.slots, from_dut.blank, dut.image.words, dut.image.meta,
             dut.events.rows, dut.events.count,
-            io.roles, io.value, io.valid, io.last,
+            io.roles, io.value, io.valid, io.last, io.spare,
             rig.touched, rig.offered[0], rig.offered[1], rig.every[0], rig.every[1],
             rig.addresses, c.truth, c.cells, c.parameters, c.sides, c.log, c.log_count,
             dut.spare, st.cell, st.ntc, st.real, st.whole, st.limit, st.link, st.value, st.valid, st.quantity, st.known, st.out,

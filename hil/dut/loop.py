@@ -18,7 +18,7 @@ def loop(
     gauss: F64, noise: U16, index: I64, values: F64, bus_free_ns: I64, sender: I64,
     rx_signals: I64, rx_scales: F64, rx_slots: I64, rx_blank: I64, rx_words: I64, rx_meta: I64, rx_events: I64, rx_count: I64,
     tx_signals: I64, tx_scales: F64, tx_slots: I64, tx_blank: I64, tx_words: I64, tx_meta: I64, tx_events: I64, tx_count: I64,
-    io_roles: I64, io_value: F64, io_valid: U8, io_last: I64,
+    io_roles: I64, io_value: F64, io_valid: U8, io_last: I64, io_spare: I64,
     touched: I64, offered_to: I64, offered_from: I64, every_to: I64, every_from: I64,
     addresses: I64, truth: F64, samples: F64, parameters: F64, sides: F64, log: I64, log_count: I64,
     spare: I64, cell: F64, ntc_state: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64,
@@ -53,8 +53,8 @@ def loop(
         tx_count[0] = 0
         stages.answer(
             t_ns + dt_ns, dt_ns, tx_words, tx_meta, tx_events, tx_count, tx_signals, tx_scales, tx_slots, f_rows, f_numbers,
-            f_memory, pending, n_pending, offered_from, every_from, log, log_count, io_roles, io_value, io_valid, io_last,
-            block, pack_f,
+            f_memory, pending, n_pending, offered_from, every_from, log, log_count, tx_blank, io_roles, io_value, io_valid,
+            io_last, io_spare, block, pack_f,
         )  # fmt: skip
         with_cells = k % cells_every == 0
         stages.record(

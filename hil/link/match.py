@@ -26,6 +26,7 @@ from firmware_sim.wire.layout import (
     LEN,
     LENGTH,
     N_WORDS,
+    NOTED,
     PAGE_MASK,
     SENT,
     T_NS,
@@ -153,7 +154,7 @@ class Catcher:
             if item.t_ns >= before_ns:
                 kept.append(item)
             elif aside or len(item.frame.data) != self._sizes[item.slot]:
-                self._add_event(item)
+                self._add_event(item, NOTED if aside else 0)
             else:
                 if item.slot in newest:
                     self._add_event(newest[item.slot])
@@ -165,7 +166,7 @@ class Catcher:
         self._waiting = kept
         return image, events
 
-    def _add_event(self, item: _Waiting) -> None:
+    def _add_event(self, item: _Waiting, flags: int = 0) -> None:
         events = self.events
         n = int(events.count[0])
         if n >= len(events.rows):
@@ -173,7 +174,7 @@ class Catcher:
             return
         row: I64 = events.rows[n]
         row[EVENT_T_NS], row[EVENT_PACK], row[EVENT_BUS] = item.t_ns, 0, item.bus
-        row[EVENT_ID], row[EVENT_FLAGS], row[EVENT_LEN] = item.frame.can_id, item.frame.flags, len(item.frame.data)
+        row[EVENT_ID], row[EVENT_FLAGS], row[EVENT_LEN] = item.frame.can_id, item.frame.flags | flags, len(item.frame.data)
         row[EVENT_WORD_0:] = words_of(item.frame.data, 8)
         events.count[0] = n + 1
 

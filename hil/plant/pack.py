@@ -87,7 +87,13 @@ def circuit(t_ns: int, dt_ns: int, demand: F64, strings: F64, pack: F64, pack_pa
         total = 1.0 / ohm + load_S
         steady_V = (emf_V / ohm - load_A) / total
         start_V = pack[LINK_V, p]
-        link_V = steady_V + (start_V - steady_V) * exp(-span_s * total / capacity_F)
+        left = exp(-span_s * total / capacity_F)
+        link_V = steady_V + (start_V - steady_V) * left
+        if link_V < 0.0 and load_A > 0.0:
+            # diodes keep the link from going below zero: the load draws what brings it there, and no more
+            steady_V = -start_V * left / (1.0 - left)
+            load_A = emf_V / ohm - steady_V * total
+            link_V = 0.0
         mean_V = steady_V + (start_V - link_V) * capacity_F / (total * span_s)
         charge_As += (emf_V - mean_V) / ohm * span_s
         load_As += load_A * span_s

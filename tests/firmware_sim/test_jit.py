@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,14 +216,42 @@ def test_an_edited_constant_of_another_module_takes_effect(tmp_path: Path) -> No
     assert 1e12 == run(tmp_path)
 
 
-def test_only_few_old_caches_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Folders of other versions are removed, the oldest first."""
-    monkeypatch.setenv("NABENCH_CACHE_DIR", str(tmp_path))
-    for n in range(6):
-        (tmp_path / f"old{n}" / "deep").mkdir(parents=True)
-        (tmp_path / f"old{n}" / "deep" / "x.nbc").write_text("x")
-        os.utime(tmp_path / f"old{n}", (1000 + n, 1000 + n))
-    code = "import firmware_sim.jit"
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    left = {path.name for path in tmp_path.iterdir()}
-    assert {"old3", "old4", "old5", jit.cache_key()} == left
+IMPORT = [sys.executable, "-c", "import firmware_sim.jit"]
+
+
+def old_caches(root: Path, n: int, age_s: float) -> None:
+    """Cache folders of other versions, each with something in it."""
+    then = time.time() - age_s
+    for k in range(n):
+        (root / f"old{k:03}" / "deep").mkdir(parents=True)
+        (root / f"old{k:03}" / "deep" / "x.nbc").write_text("x")
+        os.utime(root / f"old{k:03}", (then + k, then + k))
+
+
+def in_cache(root: Path) -> dict[str, str]:
+    """Environment of a process that keeps its kernels there."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "NABENCH_CACHE_DIR": str(root)}
+
+
+@pytest.mark.parametrize(("age_s", "left"), [(1e6, {"old003", "old004", "old005"}), (3600.0, {f"old{k:03}" for k in range(6)})])
+def test_only_few_old_caches_are_kept(tmp_path: Path, age_s: float, left: set[str]) -> None:
+    """Folders of other versions are removed, the oldest first, but none of this day: somebody may be at work in it."""
+    old_caches(tmp_path, 6, age_s)
+    subprocess.run(IMPORT, check=True, env=in_cache(tmp_path))
+    assert {*left, jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_processes_that_start_together_may_all_clear_up(tmp_path: Path) -> None:
+    """What one has removed already is no trouble for the others."""
+    old_caches(tmp_path, 300, 1e6)
+    started = [subprocess.Popen(IMPORT, env=in_cache(tmp_path), stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [process.communicate()[1] for process in started]
+    assert [""] * 4 == told
+    assert {"old297", "old298", "old299", jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
+
+
+def test_a_cache_folder_that_cannot_be_made_is_told_with_its_variable(tmp_path: Path) -> None:
+    """The sentence names the folder and what to set."""
+    (tmp_path / "file").write_text("x")
+    done = subprocess.run(IMPORT, env=in_cache(tmp_path / "file"), capture_output=True, text=True, check=False)
+    assert "set NABENCH_CACHE_DIR to a folder of yours" in done.stderr

@@ -204,3 +204,26 @@ def test_power_loss_forgets_only_what_may_be_forgotten(row: Row) -> None:
     device.heard[:] = float("nan")
     device.tick(20)
     assert (row.latch == "survives_power_loss") == flag(device, row)
+
+
+@pytest.mark.compiled_only
+@pytest.mark.parametrize("row", [row for row in ROWS if row not in WIRE and row.latch != "no"], ids=name_of)
+def test_one_press_of_reset_clears_whatever_is_latched(row: Row) -> None:
+    """Lines, contradictions, sequences: with the cause gone one press is enough, and without one nothing is cleared."""
+    device, stimulus = device_at(row), STIMULI[row.table["quantity"]]
+    stimulus.bad(device)
+    for _ in range(ticks(device, 13_000)):
+        if flag(device, row):
+            break
+        stimulus.each(device)
+        device.tick()
+    device.tick(ticks(device, row.delay_ms) + 1)
+    assert flag(device, row)
+    device.lost, device.echoes, device.link_rise, device.alive = set(), True, 0.1, True
+    device.rest()
+    device.tick(2 * ticks(device, row.clear_ms) + 60)
+    assert flag(device, row)
+    assert mode.ERROR == device.state
+    device.press_reset()
+    assert not flag(device, row)
+    device.until(mode.STANDBY)

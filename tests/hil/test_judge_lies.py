@@ -11,6 +11,7 @@ from tamper import DRIVE, LIE, REACTION, STATE, Tape
 
 from hil import figures, judge
 from hil import journal as j
+from hil.errors import ScenarioError
 from hil.observe import View
 from hil.requirement import Requirement
 from hil.scenario import Inputs
@@ -127,6 +128,25 @@ def test_a_code_of_an_earlier_cause_does_not_count_against_a_later_one() -> None
     assert 5.5e9 < tape.findings()[2].evidence[0].t_ns < 5.61e9
     held = tape.copy().say(CODE, 1, 4.4, 4.6)
     assert Verdict.FAIL == held.findings()[2].verdict
+
+
+@pytest.mark.parametrize(("from_s", "verdicts"), [(0.0, ["FAIL", "PASS"]), (4.0, ["PASS", "PASS"]), (5.6, ["INCONC"])])
+def test_the_second_of_two_faults_is_judged_from_its_time_on(from_s: float, verdicts: list[str]) -> None:
+    """Without from_s the code of the first stood before the second; with one behind the fault its start was not judged."""
+    request = [*DRIVE, {"at_s": 3.0, "mode": "drive", "fault_reset": True}]
+    faults = [
+        {"fault": "hvil_open", "name": "one", "start_s": 1.5, "stop_s": 2.0},
+        {"fault": "hvil_open", "name": "two", "start_s": 5.0},
+    ]
+    expect = [{"kind": "reaction", "requirement": "SR-HVIL", "fault": "two", "from_s": from_s}]
+    tape = Tape.of(request=request, fault=faults, expect=expect, duration_s=6.5)
+    assert verdicts == [finding.verdict.name for finding in tape.findings()]
+
+
+def test_a_fault_beside_a_trigger_is_refused() -> None:
+    """The requirement's own trigger starts the clock; a fault named there would be silently ignored."""
+    with pytest.raises(ScenarioError, match="has a trigger of its own"):
+        Tape.of(request=DRIVE, fault=[LIE], expect=[{**REACTION, "fault": "cell_reads"}], duration_s=3.0)
 
 
 def test_another_code_is_not_the_code(overvoltage: Tape) -> None:

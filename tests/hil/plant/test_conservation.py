@@ -347,3 +347,21 @@ def test_what_is_assumed_is_called_so(path: Path) -> None:
         if "confidence" in table:
             assert table["confidence"] in words, name
             assert not table["source"].startswith("assumption") or table["confidence"] == "assumption", name
+
+
+@pytest.mark.parametrize(("closed", "current_A"), [(True, 1e4), (False, 0.5)])
+def test_a_load_cannot_pull_the_link_below_zero(closed: bool, current_A: float) -> None:
+    """Behind open contactors it takes the capacitor's charge and no more; behind closed ones the short-circuit current."""
+    cell = cellfile.load("nfm-18650")[1]
+    stand = Stand(bare(cell, capacitance_F=1e-3), cell, 10, closed=closed)
+    stand.demand[0, load.ALWAYS] = 1.0
+    pack = stand.plant.pack
+    pack[pk.LINK_V] = start_V = float(pack[pk.PACK_V, 0])
+    drawn_As = 0.0
+    for _ in range(20):
+        stand.step(current_A)
+        assert pack[pk.LINK_V, 0] >= 0.0
+        drawn_As += float(pack[pk.LOAD_A, 0]) * stand.dt_s
+    assert 0.0 == pack[pk.LINK_V, 0]
+    given_As = float(pack[pk.CHARGE_AH, 0]) * 3600.0 + 1e-3 * start_V
+    assert given_As == pytest.approx(drawn_As, rel=1e-9)

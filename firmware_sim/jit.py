@@ -140,9 +140,13 @@ def is_compiled() -> bool:
     return not _config.DISABLE_JIT
 
 
-def is_warm() -> bool:
-    """True when compiled kernels for exactly these sources lie in the cache already."""
-    return any(CACHE_FOLDER.rglob("*.nbi"))
+def installation() -> str:
+    """Name of these very files: Numba compiles again for a copy elsewhere, or for one that was written anew."""
+    digest = hashlib.sha256()
+    for path in kernel_sources(_package_roots()):
+        stat = path.stat()
+        digest.update(f"{path} {stat.st_mtime_ns} {stat.st_size}\0".encode())
+    return digest.hexdigest()[:16]
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from firmware_sim import jit
@@ -18,12 +19,15 @@ from firmware_sim import jit
 if TYPE_CHECKING:
     from hil.setup import Setup
 
-_DONE = "compiled"
+
+def _done() -> Path:
+    """The mark that says that the kernels of this installation were compiled."""
+    return jit.CACHE_FOLDER / f"compiled-{jit.installation()}"
 
 
 def is_warm() -> bool:
     """True when nothing is left to compile, or when kernels are interpreted."""
-    return not jit.is_compiled() or (jit.CACHE_FOLDER / _DONE).exists()
+    return not jit.is_compiled() or _done().exists()
 
 
 def warm(say: Callable[[str], None]) -> None:
@@ -54,7 +58,7 @@ def _compile(say: Callable[[str], None]) -> None:
         bench_side()
         helper.wait()
     device_side()
-    (jit.CACHE_FOLDER / _DONE).touch()
+    _done().touch()
 
 
 def _example() -> Setup:

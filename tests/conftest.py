@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +13,15 @@ from firmware_sim import jit
 settings.register_profile("nabench", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("nabench")
 
-_WARM = "compiled-for-tests"
+
+def _mark() -> Path:
+    return jit.CACHE_FOLDER / f"compiled-for-tests-{jit.installation()}"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Compile in the controller, so that the workers find everything in the cache instead of each compiling it."""
     is_worker = hasattr(config, "workerinput")
-    if is_worker or config.option.collectonly or not jit.is_compiled() or (jit.CACHE_FOLDER / _WARM).exists():
+    if is_worker or config.option.collectonly or not jit.is_compiled() or _mark().exists():
         return
     from hil import warm
     from hil.errors import NabenchError
@@ -29,7 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except NabenchError as error:  # a shipped file is broken: its own test says so
         print("kernels were not compiled ahead:", error)
         return
-    (jit.CACHE_FOLDER / _WARM).touch()
+    _mark().touch()
 
 
 def _fuse() -> None:

@@ -49,7 +49,7 @@ ELSEWHERE = {
     "node": "node:PackIO",
 }
 # Kinds that show only while a contactor closes.
-STARTS_S = {"contactor_stuck_open": 0.05, "contactor_closes_late": 0.05}
+STARTS_S = {"contactor_stuck_open": 0.05, "contactor_closes_late": 0.05, "precharge_open": 0.05, "precharge_short": 0.05}
 
 
 @lru_cache(maxsize=4)

@@ -18,6 +18,7 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")]
     """Say what this machine can do: versions, kernels, timers, buses, ports; and what fixes what is missing."""
     import json
 
+    from rich.markup import escape
     from rich.table import Table
 
     rows = [*_software(), *_kernels(), *_time(), *_buses()]
@@ -29,7 +30,7 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")]
         table.add_column(column, no_wrap=column in ("what", ""), overflow="fold")
     for row in rows:
         state = "[green]ok[/]" if row["ok"] else "[yellow]missing[/]"
-        table.add_row(str(row["what"]), state, str(row["found"]), str(row["fix"]))
+        table.add_row(str(row["what"]), state, escape(str(row["found"])), escape(str(row["fix"])))
     say.console().print(table)
 
 

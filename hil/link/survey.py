@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 # Interface, what it needs beyond python-can, and how to get it.
 _NEEDS = {
-    "udp_multicast": ("msgpack", "pip install 'nabench[net]'"),
+    "udp_multicast": ("msgpack", "pip install msgpack"),
     "gs_usb": ("gs_usb", "pip install gs_usb"),
     "cantact": ("cantact", "pip install cantact"),
     "canalystii": ("canalystii", "pip install canalystii"),

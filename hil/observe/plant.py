@@ -65,7 +65,20 @@ def parameter(view: View, fault: Bound) -> Effect:
     text = f"{text} from {(first - dt_ns) / 1e9:g} s"
     if fault.kind.primitive == "set_contactor":
         return _contactor(view, fault, text, on)
+    if address == "PRECHARGE_OHM":
+        return _resistor(view, text, on)
     return Effect(True, text, Moment(first - dt_ns, first, text), None)
+
+
+def _resistor(view: View, text: str, on: Bools) -> Effect:
+    """A wrong precharge resistor is there for all to see only when its contact closes."""
+    closed, changed_ns = view.trace.column("precharge") == 1, view.trace.column("precharge_changed")
+    k = np.flatnonzero(on[1:] & closed[1:] & ~closed[:-1]) + 1
+    if not len(k):
+        return Effect(True, f"{text}, but the precharge contact never closed on it")
+    at_ns = int(changed_ns[k[0]])
+    what = f"the precharge contact closes on it at {at_ns / 1e9:.3f} s"
+    return Effect(True, f"{text}; {what}", Moment(at_ns, at_ns, what, "precharge"))
 
 
 def _meets(fault: Bound, address: tuple[int, int, int], other: Bound) -> bool:

@@ -255,3 +255,23 @@ def test_a_cache_folder_that_cannot_be_made_is_told_with_its_variable(tmp_path: 
     (tmp_path / "file").write_text("x")
     done = subprocess.run(IMPORT, env=in_cache(tmp_path / "file"), capture_output=True, text=True, check=False)
     assert "set NABENCH_CACHE_DIR to a folder of yours" in done.stderr
+
+
+def test_an_installation_is_its_files(tmp_path: Path) -> None:
+    """A copy elsewhere, or the same file written anew, has a mark of its own: Numba compiles it again."""
+    code = "from firmware_sim import jit; print(jit.installation())"
+
+    def mark(root: Path) -> str:
+        env = {**in_cache(tmp_path / "cache"), "PYTHONPATH": str(root), "NUMBA_DISABLE_JIT": "1"}
+        return subprocess.run(
+            [sys.executable, "-P", "-c", code], env=env, capture_output=True, text=True, check=True, cwd=tmp_path
+        ).stdout
+
+    for name in ("one", "two"):
+        for package in ("firmware_sim", "hil"):
+            shutil.copytree(ROOT / package, tmp_path / name / package, ignore=shutil.ignore_patterns("__pycache__"))
+    first = mark(tmp_path / "one")
+    assert first == mark(tmp_path / "one")
+    assert first != mark(tmp_path / "two")
+    os.utime(tmp_path / "one" / "firmware_sim" / "soc.py", (1, 1))
+    assert first != mark(tmp_path / "one")

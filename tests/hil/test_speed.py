@@ -107,15 +107,6 @@ def test_sizes_that_the_wire_cannot_carry_are_refused(text: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_without_the_e2e_library_it_says_what_to_install() -> None:
-    """The baseline needs a library that a plain installation does not have."""
-    code = "import sys; sys.modules['e2e'] = None; from hil.cli import main; main()"
-    done = subprocess.run([sys.executable, "-c", code, "bench", "--quick"], capture_output=True, text=True, check=False)
-    assert 2 == done.returncode
-    assert "autosar-e2e" in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_a_baseline_with_another_soc_stops_the_measurement() -> None:
     """Designs that do not agree are not compared: here the baseline's sensors have another noise."""
     gear = case.Gear(case.switched_on(16), fused=False)

@@ -44,11 +44,15 @@ def _pack(path: Path) -> str:
     from hil import calibration
     from hil.plant import cellfile, packfile
 
-    pack = files.load(path, packfile.Pack)
-    problems = Problems()
-    problems.call(cellfile.load, pack.cell, path)
-    problems.call(calibration.load, pack.calibration, path)
+    far = files.load_far(path, packfile.Pack)
+    problems, pack = Problems(), far.model
+    problems.found += far.problems
+    if pack is not None:
+        problems.call(cellfile.load, pack.cell, path)
+        problems.call(calibration.load, pack.calibration, path)
     problems.settle()
+    if pack is None:
+        raise ScenarioError(f"{path}: the pack could not be loaded")
     return f'pack "{pack.name}": {pack.series}S{pack.strings}P of {pack.cell}'
 
 
@@ -87,6 +91,7 @@ def _mapping(path: Path) -> str:
     from hil import mapping
 
     decoded = files.load(path, mapping.Mapping)
+    mapping.check_roles(decoded, path)
     rules, constants = len(decoded.signal), len(decoded.constant)
     return f'mapping of node "{decoded.dut}": {rules} rules, {constants} constants; check its network file to try it on a DBC'
 

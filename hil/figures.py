@@ -9,9 +9,10 @@ import numpy as np
 from firmware_sim.types import F64, I64
 from hil import silence, truth
 from hil.observe import Effect, View
+from hil.plant import replay
+from hil.recording import Leg
 from hil.requirement import Requirement
 from hil.scenario import PrechargeExpect, SocExpect
-from hil.setup import Setup
 from hil.verdict import Evidence, Finding, Verdict, inside
 
 
@@ -84,25 +85,57 @@ def _bounded(
 
 
 def soc_pair(view: View, cell: int | None) -> tuple[I64, F64, F64]:
-    """Times, estimated and true SOC, as shares; only where both are known."""
+    """Times, estimated and true SOC, as shares; only where both are known.
+
+    Of a recording, and of the pack around it, the truth is known in its legs (see hil.recording) and nowhere else.
+    """
     series = view.log.said(_soc_name(cell))
     t_ns, believed = series.t_ns[series.valid], series.value[series.valid] / 100.0
     k = np.minimum(t_ns // view.trace.dt_ns, view.trace.n_ticks - 1)
+    known = leg_at(view, t_ns) > 0 if _rests_on_recording(view, cell) else np.ones(len(t_ns), bool)
     if cell is None:
-        return t_ns, believed, view.trace.column("soc")[k]
+        return t_ns[known], believed[known], view.trace.column("soc")[k[known]]
     samples = np.minimum(k // view.trace.cells_every, view.trace.cells.shape[0] - 1)
     true = view.trace.cells[samples, truth.CELL_SOC, cell]
-    if cell == 0 and view.setup.legs:
-        true = recorded_soc(view.setup, t_ns)
-    known = np.isfinite(true)
+    if _rests_on_recording(view, cell):
+        true = view.setup.rig.inputs.recording[_row_at(view, t_ns), replay.SOC]
+    known &= np.isfinite(true)
     return t_ns[known], believed[known], true[known]
 
 
-def recorded_soc(setup: Setup, t_ns: I64) -> F64:
-    """Reference SOC of a recording at given times; NaN outside its legs."""
-    samples = setup.rig.inputs.recording
-    k = np.searchsorted(samples[:, 0], t_ns * 1e-9, side="right") - 1
-    return np.where(k >= 0, samples[np.maximum(k, 0), 4], np.nan)
+def _rests_on_recording(view: View, cell: int | None) -> bool:
+    return view.setup.inputs.scenario.recording is not None and cell in (None, 0)
+
+
+def _row_at(view: View, t_ns: I64) -> I64:
+    """Row of the recording that holds at given times; the first one before it begins."""
+    start_s = view.setup.rig.inputs.recording[:, replay.TIME_S]
+    return np.maximum(np.searchsorted(start_s, t_ns * 1e-9, side="right") - 1, 0)
+
+
+def scored_legs(view: View) -> list[tuple[int, Leg]]:
+    """Legs of the recording that the record holds whole, with their numbers from 1."""
+    samples, end_s = view.setup.rig.inputs.recording, silence.end_ns(view) * 1e-9
+    return [(n, leg) for n, leg in enumerate(view.setup.legs, start=1) if samples[leg.last, replay.TIME_S] <= end_s]
+
+
+def leg_at(view: View, t_ns: I64) -> I64:
+    """Number of the leg that plays at given times; 0 where there is none."""
+    samples, t_s = view.setup.rig.inputs.recording, t_ns * 1e-9
+    out = np.zeros(len(t_ns), np.int64)
+    for n, leg in scored_legs(view):
+        out[(t_s >= samples[leg.first, replay.TIME_S]) & (t_s <= samples[leg.last, replay.TIME_S])] = n
+    return out
+
+
+def why_no_leg(view: View) -> str:
+    """Why a recording has no reference in this record; empty when it has one, or when there is no recording."""
+    if view.setup.inputs.scenario.recording is None or scored_legs(view):
+        return ""
+    if view.setup.no_leg:
+        return view.setup.no_leg
+    last_s = view.setup.rig.inputs.recording[view.setup.legs[0].last, replay.TIME_S]
+    return f"no leg between full and empty: the run ended at {silence.end_ns(view) / 1e9:g} s, the first one at {last_s:.0f} s"
 
 
 def judge_soc(view: View, row: SocExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
@@ -113,9 +146,11 @@ def judge_soc(view: View, row: SocExpect, req: Requirement, effects: dict[str, E
     who = "pack" if row.cell is None else f"cell {row.cell}"
     limit = req.limits["max_error"]
     expected = f"SOC of {who} within {100 * limit:g} % of the truth"
-    gap = _soc_gap(view, row.cell, first_ns, last_ns)
+    gap, slot = _soc_gap(view, row.cell, first_ns, last_ns), silence.slot_of(view, _soc_name(row.cell))
+    if gap is None and not span.any() and _rests_on_recording(view, row.cell):
+        return [_no_reference(view, req, f"SOC of {who}", expected, first_ns, last_ns)]
     if gap is not None or not span.any():
-        return [silence.nothing_seen(view, req, f"SOC of {who}", expected, gap or (first_ns, last_ns), "valid SOC")]
+        return [silence.nothing_seen(view, req, f"SOC of {who}", expected, gap or (first_ns, last_ns), "valid SOC", slot)]
     error = believed[span] - true[span]
     at = int(np.abs(error).argmax())
     biggest, rmse, mean = float(np.abs(error[at])), float(np.sqrt(np.mean(error**2))), float(error.mean())
@@ -143,6 +178,14 @@ def judge_soc(view: View, row: SocExpect, req: Requirement, effects: dict[str, E
     return found
 
 
+def _no_reference(view: View, req: Requirement, what: str, expected: str, first_ns: int, last_ns: int) -> Finding:
+    seen = why_no_leg(view) or f"no leg between full and empty from {first_ns / 1e9:g} to {last_ns / 1e9:g} s"
+    return Finding(
+        req.id, what, expected, seen, Verdict.INCONC, evidence=(Evidence(first_ns, "from"), Evidence(last_ns, "to")),
+        next_step="let the run play a leg of the recording to its end",
+    )  # fmt: skip
+
+
 def _soc_gap(view: View, cell: int | None, first_ns: int, last_ns: int) -> tuple[int, int] | None:
     """First stretch without a valid SOC that is too long; a device that is still coming up has none."""
     name = _soc_name(cell)
@@ -159,6 +202,6 @@ def _soc_name(cell: int | None) -> str:
 
 def _reference_uncertainty(view: View, row: SocExpect) -> float:
     recording = view.setup.inputs.scenario.recording
-    if recording is None or row.cell != 0:
+    if recording is None or row.cell not in (None, 0):
         return 0.0
     return max(recording.discharge_uncertainty, recording.charge_uncertainty)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import stat
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +18,7 @@ from hil.errors import ScenarioError, closest, nearest
 _ROOT = Path(__file__).parent
 _MAX_BYTES = 1 << 20
 _MAX_DEPTH = 20
+_MOST_PASSES = 6  # a value may leave its range at one end and then at the other, a model refuse itself and then its parent
 
 _FOLDERS = {
     "scenario": _ROOT / "scenarios",
@@ -233,18 +236,63 @@ def kind_of(path: Path, data: dict[str, Any]) -> str:
     raise ScenarioError(f"{path}: not a file of a known kind; expected one of these keys: {marks}")
 
 
+class Far(NamedTuple, Generic[M]):
+    """As much of a file as can be had.
+
+    model: None when the shape is wrong.  problems: all that is wrong with it.  mended: key paths of values that lay out of
+    range and were brought into it, so that one may go on to what the file refers to and say that too.
+    """
+
+    model: M | None
+    problems: list[str]
+    mended: frozenset[str]
+
+    def besides(self, path: Path, problems: Sequence[str]) -> list[str]:
+        """Problems without those of values that we put there ourselves, and those that are known."""
+        news = [text for text in problems if text not in self.problems]
+        keys = [f"{path}: {key}{end}" for key in self.mended for end in " :"]
+        return [text for text in news if not text.startswith(tuple(keys))]
+
+    def whole(self) -> M:
+        """The model, when nothing at all is wrong. Raises ScenarioError."""
+        if self.model is None or self.problems:
+            raise ScenarioError(*self.problems)
+        return self.model
+
+
 def decode(path: Path, data: dict[str, Any], model: type[M]) -> M:
-    """Check data against a model. Raises ScenarioError with every problem of shape at once."""
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise ScenarioError(*shape.problems(path, model, error)) from None
+    """Check data against a model. Raises ScenarioError with every problem of shape at once, else of range and order."""
+    return decode_far(path, data, model).whole()
+
+
+def decode_far(path: Path, data: dict[str, Any], model: type[M]) -> Far[M]:
+    """As much of a model as data gives, and all that is wrong with it."""
+    far: Far[M] = Far(None, [], frozenset())
+    waived: set[type[BaseModel]] = set()
+    data = copy.deepcopy(data)
+    for _ in range(_MOST_PASSES):
+        try:
+            decoded = model.model_validate(data, context={"waived": waived, "mended": far.mended})
+        except ValidationError as error:
+            far = Far(None, far.problems + far.besides(path, shape.problems(path, model, error)), far.mended)
+            mended = shape.mend(data, model, error, waived)
+            if mended is None:
+                break
+            far = far._replace(mended=far.mended | mended)
+        else:
+            return far._replace(model=decoded)
+    return far
 
 
 def load(path: Path, model: type[M]) -> M:
     """Read and check a TOML file. Raises ScenarioError; of a file of another kind only that it is one."""
+    return load_far(path, model).whole()
+
+
+def load_far(path: Path, model: type[M]) -> Far[M]:
+    """As much of a TOML file as can be had. Raises ScenarioError when it is no TOML, or a file of another kind."""
     data = read_toml(path)
     kind = model.KIND if issubclass(model, Document) else ""
     if kind and not _has_mark(kind, data) and any(_has_mark(other, data) for other in _MARKS):
         raise ScenarioError(f"{path}: this is a {kind_of(path, data)} file; expected a {kind} file")
-    return decode(path, data, model)
+    return decode_far(path, data, model)

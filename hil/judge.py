@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from firmware_sim.types import F64
-from hil import figures, observe, reaction, silence
+from hil import figures, observe, opening, reaction, silence
 from hil.observe import Effect, View
 from hil.requirement import Requirement
 from hil.scenario import ContactorsExpect, Expect, QuietExpect, SignalExpect
@@ -169,9 +169,12 @@ def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Ef
         for n in view.setup.network.from_dut.signal_names
         if n.startswith("Diag_") and n.removeprefix("Diag_") not in row.allow
     ]
+    if not flags:
+        nothing, hint = "the network has no such flag to look at", "expect contactors or signals instead"
+        return [Finding(req.id, "no nuisance trip", expected, nothing, Verdict.INCONC, next_step=hint)]
     found: list[Evidence] = []
     counts: list[int] = []
-    gaps: list[tuple[int, int]] = []
+    unseen: list[Finding] = []
     for name in flags:
         series = view.log.said(name)
         span = series.valid & (series.t_ns >= first_ns) & (series.t_ns <= last_ns)
@@ -179,21 +182,23 @@ def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Ef
         k = np.flatnonzero(span & (series.value > 0.5))
         if len(k):
             found.append(Evidence(int(series.t_ns[k[0]]), name.removeprefix("Diag_"), name))
-        gap = silence.gap(series.t_ns[series.valid], first_ns, last_ns, silence.allowed_ns(view, silence.slot_of(view, name)))
-        gaps += [gap] if gap is not None else []
-    if not min(counts, default=0) or gaps:
-        return [
-            silence.nothing_seen(
-                view, req, "no nuisance trip", expected, min(gaps, default=(first_ns, last_ns)), "valid diagnosis"
-            )
-        ]
+        slot = silence.slot_of(view, name)
+        gap = silence.gap(series.t_ns[series.valid], first_ns, last_ns, silence.allowed_ns(view, slot))
+        if gap is not None or not counts[-1]:
+            missed = gap or (first_ns, last_ns)
+            unseen.append(silence.nothing_seen(view, req, "no nuisance trip", expected, missed, "valid diagnosis", slot))
+    silent = [finding for finding in unseen if finding.verdict is Verdict.FAIL]
+    if silent:
+        return [min(silent, key=lambda finding: finding.evidence[0].t_ns)]
     span = (view.t_ns >= first_ns) & (view.t_ns <= last_ns)
     moved = [
         Evidence(int(view.t_ns[span][k[0] + 1]), f"{name.replace('_', ' ')} moves", name)
-        for name in reaction.CONTACTS
+        for name in opening.CONTACTS
         if len(k := np.flatnonzero(np.diff(view.trace.column(name)[span])))
     ]
     found += sorted(moved, key=lambda e: e.t_ns)[:1]
+    if unseen and not found:
+        return [min(unseen, key=lambda finding: finding.evidence[0].t_ns)]
     trips = tuple(sorted(found, key=lambda e: e.t_ns))
     evidence = (Evidence(first_ns, "quiet from"), *(trips or (Evidence(last_ns, "quiet to"),)))
     seen = "; ".join(f"{e.what} at {e.t_ns / 1e9:.3f} s" for e in trips) if trips else f"quiet in {min(counts)} frames"
@@ -226,14 +231,10 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
     span = series.told & (series.t_ns >= first_ns) & (series.t_ns <= last_ns)
     # "never" must have been seen all the time; where something must be, "no value" is a miss and not a gap
     seen_ns = series.t_ns[series.valid if row.mode == "never" else series.told]
-    gap = (
-        silence.gap(seen_ns, first_ns, last_ns, silence.allowed_ns(view, silence.slot_of(view, row.signal)))
-        if row.mode != "once"
-        else None
-    )
+    slot, missing = silence.slot_of(view, row.signal), f"valid {row.signal}"
+    gap = silence.gap(seen_ns, first_ns, last_ns, silence.allowed_ns(view, slot)) if row.mode != "once" else None
     if gap is not None or not (span & series.valid).any():
-        missing = f"valid {row.signal}"
-        return [silence.nothing_seen(view, req, row.signal, expected, gap or (first_ns, last_ns), missing)]
+        return [silence.nothing_seen(view, req, row.signal, expected, gap or (first_ns, last_ns), missing, slot)]
     if row.mode != "always":
         span &= series.valid
     value, valid, t_ns = series.value[span], series.valid[span], series.t_ns[span]
@@ -278,7 +279,7 @@ def _contactors(view: View, row: ContactorsExpect, req: Requirement, effects: di
     first_ns, last_ns = silence.span(view, row.from_s, row.to_s)
     expected = f"current path {row.state}, {row.from_s:g} to {row.to_s:g} s"
     span = (view.t_ns >= first_ns) & (view.t_ns <= last_ns)
-    good = reaction.path_open(view.trace)[span] if row.state == "open" else _mains_closed(view.trace)[span]
+    good = opening.path_open(view.trace)[span] if row.state == "open" else _mains_closed(view.trace)[span]
     misses = np.flatnonzero(~good)
     at = int(view.t_ns[span][misses[0]]) if len(misses) else last_ns
     seen = f"not so at {at / 1e9:.3f} s" if len(misses) else f"so in all {len(good)} ticks"

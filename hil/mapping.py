@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from firmware_sim.wire.layout import COUNT, CYCLE_NS, FIRST, OFFSET, RAW_NAN, SCALE, SLOT, WORD, WORD_0, Layout
 from hil import files, roles
 from hil.database import Database
 from hil.errors import ScenarioError, nearest
-from hil.shape import settle
+from hil.shape import refuse
 
 _NUMBER = re.compile(r"\{(n1?)(?::(0?[1-9]))?\}")
 _SIGNED_ROLES = ("Shunt_Current", "Shunt_ChargeCounter", "BMS_PackCurrent")
@@ -50,7 +50,7 @@ class SignalRule(files.FileModel):
     not_available: int | None = None
 
     @model_validator(mode="after")
-    def _shape(self) -> SignalRule:
+    def _shape(self, info: ValidationInfo) -> SignalRule:
         found = ["scale must not be 0"] if self.scale == 0.0 else []
         for name, text in (("role", self.role), ("signal", self.signal)):
             if len(_NUMBER.findall(text)) > 1:
@@ -61,7 +61,7 @@ class SignalRule(files.FileModel):
             found.append(f'role "{self.role}" and signal "{self.signal}": both need a number, or none')
         if self.positive == "charge" and roles.is_role(self.role) and self.role not in _SIGNED_ROLES:
             found.append(f'positive is for signed currents and charges ({", ".join(_SIGNED_ROLES)}), not "{self.role}"')
-        settle(found)
+        refuse(found, self, info)
         return self
 
     @property
@@ -100,20 +100,6 @@ class Mapping(files.Document):
     signal: Annotated[list[SignalRule], Field(min_length=1)]
     constant: list[Constant] = []
 
-    @model_validator(mode="after")
-    def _known_roles(self) -> Mapping:
-        known = roles.sent_by_device()
-        found = []
-        for n, rule in enumerate(self.signal):
-            if not any(roles.is_role(name) for name in _examples(rule.role)):
-                found.append(f'signal[{n}].role "{rule.role}" is not a role{nearest(rule.role, known)}')
-        for n, row in enumerate(self.constant):
-            for key, name in (("role", row.role), ("with", row.carrier)):
-                if name is not None and not roles.is_role(name):
-                    found.append(f'constant[{n}].{key} "{name}" is not a role{nearest(name, known)}')
-        settle(found)
-        return self
-
 
 @dataclass(frozen=True)
 class ConstantSignal:
@@ -150,6 +136,33 @@ def _filled(pattern: str, n: int) -> str:
     return _NUMBER.sub(lambda m: format(n + (m[1] == "n1"), m[2] or ""), pattern)
 
 
+def check_roles(mapping: Mapping, path: Path) -> None:
+    """Refuse names that are no roles of ours. Raises ScenarioError."""
+    found = _strangers(mapping, path)
+    if found:
+        raise ScenarioError(*found)
+
+
+def _strangers(mapping: Mapping, path: Path) -> list[str]:
+    """What is wrong with the names of roles, without any database."""
+    known = roles.sent_by_device()
+    found = [
+        f'{path}: signal[{n}].role "{rule.role}" is not a role{nearest(rule.role, known)}'
+        for n, rule in enumerate(mapping.signal)
+        if not _may_be_role(rule.role)
+    ]
+    return found + [
+        f'{path}: constant[{n}].{key} "{name}" is not a role{nearest(name, known)}'
+        for n, row in enumerate(mapping.constant)
+        for key, name in (("role", row.role), ("with", row.carrier))
+        if name is not None and not roles.is_role(name)
+    ]
+
+
+def _may_be_role(pattern: str) -> bool:
+    return any(roles.is_role(name) for name in _examples(pattern))
+
+
 def load(name: str, near: Path) -> tuple[Path, Mapping]:
     """The mapping that the network file `near` names. Raises ScenarioError."""
     path = files.data_file(name, near, "mapping")
@@ -166,13 +179,14 @@ def apply(mapping: Mapping, path: Path, database: Database) -> None:
         for signal in message.signals:
             where.setdefault(signal.name, []).append((message, signal))
             where[f"{message.name}.{signal.name}"] = [(message, signal)]
-    work = _Work(path, database, where)
+    work = _Work(path, database, where, _strangers(mapping, path))
     senders = {sender for message in database.messages for sender in message.senders}
-    if mapping.dut not in senders:
-        raise ScenarioError(f'{path}: dut "{mapping.dut}" sends no message of these databases{nearest(mapping.dut, senders)}')
+    dut = mapping.dut if mapping.dut in senders else None
+    if dut is None:
+        work.problems.append(f'{path}: dut "{mapping.dut}" sends no message of these databases{nearest(mapping.dut, senders)}')
     for n, rule in enumerate(mapping.signal):
         for role, name in _pairs(work, rule, n):
-            _give_role(work, mapping.dut, rule, n, role, name)
+            _give_role(work, dut, rule, n, role, name)
     for n, row in enumerate(mapping.constant):
         _check_constant(work, row, n)
     if work.problems:
@@ -203,14 +217,16 @@ def _pairs(work: _Work, rule: SignalRule, n: int) -> list[tuple[str, str]]:
             f'but there is "{_filled(rule.signal, found[-1])}"; numbers must run without a gap'
         )
     pairs = [(_filled(rule.role, k), _filled(rule.signal, k)) for k in found]
+    if not _may_be_role(rule.role):
+        return pairs
     strange = [role for role, _ in pairs if not roles.is_role(role)]
     if strange:
         work.problems.append(f'{work.path}: signal[{n}].role "{rule.role}": there is no role "{strange[0]}"')
     return [(role, name) for role, name in pairs if role not in strange]
 
 
-def _give_role(work: _Work, dut: str, rule: SignalRule, n: int, role: str, name: str) -> None:
-    """Rename one signal to its role and convert it, or note why not."""
+def _give_role(work: _Work, dut: str | None, rule: SignalRule, n: int, role: str, name: str) -> None:
+    """Rename one signal to its role and convert it, or note why not. dut: None when there is no such node."""
     here = f"{work.path}: signal[{n}]"
     places = work.where.get(name, [])
     if not places:
@@ -222,11 +238,13 @@ def _give_role(work: _Work, dut: str, rule: SignalRule, n: int, role: str, name:
         return
     message, signal = places[0]
     key = (message.name, name.rpartition(".")[2])
+    if not roles.is_role(role):
+        return
     if role in work.role_of:
         work.problems.append(f'{here}.role "{role}" is played by "{work.role_of[role]}" already')
     elif key in work.user_of:
         work.problems.append(f'{here}.signal "{name}" plays the role "{work.user_of[key]}" already')
-    elif roles.is_sent(role) != (dut in message.senders):
+    elif dut is not None and roles.is_sent(role) != (dut in message.senders):
         who = "the device sends" if roles.is_sent(role) else "the device receives"
         by = ", ".join(message.senders) if message.senders else "nobody"
         work.problems.append(f'{here}: {who} role "{role}", but message "{message.name}" is sent by {by} (dut is "{dut}")')
@@ -293,9 +311,16 @@ def _check_constant(work: _Work, row: Constant, n: int) -> None:
     here = f"{work.path}: constant[{n}]"
     if row.role is not None and row.role in work.role_of:
         work.problems.append(f'{here}.role "{row.role}" is played by signal "{work.role_of[row.role]}" already')
+    if row.carrier is not None and not roles.is_role(row.carrier):
+        return
     if row.carrier is not None and row.carrier not in work.role_of:
         work.problems.append(f'{here}.with "{row.carrier}" has no signal in this mapping{nearest(row.carrier, work.role_of)}')
-    elif row.role is not None and row.carrier is not None and roles.is_sent(row.role) != roles.is_sent(row.carrier):
+    elif (
+        row.role is not None
+        and roles.is_role(row.role)
+        and row.carrier is not None
+        and roles.is_sent(row.role) != roles.is_sent(row.carrier)
+    ):
         work.problems.append(f'{here}: "{row.role}" and "{row.carrier}" go in opposite directions')
     if row.signal is None:
         return

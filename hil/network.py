@@ -137,6 +137,8 @@ def _parts(path: Path, file: NetworkFile) -> tuple[list[Bus], tuple[Path, mappin
         found = tuple(p for p in paths if p is not None)
         buses.append(Bus(b.name, found, b.bitrate, b.data_bitrate or b.bitrate, b.cycle_ms, f"{path}: bus[{n}]"))
     mapped = None if file.mapping is None else problems.call(mapping.load, file.mapping, path)
+    if problems.found and mapped is not None:
+        problems.call(mapping.check_roles, mapped[1], mapped[0])
     problems.settle()
     return buses, mapped
 

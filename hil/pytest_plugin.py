@@ -18,6 +18,7 @@ import sys
 import tomllib
 import traceback
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -127,9 +128,15 @@ def _is_shared(config: pytest.Config) -> bool:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register markers."""
+    """Register markers. A request to terminate ends tests as Ctrl-C does where a device must be left safe."""
     for line in _MARKERS:
         config.addinivalue_line("markers", line)
+    if _is_shared(config):
+        from hil.link import stop
+
+        stack = ExitStack()
+        stack.enter_context(stop.heeded())
+        config.add_cleanup(stack.close)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

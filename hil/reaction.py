@@ -18,8 +18,10 @@ import numpy as np
 
 from firmware_sim.types import F64, I64, MS_NS
 from firmware_sim.wire.layout import CYCLE_NS, SLOT
+from hil.fault.catalogue import Bound
 from hil.names import cell_signal, ntc_signal
 from hil.observe import Effect, Moment, View
+from hil.opening import Deeds, cascade, holder, opened_by_other, opening, path_open
 from hil.requirement import LimitTrigger, Requirement
 from hil.scenario import ReactionExpect
 from hil.trace import Trace
@@ -33,8 +35,8 @@ _TRUTH_OF = {
     "charge_current": ("mean_current", "mean_current"),
 }
 _ON_LIMIT = 1e-6
-CONTACTS = ("main_plus", "main_minus", "precharge")
 _HOLD_CYCLES, _HOLD_NS = 3, 300 * MS_NS  # reference profile, loss of data: three cycles or 300 ms
+_ALONE = "put the two causes to separate tests, so that only the one that is judged can open the path"
 _ASKED_NS = 1_000 * MS_NS  # a pack that was asked to close for so long would have closed
 
 
@@ -99,12 +101,6 @@ def _began_before(req: Requirement, row: ReactionExpect) -> Finding:
     )  # fmt: skip
 
 
-def path_open(trace: Trace) -> Bools:
-    """(n_ticks,) no closed path between cells and link."""
-    plus, minus, pre = (trace.column(name) for name in CONTACTS)
-    return (minus == 0) | ((plus == 0) & (pre == 0))
-
-
 # ---- when it began
 
 
@@ -134,8 +130,8 @@ def _in_truth(view: View, trigger: LimitTrigger, from_ns: int, fhti_ms: float | 
     what = f"{name} beyond {limit:g}" + (f" by more than {trigger.tolerance:g}" if trigger.tolerance else "")
     for first, end in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
         start, end_ns = Moment(max(int(first) - 1, 0) * dt_ns, int(first) * dt_ns, what, name), int(end) * dt_ns
-        opening = _opening(view, start.high_ns)
-        answered = opening is not None and opening.low_ns <= end_ns
+        opened = opening(view, start.high_ns)
+        answered = opened is not None and opened.low_ns <= end_ns
         if answered or fhti_ms is None or end_ns - start.high_ns >= fhti_ms * 1e6:
             return start
     return None
@@ -324,27 +320,12 @@ def _time_hint(verdict: Verdict, value: float, low: float, high: float) -> str:
 # ---- when the path was open
 
 
-def _opening(view: View, from_ns: int) -> Moment | None:
-    """When the path opened at or after from_ns; a moment at from_ns when it was open then already."""
-    trace, t_ns = view.trace, view.t_ns
-    first = int(np.searchsorted(t_ns, from_ns))
-    later = np.flatnonzero(path_open(trace)[first:])
-    if not len(later):
-        return None
-    k = first + int(later[0])
-    if k == first and (k == 0 or path_open(trace)[k - 1]):
-        return Moment(from_ns, from_ns, "the path was open already", "main_plus")
-    moved = [int(trace.column(f"{name}_changed")[k]) for name in CONTACTS]
-    inside_tick = [ns for ns in moved if t_ns[k - 1] <= ns <= t_ns[k]] or [int(t_ns[k])]
-    return Moment(min(inside_tick), max(inside_tick), "contactors open", "main_plus")
-
-
 def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment) -> Finding:
     limit_ms = row.fhti_ms or req.fhti_ms
     expected = "contactors open" + (f" within {limit_ms:g} ms" if limit_ms is not None else "") + " and stay open"
-    opening = _opening(view, hazard.high_ns)
+    opened = opening(view, hazard.high_ns)
     start = Evidence(hazard.high_ns, hazard.what, hazard.column)
-    if opening is None:
+    if opened is None:
         end_ns = view.trace.n_ticks * view.trace.dt_ns
         left_ms = (end_ns - hazard.high_ns) / 1e6
         ended = limit_ms is not None and left_ms < limit_ms
@@ -353,25 +334,18 @@ def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment
             Verdict.INCONC if ended else Verdict.FAIL, evidence=(start, Evidence(end_ns, "end of the run")),
             next_step="make the run longer" if ended else "look at the reaction of the limit and its delay",
         )  # fmt: skip
-    value, least, most = _duration(view.trace, hazard, opening)
+    value, least, most = _duration(view.trace, hazard, opened)
     verdict = Verdict.PASS if limit_ms is None else inside(least, most, (-1.0, limit_ms))
     seen = f"open after {value:.1f} ms"
     hint = _time_hint(verdict, value, 0.0, np.inf if limit_ms is None else limit_ms)
-    evidence = [start, Evidence(opening.high_ns, opening.what, opening.column)]
-    if opening.low_ns == hazard.high_ns:
+    evidence = [start, Evidence(opened.high_ns, opened.what, opened.column)]
+    if opened.low_ns == hazard.high_ns:
         value, least, most = 0.0, 0.0, 0.0
-        seen = "open all the time before"
-        before = np.flatnonzero(~path_open(view.trace)[: np.searchsorted(view.t_ns, hazard.high_ns)])
-        if len(before):
-            seen = f"open already since {view.t_ns[before[-1] + 1] / 1e9:.3f} s"
-            verdict, hint = Verdict.INCONC, "something else reacted first, so this reaction was not put to the test"
-        elif not _asked_to_close(view, hazard.high_ns):
-            seen += ", but nobody asked it to close"
-            verdict, hint = Verdict.INCONC, "request operation while the hazard stands, so that the device must refuse"
-    elif verdict is Verdict.PASS and (why := _opened_by_bench(view, req, hazard, opening)):
-        seen += f", but {why}"
-        verdict, hint = Verdict.INCONC, "keep request and supply as they are until the device has reacted"
-    again = _closes_again(view, opening.high_ns)
+        verdict, seen, hint = _open_already(view, req, hazard.high_ns)
+    else:
+        verdict, why, other = _credited(view, row, req, hazard, opened, verdict)
+        seen, hint = f"{seen}{why}", other if verdict is Verdict.INCONC and other else hint
+    again = _closes_again(view, opened.high_ns)
     if again is not None:
         seen += f"; closed again at {again / 1e9:.3f} s"
         verdict, hint = Verdict.FAIL, "a latch is missing: the fault must hold the contactors open until it is reset"
@@ -379,32 +353,64 @@ def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment
     return Finding(req.id, "reaction (FHTI)", expected, seen, verdict, value, least, most, "ms", tuple(evidence), hint)
 
 
-def _requests(view: View) -> list[tuple[int, bool]]:
-    """When what was asked for, from time 0 on: True for operation, False for standby."""
-    rows = view.setup.inputs.scenario.request
-    return [(0, False), *((round(row.at_s * 1e9), row.mode != "standby") for row in rows)]
+def _open_already(view: View, req: Requirement, from_ns: int) -> tuple[Verdict, str, str]:
+    """Verdict, what was seen and what to do about a path that was open when the hazard began."""
+    before = np.flatnonzero(~path_open(view.trace)[: np.searchsorted(view.t_ns, from_ns)])
+    if len(before):
+        seen = f"open already since {view.t_ns[before[-1] + 1] / 1e9:.3f} s"
+        return Verdict.INCONC, seen, "something else reacted first, so this reaction was not put to the test"
+    deeds = Deeds.of(view.setup, ())
+    if not _asked_to_close(view, deeds, from_ns):
+        seen = "open all the time before, but nobody asked it to close"
+        return Verdict.INCONC, seen, "request operation while the hazard stands, so that the device must refuse"
+    own = cascade(req, view.setup.inputs.requirements)
+    named = holder(view, from_ns, view.trace.n_ticks * view.trace.dt_ns)
+    if own and named and named not in own:
+        return Verdict.INCONC, f"open all the time before, but something else ({named}) held it open", _ALONE
+    return Verdict.PASS, "open all the time before", ""
 
 
-def _asked_to_close(view: View, from_ns: int) -> bool:
+def _credited(
+    view: View, row: ReactionExpect, req: Requirement, hazard: Moment, opened: Moment, verdict: Verdict
+) -> tuple[Verdict, str, str]:
+    """The verdict on a time when the path was not opened by what is judged, what is to be said of that, and what to do.
+
+    Late is late, whoever opened the path in the end. A limit may not be left while the pack is being switched off, nor
+    before; a fault may need that to show.
+    """
+    rivals = _rivals(view, row, req)
+    deeds = Deeds.of(view.setup, rivals)
+    by_bench = deeds.switched_off(hazard.high_ns, opened.high_ns, or_before=req.trigger is not None)
+    if verdict is Verdict.FAIL:
+        named = holder(view, opened.high_ns)
+        return verdict, f", when {by_bench}" if by_bench else f", by {named}" if named else "", ""
+    if by_bench:
+        return Verdict.INCONC, f", but {by_bench}", "keep request and supply as they are until the device has reacted"
+    begun = [(at_ns, name) for at_ns, name in deeds.begun if hazard.high_ns < at_ns <= opened.high_ns]
+    alone = req.trigger is None and not any(at_ns <= opened.high_ns for at_ns, _ in deeds.begun)
+    own = cascade(req, view.setup.inputs.requirements)
+    other = opened_by_other(view, own, hazard.high_ns, opened, begun, alone)
+    return (Verdict.INCONC, f", but {other}", _ALONE) if other else (verdict, "", "")
+
+
+def _asked_to_close(view: View, deeds: Deeds, from_ns: int) -> bool:
     """Whether operation was asked for from from_ns on, for as long as a pack takes to close."""
-    asked = _requests(view)
-    ends = [*(at_ns for at_ns, _ in asked[1:]), view.trace.n_ticks * view.trace.dt_ns]
+    ends = [*(at_ns for at_ns, _ in deeds.asked[1:]), view.trace.n_ticks * view.trace.dt_ns]
     return any(
-        operate and end_ns - max(at_ns, from_ns) >= _ASKED_NS for (at_ns, operate), end_ns in zip(asked, ends, strict=True)
+        operate and end_ns - max(at_ns, from_ns) >= _ASKED_NS
+        for (at_ns, operate), end_ns in zip(deeds.asked, ends, strict=True)
     )
 
 
-def _opened_by_bench(view: View, req: Requirement, hazard: Moment, opening: Moment) -> str:
-    """What the bench did itself that opens the path anyway; empty when it did nothing.
-
-    A limit may not be left while the pack is being switched off either; a fault may need that to show.
-    """
-    since_ns = hazard.high_ns
-    asked = [(at_ns, operate) for at_ns, operate in _requests(view) if at_ns <= opening.high_ns]
-    if not asked[-1][1] and (asked[-1][0] > since_ns or req.trigger is not None):
-        return f"standby was requested at {asked[-1][0] / 1e9:g} s"
-    lost = [at_ns for at_ns in view.setup.resets_ns if since_ns < at_ns <= opening.high_ns]
-    return f"the bench took the supply away at {lost[0] / 1e9:g} s" if lost else ""
+def _rivals(view: View, row: ReactionExpect, req: Requirement) -> list[Bound]:
+    """Faults that may open the path for another reason: not the one that is judged, none on the quantity that is."""
+    own = set(_signals_of(view, req.trigger)) if req.trigger is not None else set()
+    names = view.setup.network.to_dut.signal_names
+    return [
+        fault
+        for fault in view.setup.faults
+        if fault.spec.label != row.fault and not (fault.signals and {names[n] for n in fault.signals} <= own)
+    ]
 
 
 def _closes_again(view: View, from_ns: int) -> int | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from hil import calibration, files, requirement
 from hil.calibration import Calibration
@@ -16,7 +16,7 @@ from hil.plant import packfile
 from hil.plant.cellfile import Cell
 from hil.plant.packfile import Pack
 from hil.requirement import RequirementsFile
-from hil.shape import Misfits, settle
+from hil.shape import is_mended, refuse
 
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -137,11 +137,13 @@ class Recording(files.FileModel):
     charge_uncertainty: Share
 
     @model_validator(mode="after")
-    def _one_temperature(self) -> Recording:
+    def _fits(self, info: ValidationInfo) -> Recording:
+        found = []
         if (self.temperature is None) == (self.temperature_degC is None):
-            raise ValueError('needs exactly one of "temperature" (a column) and "temperature_degC" (as stated by the source)')
+            found.append(': needs exactly one of "temperature" (a column) and "temperature_degC" (as stated by the source)')
         if not self.empty_V < self.full_V:
-            raise Misfits(f"empty_V {self.empty_V:g} must lie below full_V {self.full_V:g}")
+            found.append(f"empty_V {self.empty_V:g} must lie below full_V {self.full_V:g}")
+        refuse(found, self, info)
         return self
 
 
@@ -184,13 +186,15 @@ class SignalExpect(ExpectBase):
     to_s: Seconds
 
     @model_validator(mode="after")
-    def _condition(self) -> SignalExpect:
+    def _condition(self, info: ValidationInfo) -> SignalExpect:
+        found = []
         if self.value is None and self.above is None and self.below is None:
-            raise ValueError('needs a condition: "is", "above" or "below"')
-        if self.value is not None and (self.above is not None or self.below is not None):
-            raise ValueError('either "is" or "above" and "below"; expected not both')
-        if self.above is not None and self.below is not None and not self.above < self.below:
-            raise ValueError(f"above {self.above:g} must be less than below {self.below:g}")
+            found.append(': needs a condition: "is", "above" or "below"')
+        elif self.value is not None and (self.above is not None or self.below is not None):
+            found.append(': either "is" or "above" and "below"; expected not both')
+        elif self.above is not None and self.below is not None and not self.above < self.below:
+            found.append(f": above {self.above:g} must be less than below {self.below:g}")
+        refuse(found, self, info)
         return self
 
 
@@ -253,8 +257,9 @@ class Scenario(files.Document):
     expect: list[Expect] = []
 
     @model_validator(mode="after")
-    def _whole(self) -> Scenario:
-        settle([*_order(self), *_ends(self), *_names(self)])
+    def _whole(self, info: ValidationInfo) -> Scenario:
+        ends = [] if is_mended(info, "duration_s", "tick_ms") else _ends(self)
+        refuse([*_order(self), *ends, *_names(self)], self, info)
         return self
 
     @property
@@ -328,7 +333,14 @@ class Inputs:
 
 def load(path: Path) -> Inputs:
     """A scenario and all files it names. Raises ScenarioError with every problem of every file at once."""
-    return complete(path, files.load(path, Scenario))
+    far = files.load_far(path, Scenario)
+    problems = Problems()
+    inputs = problems.call(complete, path, far.model) if far.model is not None else None
+    problems.found = far.problems + far.besides(path, problems.found)
+    problems.settle()
+    if inputs is None:
+        raise ScenarioError(f"{path}: the scenario could not be loaded")
+    return inputs
 
 
 def complete(path: Path, scenario: Scenario) -> Inputs:

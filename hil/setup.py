@@ -22,6 +22,7 @@ from hil.journal import WORD
 from hil.network import Network
 from hil.plant import load as ld
 from hil.plant import packfile, plant, replay
+from hil.plant.cellfile import Cell
 from hil.plant.packfile import Pack
 from hil.recording import Leg
 from hil.requirement import Requirement, RequirementsFile
@@ -41,6 +42,7 @@ _BLOCK = {
 # Limits of a requirement that a kind of expectation is judged by.
 _FIGURES = {"soc": ("max_error",), "precharge": ("tries", "end_ms", "gap_ms")}
 RESET_PRESS_S = 0.3
+_LARGEST = (192, 64)  # cells and temperature sensors that the wire carries
 
 
 @dataclass
@@ -48,7 +50,8 @@ class Setup:
     """A scenario, ready to run.
 
     place: where faults can land.  faults: the scenario's, bound.  resets_ns: when the device loses its supply.
-    legs: of the recording, if any.  data_files: (name in the scenario, path) of profiles and recording.
+    legs: of the recording, those that the run plays whole.  no_leg: why there is none.
+    data_files: (name in the scenario, path) of profiles and recording.
     """
 
     inputs: Inputs
@@ -59,6 +62,7 @@ class Setup:
     faults: tuple[Bound, ...]
     resets_ns: tuple[int, ...]
     legs: tuple[Leg, ...] = ()
+    no_leg: str = ""
     data_files: tuple[tuple[str, Path], ...] = ()
 
     def trace_bytes(self) -> float:
@@ -85,7 +89,8 @@ class _Parts:
     faults: tuple[Bound, ...] = ()
     demand: F64 | None = None
     samples: F64 = field(default_factory=lambda: np.zeros((0, replay.N_REPLAY_COLUMNS)))
-    legs: list[Leg] = field(default_factory=list)
+    legs: tuple[Leg, ...] = ()
+    no_leg: str = ""
     extra: list[tuple[str, Path]] = field(default_factory=list)
 
 
@@ -94,27 +99,34 @@ def _parts(
     path: Path,
     s: Scenario,
     packed: Pack | None,
+    cell: Cell | None,
     believed: tuple[Path, Calibration] | None,
     required: tuple[Path, RequirementsFile] | None,
     net: Network | None,
 ) -> _Parts:
     """Everything that a scenario names, checked against each other; what could not be loaded is None."""
-    size = (packed.n_cells, len(packed.ntc_cells)) if packed is not None else (1, 1)
+    size = (packed.n_cells, len(packed.ntc_cells)) if packed is not None else _LARGEST
     parts = _Parts(problems.call(network.load, s.network, *size, s.tick_ns, path) if net is None else net)
     parts.demand = problems.call(load_table, path, s, parts.extra)
-    if s.recording is not None and (played := problems.call(recording.load, s.recording, path)) is not None:
-        recorded, parts.samples, parts.legs = played
-        parts.extra.append((s.recording.file, recorded))
+    problems.found += recording.not_driven(s, path)
+    if s.recording is not None and (played := problems.call(recording.load, s, s.recording, path, cell)) is not None:
+        parts.samples, parts.legs, parts.no_leg = played.samples, played.legs, played.no_leg
+        parts.extra.append((s.recording.file, played.path))
+        problems.found += recording.unreferenced(s, path, played)
     problems.found += _check_expectations(path, s, packed, required, parts.net)
     net = parts.net
-    if packed is None or net is None:
+    if net is None:
+        problems.found += [
+            text for n, spec in enumerate(s.fault) for text in catalogue.alone(spec, s.tick_ns, f"{path}: fault[{n}]")
+        ]
         return parts
-    if believed is not None:
+    if packed is not None and believed is not None:
         parts.settings = problems.call(
             calibration.bind, believed[1], believed[0], net.database, net.to_dut, net.from_dut, packed.n_cells, packed.strings,
             packed.ntc_cells,
         )  # fmt: skip
-    parts.place = Place(net.database, net.to_dut, net.from_dut, packed.n_cells, packed.series, len(packed.ntc_cells), s.tick_ns)
+    series = size[0] if packed is None else packed.series
+    parts.place = Place(net.database, net.to_dut, net.from_dut, size[0], series, size[1], s.tick_ns)
     found = [problems.call(catalogue.bind, spec, parts.place, n, f"{path}: fault[{n}]") for n, spec in enumerate(s.fault)]
     parts.faults = tuple(fault for fault in found if fault is not None)
     constant = {n for n, bits in enumerate(net.to_dut.signals[:, BITS]) if bits == 0}
@@ -127,14 +139,24 @@ def _parts(
 
 
 def apart(path: Path) -> list[str]:
-    """What else is wrong with a scenario that names files which cannot be loaded."""
+    """What else is wrong with a scenario that is out of range itself, or names files which cannot be loaded.
+
+    Of a pack that cannot be had, the largest is assumed: what lies beyond that, no pack has.
+    """
     known, problems = Problems(), Problems()
-    s = known.call(files.load, path, Scenario)
-    if s is None:
+    far = known.call(files.load_far, path, Scenario)
+    s = far.model if far is not None else None
+    if far is None or s is None:
         return []
     packed, required = known.call(packfile.load, s.pack, path), known.call(requirement.load, s.requirements, path)
-    _parts(problems, path, s, packed[1] if packed is not None else None, None, required, None)
-    return problems.found
+    pack, cell = (packed[1], packed[3]) if packed is not None else (None, None)
+    believed = None
+    if packed is not None and pack is not None and s.calibration is None:
+        believed = known.call(calibration.load, pack.calibration, packed[0])
+    elif s.calibration is not None:
+        believed = known.call(calibration.load, s.calibration, path)
+    _parts(problems, path, s, pack, cell, believed, required, None)
+    return far.besides(path, problems.found)
 
 
 def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Network | None = None) -> Setup:
@@ -146,7 +168,7 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
     seed = s.seed if seed is None else seed
     problems = Problems()
     believed, required = (inputs.calibration_path, inputs.calibration), (inputs.requirements_path, inputs.requirements)
-    parts = _parts(problems, path, s, pack, believed, required, net)
+    parts = _parts(problems, path, s, pack, inputs.cell, believed, required, net)
     problems.settle()
     net, settings, place, demand, bound = parts.net, parts.settings, parts.place, parts.demand, parts.faults
     if net is None or settings is None or place is None or demand is None:
@@ -169,7 +191,7 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
         [slot for f in bound for slot in f.from_dut],
     )
     resets = tuple(sorted(f.start_ns for f in bound if f.kind.seam == "supply"))
-    return Setup(inputs, net, settings, rig, place, bound, resets, tuple(parts.legs), tuple(parts.extra))
+    return Setup(inputs, net, settings, rig, place, bound, resets, parts.legs, parts.no_leg, tuple(parts.extra))
 
 
 def addresses(fault: Bound) -> list[tuple[int, int, int]]:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, ValidationInfo
 
 from hil.errors import closest, nearest
 
@@ -35,6 +35,16 @@ _BOUNDS = {
     "string_too_long": ("{} or fewer characters", "max_length"),
     "string_pattern_mismatch": ("text that matches {}", "pattern"),
 }
+# What lies in range instead of what does not, from the bound.
+_INSTEAD: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "greater_than": lambda c: c["gt"] + 1e6,
+    "greater_than_equal": lambda c: c["ge"],
+    "less_than": lambda c: c["lt"] - 1,
+    "less_than_equal": lambda c: c["le"],
+    "string_too_short": lambda c: "x" * c["min_length"],
+    "string_too_long": lambda _c: "x",
+    "string_pattern_mismatch": lambda _c: "x",
+}
 _NUMBERED = re.compile(r"\s*[-+]?\.?\d")
 
 
@@ -50,6 +60,12 @@ def settle(found: list[str]) -> None:
     """Raise Misfits when anything was found; for validators of models."""
     if found:
         raise Misfits(*found)
+
+
+def refuse(found: list[str], model: BaseModel, info: ValidationInfo) -> None:
+    """Raise Misfits when anything was found, unless it was said already and the model is wanted all the same."""
+    if not (info.context and type(model) in info.context.get("waived", ())):
+        settle(found)
 
 
 def key_path(loc: Sequence[int | str]) -> str:
@@ -148,6 +164,42 @@ def problems(path: Path, model: type[BaseModel], error: ValidationError) -> list
             done.add(key)
     rest = len(said) - _MOST + len(items) - len(rows)
     return said[:_MOST] + ([f"{path}: and {rest} problems more"] if rest > 0 else [])
+
+
+def mend(
+    data: dict[str, Any], model: type[BaseModel], error: ValidationError, waived: set[type[BaseModel]]
+) -> frozenset[str] | None:
+    """Bring values into their range, in place; returns their key paths, or None when the shape is wrong.
+
+    waived: models that refuse themselves as a whole are added; see refuse.
+    """
+    items = error.errors(include_url=False)
+    if any(item["type"] not in (*_INSTEAD, "value_error") for item in items):
+        return None
+    mended = set()
+    for item in items:
+        place = _Place(model, item["loc"])
+        if place.models:
+            waived.update(place.models)
+            continue
+        *above, last = place.path
+        holder: Any = data
+        for part in above:
+            holder = holder[part]
+        value = holder[last]
+        if item["type"] != "value_error":
+            holder[last] = _INSTEAD[item["type"]](item.get("ctx", {}))
+        elif isinstance(value, list) and all(isinstance(x, int | float) for x in value):
+            holder[last] = sorted(value)  # a window that runs backwards
+        else:
+            return None
+        mended.add(key_path(place.path))
+    return frozenset(mended)
+
+
+def is_mended(info: ValidationInfo, *keys: str) -> bool:
+    """True when a value at the top was brought into its range, so that nothing should be measured by it."""
+    return bool(info.context and set(keys) & info.context.get("mended", frozenset()))
 
 
 def _own(path: Path, place: _Place, error: Exception) -> list[str]:

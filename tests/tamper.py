@@ -13,8 +13,9 @@ import rigs
 from firmware_sim.types import I64
 from firmware_sim.wire.crc import write_crc
 from firmware_sim.wire.layout import E2E, KIND, LENGTH, MASK, N_WORDS, P11, SHIFT, SLOT, WORD, WORD_0
-from hil import files, judge, truth
+from hil import devices, files, judge, truth
 from hil import journal as j
+from hil.bench import Bench
 from hil.setup import Setup
 from hil.trace import Trace
 from hil.verdict import Finding
@@ -35,10 +36,12 @@ class Tape:
         self.setup, self.trace = setup, trace
 
     @classmethod
-    def of(cls, **keys: Any) -> Tape:
-        """Run a scenario from keywords to its end."""
+    def of(cls, dut: str = "emulator", **keys: Any) -> Tape:
+        """Run a scenario from keywords to its end, against the emulator as it is or broken."""
         inputs = rigs.scenario(**keys)
-        bench = rigs.bench(inputs)
+        built = rigs.build(inputs)
+        bench = Bench(built, devices.create(dut, built))
+        bench.start()
         bench.run_fused(inputs.scenario.n_ticks)
         return cls(bench.setup, bench.trace())
 

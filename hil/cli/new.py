@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from hil.cli import say
+
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
 
@@ -18,6 +20,7 @@ class What(StrEnum):
 
     scenario = "scenario"
     cell = "cell"
+    pack = "pack"
     mapping = "mapping"
     suite = "suite"
 
@@ -26,6 +29,7 @@ class What(StrEnum):
 _FILES = {
     What.scenario: {"scenario.toml": "NAME.scenario.toml"},
     What.cell: {"cell.toml": "NAME.toml"},
+    What.pack: {"pack.toml": "NAME.toml"},
     What.mapping: {"mapping.toml": "NAME.mapping.toml", "network.toml": "NAME.network.toml"},
     What.suite: {
         "suite/README.md": "NAME/README.md",
@@ -36,14 +40,15 @@ _FILES = {
 }
 _NEXT = {
     What.scenario: "nabench run {}",
-    What.cell: "nabench check {}",
+    What.cell: "nabench check {}; then nabench new pack, and write this file into it as its cell",
+    What.pack: "nabench check {}; then nabench new scenario, and write this file into it as its pack",
     What.mapping: "put your DBC beside it as {}.dbc, fill in its names, then: nabench check {}.network.toml",
     What.suite: "pytest {}",
 }
 
 
 def new(
-    what: Annotated[What, typer.Argument(help="What to start.")],
+    what: Annotated[What, typer.Argument(help="What to start.", metavar="WHAT", parser=say.one_of(What))],
     name: Annotated[
         str | None, typer.Argument(metavar="[NAME]", help="Its name; my-WHAT by default.", show_default=False)
     ] = None,
@@ -68,5 +73,5 @@ def new(
         raise BenchError(f"{error.filename}: cannot be written: {error.strerror}") from None
     for path in wanted:
         typer.echo(f"wrote {path}")
-    first = next(iter(wanted)) if what in (What.scenario, What.cell) else dir_ / name
+    first = next(iter(wanted)) if what in (What.scenario, What.cell, What.pack) else dir_ / name
     typer.echo(f"next: {_NEXT[what].replace('{}', str(first))}")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hil.cli import say
+from hil.link import stop
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from hil.report.record import Outcome, RunRecord
     from hil.runner import Options
+    from hil.verdict import Verdict
 
 
 def run(
@@ -34,7 +37,10 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for the run folders.")] = Path("nabench-runs"),
     json_: Annotated[bool, typer.Option("--json", help="Print results as JSON instead of tables.")] = False,
 ) -> None:
-    """Run scenarios and judge them. Exit code: 0 PASS, 1 FAIL, 2 ERROR or wrong usage, 3 INCONC; the worst counts."""
+    """Run scenarios and judge them. Exit code: 0 PASS, 1 FAIL, 2 ERROR or wrong usage, 3 INCONC; the worst counts.
+
+    Ctrl-C and SIGTERM leave the device safe and keep what was done; exit code 130 or 143.
+    """
     from hil.errors import ScenarioError
     from hil.runner import Options
 
@@ -81,37 +87,72 @@ def _document(verdict: str, results: list[dict[str, object]], errors: list[str])
     return json.dumps({"verdict": verdict, "results": results, "errors": errors}, indent=1, sort_keys=True)
 
 
+@dataclass
+class _Done:
+    """What became of the scenarios so far. stopped: how the rest was called off; empty when it was not."""
+
+    outcomes: list[tuple[Outcome, Path]] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    stopped: str = ""
+
+
 def _run_all(paths: list[Path], options: Options, out: Path, as_json: bool) -> int:
-    """Run, write and print every scenario; returns the exit code."""
+    """Run, write and print every scenario, until somebody wants an end; returns the exit code."""
     from hil import warm
-    from hil.errors import NabenchError
-    from hil.report import folder, index, table
+    from hil.report import index, table
     from hil.verdict import Verdict, worst
 
     console = say.console(stderr=as_json)
-    warm.warm(lambda text: console.print(text, style="dim"))
-    outcomes: list[tuple[Outcome, Path]] = []
-    verdicts: list[Verdict] = []
-    broken: list[str] = []
-    for path in paths:
+    done, number = _Done(), 0
+    with stop.heeded():
         try:
-            record = _run_one(path, options, console)
-            place = folder.write(record, out)
-        except NabenchError as error:
-            broken += error.problems
-            verdicts.append(Verdict.ERROR)
-            say.errors(error.problems)
-            continue
-        outcomes.append((record.outcome(), place))
-        verdicts.append(record.verdict)
-        if not as_json:
-            table.show(record, place, console, full=len(paths) == 1)
-    overview = index.write(outcomes, broken, out) if len(paths) > 1 else None
+            warm.warm(lambda text: console.print(text, style="dim"))
+            for path in paths:
+                _add(done, path, options, out, None if as_json else console, full=len(paths) == 1)
+        except KeyboardInterrupt as error:
+            number = stop.number_of(error)
+            done.stopped = _stopped(number, paths, len(done.verdicts))
+        overview = index.write(done.outcomes, done.broken, out, done.stopped) if len(paths) > 1 else None
+    verdict = worst([*done.verdicts, *([Verdict.INCONC] if done.stopped else [])])
     if as_json:
-        typer.echo(_document(worst(verdicts).name, [{**outcome.result, "folder": str(at)} for outcome, at in outcomes], broken))
+        errors = [*done.broken, *([done.stopped] if done.stopped else [])]
+        typer.echo(_document(verdict.name, [{**outcome.result, "folder": str(at)} for outcome, at in done.outcomes], errors))
     elif overview is not None:
-        table.show_many(verdicts, overview, console)
-    return worst(verdicts).exit_code
+        table.show_many(done.verdicts, overview, console)
+    if done.stopped:
+        typer.echo(done.stopped, err=True)
+    return 128 + number if done.stopped else verdict.exit_code
+
+
+def _add(done: _Done, path: Path, options: Options, out: Path, console: Console | None, *, full: bool) -> None:
+    """Run and write one scenario and note what became of it. console: where it is shown, if anywhere."""
+    from hil.errors import NabenchError
+    from hil.report import folder, table
+    from hil.verdict import Verdict
+
+    try:
+        record = _run_one(path, options, say.console(stderr=True) if console is None else console)
+        place = folder.write(record, out)
+    except NabenchError as error:
+        done.broken += error.problems
+        done.verdicts.append(Verdict.ERROR)
+        say.errors(error.problems)
+        return
+    done.outcomes.append((record.outcome(), place))
+    done.verdicts.append(record.verdict)
+    if console is not None:
+        table.show(record, place, console, full=full)
+
+
+def _stopped(number: int, paths: list[Path], n_done: int) -> str:
+    """What was broken off, and what there is all the same."""
+    where = f' in scenario "{_name(paths[n_done])}"' if n_done < len(paths) else ""
+    return f"stopped by {stop.name_of(number)}{where}; {n_done} of {len(paths)} scenarios were done"
+
+
+def _name(path: Path) -> str:
+    return path.name.removesuffix(".scenario.toml").removesuffix(".toml")
 
 
 def _run_one(path: Path, options: Options, console: Console) -> RunRecord:
@@ -119,8 +160,7 @@ def _run_one(path: Path, options: Options, console: Console) -> RunRecord:
 
     from hil import runner
 
-    name = path.name.removesuffix(".scenario.toml").removesuffix(".toml")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(_name(path), total=None)
         return runner.run(path, options, lambda done, total: bar.update(task, completed=done, total=total))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+W = TypeVar("W", bound=StrEnum)
 _MOST = 100
 
 
@@ -22,6 +24,21 @@ def console(*, stderr: bool = False, markup: bool = True, paper: int = 120) -> C
     if not out.is_terminal and "COLUMNS" not in os.environ:
         out.width = paper
     return out
+
+
+def one_of(words: type[W]) -> Callable[[str], W]:
+    """A parser of arguments that are one of these words, which names the nearest to another."""
+
+    def word(text: str) -> W:
+        from hil.errors import closest
+
+        if text in list(words):
+            return words(text)
+        close = closest(text, words)
+        hint = f"; did you mean '{close}'?" if close is not None else ""
+        raise typer.BadParameter(f"'{text}' is not one of {', '.join(repr(str(each)) for each in words)}{hint}")
+
+    return word
 
 
 def errors(problems: Sequence[str]) -> None:

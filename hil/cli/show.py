@@ -28,7 +28,7 @@ class What(StrEnum):
 
 
 def show(
-    what: Annotated[What, typer.Argument(help="What to list.")],
+    what: Annotated[What, typer.Argument(help="What to list.", metavar="WHAT", parser=say.one_of(What))],
     pack: Annotated[str, typer.Option(help="Pack for signals and limits.")] = "nfm-16s",
     json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _REFRESH_S = 0.25
 _SNAPSHOT_S = 2.0
+_WHY_NOT = (
+    "; is the device powered, and on this bus? A run leaves its supply switched off: watch while the next run is under way, "
+    "or start the device anew"
+)
 
 
 def watch(
@@ -35,8 +39,8 @@ def watch(
 
     from hil.link import spec, watching
 
-    seen = watching.open_watch(spec.parse(bus), network, dbc or [])
     wanted = only or ["*"]
+    seen = watching.open_watch(spec.parse(bus), network, dbc or [], wanted)
     try:
         begun = time.monotonic_ns()
         if once or json_:
@@ -53,7 +57,7 @@ def watch(
         seen.bus.close()
     heard = bool(seen.unknown) or any(book.heard for book in seen.books)
     if not heard:
-        typer.echo(f'nothing was heard on "{bus}"', err=True)
+        typer.echo(f'nothing was heard on "{bus}"{_WHY_NOT}', err=True)
     raise typer.Exit(0 if heard else 3)
 
 

@@ -183,6 +183,14 @@ def _stop_ns(spec: FaultSpec, dt_ns: int) -> int:
     return t.FOREVER_NS if spec.stop_s is None else round(spec.stop_s * 1e9)
 
 
+def alone(spec: FaultSpec, dt_ns: int, where: str) -> list[str]:
+    """What is wrong with a fault, whatever pack and network it is for."""
+    kinds = catalogue()
+    if spec.fault not in kinds:
+        return [f'{where}.fault "{spec.fault}" is not in the catalogue{nearest(spec.fault, kinds)}']
+    return _values(spec, kinds[spec.fault], where)[1] + _shape_problems(spec, kinds[spec.fault], dt_ns, where)
+
+
 def bind(spec: FaultSpec, place: Place, group: int, where: str) -> Bound:
     """Check a fault against catalogue, pack and network. where: file and key path for messages.
 

@@ -7,5 +7,6 @@ match      frames <-> Images and Events, by id, page and bus
 supply     the frame that switches a served device on and off
 served     the emulator as a device of its own, in wall time
 pty_pair   two serial ports, wired to each other
+stop       Ctrl-C and a request to terminate, which end a run safely
 survey     which interfaces and ports this machine has
 """

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from firmware_sim.wire.crc import crc_many
 from firmware_sim.wire.layout import COUNT, FIRST, N_WORDS, OFFSET, SCALE, WORD_0
 from hil import files, network
 from hil.database import Bus, Database
+from hil.errors import ScenarioError, closest
 from hil.link.can_bus import CanBus, Frame
 from hil.link.match import Finder, words_of
 from hil.link.spec import BusSpec
@@ -142,12 +145,30 @@ class Watch:
         return [row for book in self.books for row in book.rows(now_ns)]
 
 
-def open_watch(spec: BusSpec, network_name: str, dbc: list[Path]) -> Watch:
-    """A bus with the databases of a network, or with DBC files when any are given. Raises ScenarioError, DutError."""
+def open_watch(spec: BusSpec, network_name: str, dbc: list[Path], wanted: Sequence[str] = ("*",)) -> Watch:
+    """A bus with the databases of a network, or with DBC files when any are given.
+
+    wanted: patterns of signals and messages; each must fit one of them. Raises ScenarioError, DutError.
+    """
     if dbc:
         database = Database([Bus("watched", tuple(dbc), _ANY_RATE, _ANY_RATE, {})])
     else:
         database = network.load(network_name, _MOST_CELLS, _MOST_SENSORS, 10 * MS_NS).database
     bench = Database([Bus("bench", (files.dbc_folder() / "bench.dbc",), _ANY_RATE, _ANY_RATE, {})])
     fd = any(message.is_fd for message in database.messages)
-    return Watch(CanBus(spec, database.buses[0].bitrate, fd), [Book(database), Book(bench)])
+    books = [Book(database), Book(bench)]
+    names = sorted({name for book in books for name in (*book.layout.signal_names, *book.layout.slot_names)})
+    strange = [pattern for pattern in wanted if not any(fnmatchcase(name, pattern) for name in names)]
+    if strange:
+        raise ScenarioError(
+            *(f'--only "{pattern}" fits no signal and no message{_meant(pattern, names)}' for pattern in strange)
+        )
+    return Watch(CanBus(spec, database.buses[0].bitrate, fd), books)
+
+
+def _meant(pattern: str, names: Sequence[str]) -> str:
+    """A clause with the pattern that was probably meant: its text up to the first wildcard, put right."""
+    stem = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    rest = pattern[len(stem) :]
+    close = closest(stem, {name[: len(stem)] for name in names} if rest else names)
+    return f'; did you mean "{close}{rest}"?' if close is not None else ""

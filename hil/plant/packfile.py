@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from hil import files
-from hil.errors import ScenarioError
+from hil.errors import Problems, ScenarioError
 from hil.plant import cellfile
-from hil.shape import settle
+from hil.shape import is_mended, refuse
 from hil.tables import Positive, Sourced
 
 NotNegative = Annotated[float, Field(ge=0)]
@@ -87,17 +87,16 @@ class Pack(files.Document):
     surroundings: Surroundings
 
     @model_validator(mode="after")
-    def _fits(self) -> Pack:
+    def _fits(self, info: ValidationInfo) -> Pack:
         count = self.series * self.strings
+        found = [
+            f"ntc_cells[{j}] {at} does not exist; this pack has cell 0 to {count - 1}"
+            for j, at in enumerate(self.ntc_cells)
+            if at >= count
+        ]
         if count > 192:
-            settle([f"strings {self.strings} times series {self.series} are {count} cells; the wire carries at most 192"])
-        settle(
-            [
-                f"ntc_cells[{j}] {at} does not exist; this pack has cell 0 to {count - 1}"
-                for j, at in enumerate(self.ntc_cells)
-                if at >= count
-            ]
-        )
+            found = [f"strings {self.strings} times series {self.series} are {count} cells; the wire carries at most 192"]
+        refuse([] if is_mended(info, "series", "strings") else found, self, info)
         return self
 
     @property
@@ -115,11 +114,21 @@ class Pack(files.Document):
 
 
 def load(name: str, near: Path | None = None) -> tuple[Path, Pack, Path, cellfile.Cell]:
-    """A pack and its cell by shipped name or path. Raises ScenarioError."""
+    """A pack and its cell by shipped name or path. Raises ScenarioError with what is wrong with either."""
     path = files.resolve("pack", name, near)
-    pack = files.load(path, Pack)
+    far = files.load_far(path, Pack)
+    problems, pack = Problems(), far.model
+    problems.found += far.problems
+    cell = problems.call(_cell, path, pack) if pack is not None else None
+    problems.settle()
+    if pack is None or cell is None:
+        raise ScenarioError(f"{path}: the pack could not be loaded")
+    return path, pack, *cell
+
+
+def _cell(path: Path, pack: Pack) -> tuple[Path, cellfile.Cell]:
+    """The cell of a pack; what is wrong with it names the pack too."""
     try:
-        cell_path, cell = cellfile.load(pack.cell, path)
+        return cellfile.load(pack.cell, path)
     except ScenarioError as error:
         raise ScenarioError(*(p if str(path) in p else f"{path}: cell: {p}" for p in error.problems)) from None
-    return path, pack, cell_path, cell

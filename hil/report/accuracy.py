@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil.figures import soc_pair
+from hil.figures import leg_at, scored_legs, soc_pair
 from hil.observe import View
+from hil.plant import replay
 from hil.plant.cellfile import Cell
 from hil.report.panels import AMBER, GREEN, GREY, INK, RED, Band, Limit, Panel, Scene, seconds, with_gaps
 from hil.wirelog import Bools
@@ -47,7 +48,7 @@ def soc_window(cell: Cell) -> tuple[float, float]:
 def table(view: View) -> list[Row]:
     """Error figures over all legs and for each, over the whole range and inside the window."""
     recording = view.setup.inputs.scenario.recording
-    if recording is None or not view.setup.legs:
+    if recording is None or not scored_legs(view):
         return []
     t_ns, believed, reference = soc_pair(view, 0)
     low, high = soc_window(view.setup.inputs.cell)
@@ -66,16 +67,12 @@ def _legs(view: View, t_ns: I64) -> Iterator[tuple[int, str, float, Bools]]:
     recording = view.setup.inputs.scenario.recording
     assert recording is not None
     samples = view.setup.rig.inputs.recording
-    held = np.searchsorted(samples[:, 0], t_ns * 1e-9, side="right") - 1
-    end_s = view.trace.n_ticks * view.trace.dt_ns * 1e-9
-    for n, leg in enumerate(view.setup.legs, start=1):
-        first_s, last_s = samples[leg.first, 0], samples[leg.last, 0]
-        if first_s > end_s:
-            continue
+    at = leg_at(view, t_ns)
+    for n, leg in scored_legs(view):
+        first_s, last_s = samples[leg.first, replay.TIME_S], samples[leg.last, replay.TIME_S]
         way = "discharge" if leg.discharges else "charge"
         uncertainty = recording.discharge_uncertainty if leg.discharges else recording.charge_uncertainty
-        name = f"{way} of {leg.charge_Ah:.3f} Ah, {first_s:.0f} to {min(last_s, end_s):.0f} s"
-        yield n, name, uncertainty, (held >= leg.first) & (held <= leg.last)
+        yield n, f"{way} of {leg.charge_Ah:.3f} Ah, {first_s:.0f} to {last_s:.0f} s", uncertainty, at == n
 
 
 def figures(leg: int, name: str, window: bool, uncertainty: float, error: F64) -> Row:
@@ -92,7 +89,7 @@ def figures(leg: int, name: str, window: bool, uncertainty: float, error: F64) -
 def panels(scene: Scene) -> list[Panel]:
     """Estimate of cell 0 against its reference, and the error."""
     recording = scene.view.setup.inputs.scenario.recording
-    if recording is None:
+    if recording is None or not scored_legs(scene.view):
         return []
     t_ns, believed, reference = soc_pair(scene.view, 0)
     (t_s, believed), (_, reference) = (with_gaps(seconds(t_ns), y) for y in (believed, reference))

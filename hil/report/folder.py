@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
+import re
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +25,8 @@ _OURS = {
     "report.html", "result.json", "junit.xml", "trace.npz", "signals.csv", "frames.blf", "environment.json", "inputs",
     "session.json", "findings.json",
 }  # fmt: skip
+_SCRATCH = re.compile(r"\.nabench-([^-]*)-(\d+)-\w+")
+_STALE_S = 86_400.0
 
 
 def place(out: Path, name: str) -> Path:
@@ -42,6 +48,32 @@ def place(out: Path, name: str) -> Path:
     return target
 
 
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", "", platform.node())
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a run that was killed left here: its process is gone, or it is a day old."""
+    for path in out.glob(".nabench-*"):
+        is_ours = path.is_dir() and not path.is_symlink() and {part.name for part in path.iterdir()} <= {"new", "old"}
+        if is_ours and (_is_orphan(path) or time.time() - path.stat().st_mtime > _STALE_S):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_orphan(path: Path) -> bool:
+    """True when the process of this machine that made it is gone; one of another machine may be at work in a shared folder."""
+    match = _SCRATCH.fullmatch(path.name)
+    if match is None or match[1] != _host() or sys.platform == "win32":  # there, signal 0 is Ctrl-C
+        return False
+    try:
+        os.kill(int(match[2]), 0)
+    except (ProcessLookupError, OverflowError):
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
 @contextmanager
 def whole(out: Path, name: str) -> Iterator[Path]:
     """A folder to write to, which comes to its place when the block ends well; one of an earlier run is replaced.
@@ -51,7 +83,8 @@ def whole(out: Path, name: str) -> Iterator[Path]:
     target = place(out, name)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".nabench-", dir=out) as scratch:
+        _sweep(out)
+        with tempfile.TemporaryDirectory(prefix=f".nabench-{_host()}-{os.getpid()}-", dir=out) as scratch:
             folder = Path(scratch) / "new"
             folder.mkdir()
             yield folder

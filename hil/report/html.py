@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hil import files
+from hil import figures, files
 from hil.observe import View
 from hil.report import accuracy, bokehjs, charts, environment, plots, story
 from hil.report.panels import Panel, Scene
@@ -59,6 +59,7 @@ def text(record: RunRecord, facts: dict[str, Any]) -> str:
             place=lambda column: charts.place(column, drawn),
             jumps=_jumps(scene, spans),
             accuracy=accuracy.table(view),
+            no_accuracy=figures.why_no_leg(view),
             window=(accuracy.OCV_WINDOW_V, (low, high)),
             assumptions=record.assumptions(),
             inputs=record.trace.info.get("inputs", {}),

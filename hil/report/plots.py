@@ -7,6 +7,7 @@ one Quad, all limits one HSpan with their names as ticks of a second axis.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ _AXIS: dict[str, Any] = {
 _LEFT = 62
 _LETTER = 6.6  # width of a letter in a wide font [px]
 _MOST_LETTERS = 34
+_NAME_PX = 13  # from one name of a limit to the next
+_TOP, _BOTTOM, _TIME_AXIS = 6, 4, 42  # borders, and the height of the time axis with its title [px]
 _GRID = "#eef1f4"
 _FAULT_FILL, _FAULT_LINE = "#f2b866", "#b36b00"
 _TEX = re.compile(r"\$(?=\$)|\\(?=[\[(])")
@@ -79,9 +82,7 @@ class _Shared:
 def right_border(panels: list[Panel]) -> int:
     """Room for the longest name that shows beside a plot [px]; the same in all plots, so that their time axes agree."""
     names = [lane.label for panel in panels for lane in panel.lanes]
-    for panel in panels:
-        low, high = span(panel)
-        names += [_limit_name(limit) for limit in panel.limits if low <= limit.value <= high]
+    names += [_limit_name(limit) for panel in panels for limit in _in_sight(panel)]
     letters = max([len(plain(name)) for name in names], default=0)
     return max(int(letters * _LETTER) + 20, 130)
 
@@ -93,7 +94,9 @@ def plain(text: str) -> str:
 
 
 def _limit_name(limit: Limit) -> str:
-    return f"{limit.label} {limit.unit}"
+    """Label and unit; a long one is cut before its number."""
+    text, number = f"{limit.label} {limit.unit}", f"… {limit.value:g} {limit.unit}"
+    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - len(number)]}{number}"
 
 
 def _plot(panel: Panel, shared: _Shared) -> Model:
@@ -116,15 +119,15 @@ def _plot(panel: Panel, shared: _Shared) -> Model:
         sizing_mode="stretch_width",
         min_border_left=_LEFT,
         min_border_right=shared.right,
-        min_border_top=6,
-        min_border_bottom=4,
+        min_border_top=_TOP,
+        min_border_bottom=_BOTTOM,
         border_fill_color=None,
         background_fill_color=None,
         outline_line_color="#d8dee4",
         lod_threshold=None,
         below=[x],
         left=[] if lanes else [y],
-        right=[y] if lanes else [_limit_names(panel)] if panel.limits else [],
+        right=[y] if lanes else [_limit_names(panel)] if _in_sight(panel) else [],
         center=[*grids, *([] if lanes else _fault_labels(shared)), shared.cursor],
         renderers=[*marks, *curves],
         toolbar=_toolbar(curves[0], tips, shared, "width" if lanes else "both"),
@@ -183,8 +186,43 @@ def _limit_lines(panel: Panel) -> Model:
 
 
 def _limit_names(panel: Panel) -> Model:
-    names = {limit.value: plain(_limit_name(limit)) for limit in panel.limits}
-    return Model("LinearAxis", major_label_policy=Model("NoOverlap", min_distance=0), **_AXIS, **_named_ticks(names))
+    """Names of the limits beside the plot, each at its line or as near as the names around it let it."""
+    shown = _in_sight(panel)
+    names = {at: plain(_limit_name(limit)) for at, limit in zip(name_places(panel), shown, strict=True)}
+    return Model("LinearAxis", **{**_AXIS, "major_tick_line_color": None}, **_named_ticks(names))
+
+
+def _in_sight(panel: Panel) -> list[Limit]:
+    """Limits on the y axis as the page opens, the lowest first."""
+    low, high = span(panel)
+    return sorted((limit for limit in panel.limits if low <= limit.value <= high), key=lambda limit: limit.value)
+
+
+def roomy(panel: Panel) -> Panel:
+    """The panel, as tall as the names of its limits need."""
+    return replace(panel, height=max(panel.height, _NAME_PX * len(_in_sight(panel)) + _TOP + _BOTTOM + _TIME_AXIS))
+
+
+def name_places(panel: Panel) -> list[float]:
+    """Where the name of each limit in sight stands on the y axis: nowhere nearer to the next than a line of text.
+
+    Names that would overlap become a stack around the middle of their lines, inside the ends of the axis.
+    """
+    low, high = span(panel)
+    gap = _NAME_PX * (high - low) / (panel.height - _TOP - _BOTTOM - _TIME_AXIS)
+    stacks: list[list[float]] = []  # wanted places, lowest stack first
+
+    def bottom(stack: list[float]) -> float:
+        tall = gap * (len(stack) - 1)
+        middle = sum(stack) / len(stack)
+        return min(max(middle - 0.5 * tall, low + 0.5 * gap), high - 0.5 * gap - tall)
+
+    for limit in _in_sight(panel):
+        stacks.append([limit.value])
+        while len(stacks) > 1 and bottom(stacks[-2]) + gap * len(stacks[-2]) > bottom(stacks[-1]):
+            top = stacks.pop()
+            stacks[-1] += top
+    return [bottom(stack) + n * gap for stack in stacks for n in range(len(stack))]
 
 
 def _lines(panel: Panel) -> tuple[list[Model], list[tuple[str, str]]]:

@@ -17,12 +17,16 @@ from firmware_sim.types import F64, I64
 from hil import silence
 from hil.fault.catalogue import Bound
 from hil.observe import Moment, View
+from hil.opening import Deeds, opened_by_other
 from hil.session.goal import Goal, course, shown
 from hil.session.since import Since, locate
 from hil.session.tape import Piece
 from hil.setup import Setup
 from hil.verdict import Evidence, Finding, Verdict, inside
 from hil.wirelog import WireLog
+
+_LEAD_NS = 2_000_000_000
+_NEED_SWITCHING = ("contactor", "feedback")  # faults that show only when the contact is told to move
 
 
 class Unmet(AssertionError):
@@ -82,6 +86,12 @@ class Claim:
         return cls(**{**data, "goal": goal, "since": since, "allow": tuple(data["allow"])})
 
 
+def first_tick(claim: Claim, dt_ns: int) -> int:
+    """Where the record begins that a claim is judged by: what came shortly before tells a pause from a silence."""
+    lead_ns = 0 if claim.mode == "within" else _LEAD_NS
+    return max(claim.from_ns - lead_ns, 0) // dt_ns
+
+
 def judge(piece: Piece, setup: Setup, faults: Sequence[Bound], claim: Claim) -> Finding:
     """The finding that a piece of the record gives for a claim. faults: of the run.  Times in it count from time 0."""
     view = View(piece.trace, WireLog(piece.trace.journal, setup.network), setup)
@@ -125,6 +135,10 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
     begin = Evidence(start.high_ns, start.what, start.column)
     # an instant may be the end of the very state that is demanded again, so what counts is how things stood at its end
     is_before = high_ns <= start.high_ns if since.kind == "instant" else low_ns < start.low_ns
+    if (
+        not is_before.any() and not goal.is_told
+    ):  # a record that begins with the stimulus shows in its first row how things stood
+        is_before = (np.arange(len(x)) == 0) & (high_ns <= start.high_ns)
     before = np.flatnonzero(is_before)
     if len(before) and good[before[-1]]:
         since_k = before[np.flatnonzero(~good[before])[-1:]] + 1
@@ -132,11 +146,12 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
         when = f"from {(at_ns + base_ns) / 1e9:.3f} s on" if len(since_k) else "all the time"
         return Finding(
             claim.requirement, what, expected, f"it was so {when}, before {start.what}; nothing was measured",
-            Verdict.FAIL, evidence=(Evidence(at_ns, goal.text, goal.name), begin), next_step=goal.hint,
+            Verdict.INCONC if _opens(goal) else Verdict.FAIL, evidence=(Evidence(at_ns, goal.text, goal.name), begin),
+            next_step="close the contactors first, so that there is something to open" if _opens(goal) else goal.hint,
         )  # fmt: skip
     after = np.flatnonzero(good & ~is_before)
     if not len(after):
-        return _missed(view, claim, start, x, begin)
+        return _missed(view, base_ns, faults, claim, start, x, begin)
     k = int(after[0])
     value = (int(high_ns[k]) - start.high_ns) / 1e6
     blur_ns = view.trace.blur_ns(start.high_ns) + view.trace.blur_ns(int(high_ns[k]))
@@ -149,8 +164,60 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
     }.get(verdict, f"too {'late' if value > window[1] else 'early'}; {goal.hint}")
     band = f" ({least:.1f} to {most:.1f})" if verdict is Verdict.INCONC else ""
     seen = f"{value:.1f} ms{band} after {start.what}"
+    opened = Moment(int(low_ns[k]), int(high_ns[k]), goal.text, goal.name)
+    if (
+        verdict is not Verdict.FAIL
+        and _opens(goal)
+        and (other := _opened_otherwise(view, base_ns, faults, since, start, opened))
+    ):
+        verdict, seen = Verdict.INCONC, f"{seen}, but {other}"
+        hint = "let nothing but the stimulus that is named open the path"
+    elif verdict is Verdict.FAIL and value > window[1] and _none_due(view, base_ns, faults, goal, (start.high_ns, window[1])):
+        verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, goal.name))
     evidence = (begin, Evidence(int(high_ns[k]), goal.text, goal.name))
     return Finding(claim.requirement, what, expected, seen, verdict, value, least, most, "ms", evidence, hint)
+
+
+def _opens(goal: Goal) -> bool:
+    """Whether a goal is that the current path opens, or a main contact of it."""
+    is_main = goal.kind == "contact" and goal.name != "precharge" and goal.below is not None
+    return is_main or (goal.kind == "path" and goal.name == "open")
+
+
+def _opened_otherwise(view: View, base_ns: int, faults: Sequence[Bound], since: Since, start: Moment, opened: Moment) -> str:
+    """What else opened the path, bench or device; empty when it was the stimulus, or when only an instant is named."""
+    stimulus = next((fault for fault in faults if fault.spec.label == since.label), None)
+    deeds = Deeds.of(view.setup, [fault for fault in faults if fault is not stimulus])
+    from_ns, until_ns = since.at_ns, opened.high_ns + base_ns
+    begun = [(at_ns - base_ns, name) for at_ns, name in deeds.begun if from_ns < at_ns <= until_ns]
+    if since.kind == "instant":
+        begun_then = [name for at_ns, name in deeds.begun if from_ns <= at_ns <= until_ns]
+        return deeds.switched_off(from_ns - 1, until_ns, or_before=False) if begun_then else ""
+    needs = stimulus is not None and stimulus.kind.target in _NEED_SWITCHING
+    by_bench = deeds.switched_off(from_ns, until_ns, or_before=not needs and since.kind != "request")
+    if by_bench:
+        return by_bench
+    return opened_by_other(view, (), start.low_ns, opened, begun, alone=not begun)
+
+
+def _none_due(view: View, base_ns: int, faults: Sequence[Bound], goal: Goal, window: tuple[float, float]) -> bool:
+    """Whether the device owed no frame with a goal's signal in a window: from [ns], for [ms]."""
+    if not goal.is_told or goal.name not in view.setup.network.from_dut.signal_names or not np.isfinite(window[1]):
+        return False
+    return _nothing_due(view, base_ns, faults, goal.name, (int(window[0]), int(window[0] + window[1] * 1e6)))
+
+
+def _nothing_due(view: View, base_ns: int, faults: Sequence[Bound], name: str, gap_ns: tuple[int, int]) -> bool:
+    """Whether the device owed no frame with a signal in a stretch of a piece."""
+    lost = {*view.setup.resets_ns, *(fault.start_ns for fault in faults if fault.kind.seam == "supply")}
+    starts_ns = [-base_ns, *(at_ns - base_ns for at_ns in sorted(lost))]
+    return silence.nothing_due(view, silence.slot_of(view, name), _told_ns(view, name), gap_ns, starts_ns)
+
+
+def _told_ns(view: View, name: str) -> I64:
+    """Frames with a signal of the device that told something, as it sent them or as they arrived."""
+    series = view.log.series(name), view.log.said(name)
+    return np.asarray(np.union1d(*(one.t_ns[one.told] for one in series)), np.int64)
 
 
 def _window(claim: Claim) -> str:
@@ -159,7 +226,7 @@ def _window(claim: Claim) -> str:
     return f" within {claim.low_ms:g} to {claim.high_ms:g} ms"
 
 
-def _missed(view: View, claim: Claim, start: Moment, x: F64, begin: Evidence) -> Finding:
+def _missed(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim, start: Moment, x: F64, begin: Evidence) -> Finding:
     assert claim.goal is not None
     assert claim.since is not None
     end_ns = view.trace.n_ticks * view.trace.dt_ns
@@ -170,9 +237,14 @@ def _missed(view: View, claim: Claim, start: Moment, x: F64, begin: Evidence) ->
         last = f"contactors not {claim.goal.name}"
     raised = _raised(view)
     seen = f"{last} {(end_ns - start.high_ns) / 1e6:.0f} ms after {start.what}; codes raised: {', '.join(raised) or 'none'}"
+    verdict, hint = Verdict.FAIL, claim.goal.hint
+    high_ms = np.inf if claim.high_ms is None else claim.high_ms
+    if _none_due(view, base_ns, faults, claim.goal, (start.high_ns, high_ms)):
+        verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, claim.goal.name))
+        seen = f"{seen}; no frame was due in that time"
     return Finding(
-        claim.requirement, claim.goal.text, f"{claim.goal.text}{_window(claim)} after {claim.since.what}", seen, Verdict.FAIL,
-        evidence=(begin, Evidence(end_ns, "not so until here", claim.goal.name)), next_step=claim.goal.hint,
+        claim.requirement, claim.goal.text, f"{claim.goal.text}{_window(claim)} after {claim.since.what}", seen, verdict,
+        evidence=(begin, Evidence(end_ns, "not so until here", claim.goal.name)), next_step=hint,
     )  # fmt: skip
 
 
@@ -190,7 +262,6 @@ def _raised(view: View) -> list[str]:
 
 def _throughout(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
     """Always and never."""
-    del faults
     assert claim.goal is not None
     goal, first_ns = claim.goal, claim.from_ns - base_ns
     last_ns = claim.until_ns - base_ns
@@ -200,7 +271,7 @@ def _throughout(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim)
     ends = Evidence(first_ns, "from", goal.name), Evidence(last_ns, "to", goal.name)
     gap = _gap(view, goal.name, first_ns, last_ns) if goal.kind == "signal" else None
     if gap is not None or not span.any():
-        return _silent(claim, goal.text, expected, f"frame with {goal.name}", gap or (first_ns, last_ns), base_ns)
+        return _silent(view, base_ns, faults, claim, goal.text, expected, (gap or (first_ns, last_ns), goal.name))
     good = goal.holds(x[span]) if claim.mode == "always" else ~goal.holds(x[span])
     bad = np.flatnonzero(~good)
     if not len(bad):
@@ -222,22 +293,42 @@ def _gap(view: View, name: str, first_ns: int, last_ns: int) -> tuple[int, int] 
     return silence.gap(np.union1d(*came), first_ns, last_ns, allowed_ns)
 
 
-def _silent(claim: Claim, what: str, expected: str, missing: str, gap_ns: tuple[int, int], base_ns: int) -> Finding:
-    first_ns, last_ns = gap_ns
+def _came(view: View, name: str, first_ns: int, last_ns: int) -> bool:
+    """Whether the device sent a valid value of a signal, be it that the bench lost the frame."""
+    series = view.log.said(name)
+    return bool((series.valid & (series.t_ns >= first_ns) & (series.t_ns < last_ns)).any())
+
+
+def _silent(
+    view: View,
+    base_ns: int,
+    faults: Sequence[Bound],
+    claim: Claim,
+    what: str,
+    expected: str,
+    unseen: tuple[tuple[int, int], str],
+) -> Finding:
+    """FAIL for a device that was silent; INCONC when it owed no frame, or the frames are those of the bench."""
+    (first_ns, last_ns), name = unseen
+    of_device = name in view.setup.network.from_dut.signal_names
+    missing = "valid diagnosis" if claim.mode == "quiet" else f"frame with {name}"
     seen = f"no {missing} came from {(first_ns + base_ns) / 1e9:.3f} to {(last_ns + base_ns) / 1e9:.3f} s"
-    return Finding(
-        claim.requirement, what, expected, seen, Verdict.FAIL, evidence=(Evidence(first_ns, "from"), Evidence(last_ns, "to")),
-        next_step="the device was silent: look at the link and at the device itself",
-    )  # fmt: skip
+    verdict, hint = Verdict.FAIL, "the device was silent: look at the link and at the device itself"
+    if not of_device:
+        verdict, hint = Verdict.INCONC, "the bench sends this; judge a longer time, or end the fault that takes the frames away"
+    elif _nothing_due(view, base_ns, faults, name, (first_ns, last_ns)):
+        verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, name))
+        seen = f"{seen}: no frame was due there"
+    evidence = Evidence(first_ns, "from"), Evidence(last_ns, "to")
+    return Finding(claim.requirement, what, expected, seen, verdict, evidence=evidence, next_step=hint)
 
 
 def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
-    del faults
     first_ns, last_ns = claim.from_ns - base_ns, claim.until_ns - base_ns
     but = f" but {', '.join(claim.allow)}" if claim.allow else ""
     expected = f"no code{but} and contactors as they are, {claim.from_ns / 1e9:g} to {claim.until_ns / 1e9:g} s"
     found: list[Evidence] = []
-    gaps: list[tuple[int, int]] = []
+    unseen: list[Finding] = []
     n_frames = 0
     for name in view.setup.network.from_dut.signal_names:
         if not name.startswith("Diag_") or name.removeprefix("Diag_") in claim.allow:
@@ -246,7 +337,9 @@ def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> F
         span = series.valid & (series.t_ns >= first_ns) & (series.t_ns < last_ns)
         n_frames = max(n_frames, int(span.sum()))
         gap = _gap(view, name, first_ns, last_ns)
-        gaps += [gap] if gap is not None else []
+        if gap is not None or (not span.any() and not _came(view, name, first_ns, last_ns)):
+            missed = (gap or (first_ns, last_ns)), name
+            unseen.append(_silent(view, base_ns, faults, claim, "quiet", expected, missed))
         raised = np.flatnonzero(span & (series.value > 0.5))
         if len(raised):
             found.append(Evidence(int(series.t_ns[raised[0]]), name.removeprefix("Diag_"), name))
@@ -257,8 +350,9 @@ def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> F
         at = int(np.searchsorted(view.t_ns, first_ns)) + int(moved[0]) + 1
         found.append(Evidence(int(t_ns[at]), "contactors move", "main_plus"))
     ends = Evidence(first_ns, "quiet from"), Evidence(last_ns, "quiet to")
-    if gaps or not n_frames:
-        return _silent(claim, "quiet", expected, "valid diagnosis", min(gaps, default=(first_ns, last_ns)), base_ns)
+    silent = [finding for finding in unseen if finding.verdict is Verdict.FAIL]
+    if silent or (unseen and not found):
+        return min(silent or unseen, key=lambda finding: finding.evidence[0].t_ns)
     if not found:
         return Finding(claim.requirement, "quiet", expected, f"quiet in {n_frames} frames", Verdict.PASS, evidence=ends)
     found.sort(key=lambda e: e.t_ns)

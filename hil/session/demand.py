@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from hil import journal as j
 from hil.dut import Paced
 from hil.errors import BenchError, ScenarioError
 from hil.observe import Moment, View
+from hil.opening import CONTACTS
 from hil.session import claim as claims
 from hil.session.claim import Claim, Measured, Unmet
-from hil.session.goal import CONTACTS, Goal, goal_of
+from hil.session.goal import Goal, goal_of
 from hil.session.live import find
 from hil.session.run import Run
 from hil.session.since import Since, locate
@@ -200,16 +202,18 @@ class Demands:
             raise ScenarioError(f"for_s {for_s:g} is no time; expected more than 0")
         while run.rig.k < end:
             first_ns = run.t_ns
-            run.advance(min(run.ticks(_PIECE_S), end - run.rig.k))
+            left = end - run.rig.k
+            run.advance(left if left <= run.ticks(_PIECE_S + _LEAD_S) else run.ticks(_PIECE_S))
             self._judge(claim(first_ns, run.t_ns))
 
     def _judge(self, claim: Claim) -> Finding:
         """Judge and keep a claim. Raises Unmet, or BenchError when the bench did not do its part."""
         run = self._run
-        piece = run.piece(claim.from_ns // run.dt_ns, claim.until_ns // run.dt_ns)
+        piece = run.piece(max(claims.first_tick(claim, run.dt_ns), run.tape.first_tick), claim.until_ns // run.dt_ns)
         if isinstance(run.dut, Paced):
             piece.trace.info["link"] = run.dut.notes()
-        finding = claims.judge(piece, run.setup, run.bounds(), claim)
+        told = replace(run.setup, inputs=run.story.told())
+        finding = claims.judge(piece, told, run.bounds(), claim)
         self.claims.append(claim)
         self.findings.append(finding)
         if finding.verdict is Verdict.ERROR:

@@ -102,7 +102,7 @@ def judge_again(place: Path, trace: Trace, built: Setup) -> list[Finding]:
     found = []
     for n, claim in enumerate(demanded):
         try:
-            piece = cut(trace, claim.from_ns // trace.dt_ns, claim.until_ns // trace.dt_ns)
+            piece = cut(trace, claims.first_tick(claim, trace.dt_ns), claim.until_ns // trace.dt_ns)
             found.append(claims.judge(piece, built, built.faults, claim))
         except (KeyError, TypeError, ValueError, AssertionError) as error:
             raise ScenarioError(f"{path}: claims[{n}] is not what a session wrote: {error}") from None

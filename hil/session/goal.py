@@ -11,11 +11,10 @@ from firmware_sim.types import F64, I64
 from hil import truth
 from hil.errors import ScenarioError, nearest
 from hil.observe import View
+from hil.opening import CONTACTS, path_open
 from hil.setup import Setup
 from hil.trace import Trace
 from hil.wirelog import Bools, choices
-
-CONTACTS = ("main_plus", "main_minus", "precharge")
 
 
 @dataclass(frozen=True)
@@ -99,9 +98,8 @@ def course(view: View, goal: Goal) -> tuple[I64, I64, F64]:
         return t_ns - series.frame_ns, t_ns, series.value[series.valid]
     t_ns = view.t_ns
     if goal.kind == "path":
-        plus, minus, pre = (trace.column(name) for name in CONTACTS)
-        is_open = (minus == 0) | ((plus == 0) & (pre == 0))
-        x = is_open if goal.name == "open" else (plus == 1) & (minus == 1)
+        closed = (trace.column("main_plus") == 1) & (trace.column("main_minus") == 1)
+        x = path_open(trace) if goal.name == "open" else closed
         return *_moved(trace, t_ns, CONTACTS), x.astype(np.float64)
     if goal.kind == "contact":
         return *_moved(trace, t_ns, (goal.name,)), trace.column(goal.name)

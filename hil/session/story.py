@@ -35,18 +35,18 @@ class Story:
     loads: dict[int, Load] = field(default_factory=dict)
     faults: dict[str, FaultSpec] = field(default_factory=dict)
 
-    def _told(self) -> Inputs:
+    def told(self) -> Inputs:
         """The inputs with what was told so far."""
         changed = {"request": list(self.requests.values()), "load": list(self.loads.values())}
         return replace(self.inputs, scenario=self.inputs.scenario.model_copy(update=changed))
 
     def request_table(self) -> I64:
         """Request table of the rig."""
-        return setup.request_table(self._told())
+        return setup.request_table(self.told())
 
     def load_table(self) -> F64:
         """Load table of the rig. Raises ScenarioError for a profile that cannot be read."""
-        told = self._told()
+        told = self.told()
         return setup.load_table(told.path, told.scenario, [])
 
     def document(self, name: str, title: str, text: str, duration_ns: int) -> dict[str, Any]:

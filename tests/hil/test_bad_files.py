@@ -37,6 +37,19 @@ OTHERS = {
             'calibration "nfm-17s" is neither shipped nor a path; did you mean "nfm-16s"?',
         ],
     ),
+    "pack: ranges, sensors and files at once": (
+        PACK,
+        [
+            ("[0, 3, 6, 9, 12, 15]", "[0, 16]"),
+            ("close_ms = 20.0", "close_ms = 0.0"),
+            ('cell = "nfm-18650"', 'cell = "nfm-1865"'),
+        ],
+        [
+            "ntc_cells[1] 16 does not exist; this pack has cell 0 to 15",
+            "contactors.close_ms: expected more than 0, found 0.0",
+            'cell "nfm-1865" is neither shipped nor a path; did you mean "nfm-18650"?',
+        ],
+    ),
     "pack: its own cell": (PACK, [('cell = "nfm-18650"', 'cell = "file.toml"')], ["this is a pack file; expected a cell file"]),
     "pack: a table without a source": (re.sub(r"source = .*\n", "", PACK, count=1), [], ["spread.source: this key is missing"]),
     "pack: a contactor that never closes": (
@@ -188,6 +201,21 @@ def test_a_file_that_is_wrong_says_so(tmp_path: Path, what: str) -> None:
     ran = nabench("check", path)
     assert (2, "") == (ran.code, ran.out)
     assert told(path, [sentence.replace("{dbc}", str(files.dbc_folder())) for sentence in sentences]) == sorted(ran.problems)
+
+
+def test_all_that_is_wrong_with_a_mapping_is_said_in_one_round(tmp_path: Path) -> None:
+    """A role, the node of the device and a signal that do not exist; what hangs on the node is not complained of as well."""
+    examples = Path(__file__).parents[2] / "examples/own_dbc"
+    for path in examples.glob("truck.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    path = tmp_path / "truck.mapping.toml"
+    text = changed(MAPPING, ('role = "Shunt_Current"', 'role = "Shunt_Curent"'))
+    path.write_text(re.sub('dut = "[^"]*"', 'dut = "Nobody"', text.replace('signal = "', 'signal = "x', 1)))
+    problems = nabench("check", tmp_path / "truck.network.toml").problems
+    role = f'{path}: signal[2].role "Shunt_Curent" is not a role; did you mean "Shunt_Current"?'
+    starts = (f'{path}: dut "Nobody" sends no message of these databases; ', f'{path}: signal[0].signal "x', role)
+    assert 3 == len(problems), problems
+    assert all(any(problem.startswith(start) for problem in problems) for start in starts)
 
 
 def test_a_bus_that_is_too_slow_is_shown_the_arithmetic(tmp_path: Path) -> None:

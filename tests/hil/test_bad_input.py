@@ -203,6 +203,74 @@ REFERENCES = {
     ),
 }
 
+# Everything that is wrong once the shape is right, in one round.
+TYPOS = [
+    ("tick_ms = 10", "tick_ms = 0"),
+    ("soc = 0.6", "soc = 1.6"),
+    ("[[load]]", '[[request]]\nat_s = 0.4\nmode = "charge"\n\n[[load]]'),
+    ("current_A = 2.0", "current_A = 9999.0"),
+    ("cell_reads", "cell_read"),
+    (
+        "[[expect]]",
+        (
+            '[[fault]]\nfault = "cell_reads"\nname = "two"\ntarget = "cell[999]"\nstart_s = 7.0\nstop_s = 6.5\n'
+            "with = { value_V = 999.0, valu_V = 4.0 }\n\n[[expect]]"
+        ),
+    ),
+    ('mode = "once"', 'mode = "once"\nabove = 3.0'),
+    ("BMS_State", "BMS_Stat"),
+    ("to_s = 6.0", 'to_s = 2.0\nallow = ["CellOvervoltageMs"]'),
+    ("SR-QUIET", "SR-QUIT"),
+    ('SR-CELL-OV"', 'SR-CELL-OV"\nfdti_ms = [500.0, 450.0]\nfault = "cell_read"\nfhti_ms = 900.0'),
+]
+TOLD = [
+    "tick_ms: expected 1 or more, found 0",
+    "initial.soc: expected 1 or less, found 1.6",
+    "request[1].at_s 0.4 must lie after that of request[0], 0.5",
+    "load[0].current_A: expected 5000 or less, found 9999.0",
+    'fault[0].fault "cell_read" is not in the catalogue; did you mean "cell_reads"?',
+    'fault[1].with.valu_V is not a parameter of fault "cell_reads"; did you mean "value_V"?',
+    "fault[1].with.value_V is 999; expected -100 to 100",
+    "fault[1].stop_s 6.5 must lie after start_s 7",
+    'expect[0]: either "is" or "above" and "below"; expected not both',
+    "expect[1].to_s 2 must lie after from_s 3",
+    'expect[1].requirement "SR-QUIT" is not in reference.toml; did you mean "SR-QUIET"?',
+    "expect[2].fdti_ms: runs backwards: 500 to 450",
+    "expect[2].fhti_ms 900 is looser than the requirement's 750; it may only be tighter",
+    (
+        'expect[2].fault: requirement "SR-CELL-OV" has a trigger of its own, which starts the clock; '
+        "leave fault out, and use from_s where an earlier hazard should not count"
+    ),
+]
+SENT = [
+    'expect[0].signal "BMS_Stat" is not sent by the device; did you mean "BMS_State"?',
+    'expect[1].allow[0] "CellOvervoltageMs" is not a diagnosis flag; did you mean "CellOvervoltageMsl"?',
+]
+ROUNDS = {
+    "with its pack": ([], [*SENT, 'fault[1].target "cell[999]" does not exist; this pack has cell[0] to cell[15]']),
+    "without its pack": (
+        [('"nfm-16s"', '"nfm-16"')],
+        [
+            *SENT,
+            'pack "nfm-16" is neither shipped nor a path; did you mean "nfm-16s"?',
+            'fault[1].target "cell[999]" does not exist; this pack has cell[0] to cell[191]',
+        ],
+    ),
+    "without its network": (
+        [('"nfm-16s"', '"nfm-16s"\nnetwork = "clasic"')],
+        ['network "clasic" is neither shipped nor a path; did you mean "classic"?'],
+    ),
+}
+
+
+@pytest.mark.parametrize("what", ROUNDS)
+def test_all_that_is_wrong_with_a_scenario_of_the_right_shape_is_said_in_one_round(tmp_path: Path, what: str) -> None:
+    """Ranges, order, files, targets, signals, requirements, faults and their parameters; no value of ours is complained of."""
+    pairs, sentences = ROUNDS[what]
+    path = tmp_path / "bad.scenario.toml"
+    path.write_text(changed(SCENARIO, *TYPOS, *pairs))
+    assert told(path, [*TOLD, *sentences]) == sorted(nabench("check", path).problems)
+
 
 @pytest.mark.parametrize("what", SHAPES)
 def test_a_scenario_of_the_wrong_shape_says_so(tmp_path: Path, what: str) -> None:
@@ -267,7 +335,7 @@ def test_many_rows_of_one_fault_are_counted_too(tmp_path: Path) -> None:
     """What our own rules find is cut in the same way, and so is what only the whole scenario shows."""
     path = tmp_path / "bad.scenario.toml"
     row = '\n[[fault]]\nname = "{}"\nfault = "x"\nstart_s = 1.0\n'
-    path.write_text(SCENARIO + row.format("same") * 60)
+    path.write_text(SCENARIO + row.format("same").replace('"x"', '"reset"') * 60)
     assert (51, f"{path}: and 9 problems more") == (len(nabench("check", path).problems), nabench("check", path).problems[-1])
     path.write_text(SCENARIO + "".join(row.format(n) for n in range(150)))
     assert (101, "and 50 problems more") == (len(nabench("check", path).problems), nabench("check", path).problems[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -242,6 +243,83 @@ def test_a_request_after_the_path_opened_changes_nothing(overvoltage: Tape) -> N
     """The device had reacted already."""
     tape = overvoltage.expecting(REACTION, request=[*DRIVE, {"at_s": 2.7, "mode": "standby"}])
     assert Verdict.PASS == tape.finding("SR-CELL-OV", ISOLATION).verdict
+
+
+def both(hvil_s: float, dut: str = "emulator", **keys: Any) -> Tape:
+    """Cell 5 reads 4.25 V from 2 s on, and the interlock opens at another time."""
+    hvil = {"fault": "hvil_open", "start_s": hvil_s}
+    wrong = {**LIE, "with": {"value_V": 4.25}}
+    return Tape.of(dut, **{"request": DRIVE, "fault": [wrong, hvil], "expect": [REACTION], "duration_s": 5.0, **keys})
+
+
+OFF = "broken:reaction-off=CellOvervoltageMsl"
+
+
+@pytest.mark.parametrize("hvil_s", [1.95, 2.3, 2.55])
+def test_a_path_that_another_fault_opened_shows_no_reaction(hvil_s: float) -> None:
+    """The device has no reaction to over-voltage; the interlock opened the path in time, before the code or after it."""
+    found = both(hvil_s, OFF).finding("SR-CELL-OV", ISOLATION)
+    assert (Verdict.INCONC, True) == (found.verdict, "something else (HvilOpen) opened the path" in found.seen)
+
+
+def test_another_fault_behind_the_devices_own_code_takes_nothing_from_its_reaction() -> None:
+    """Over-voltage was reported first, and the device names it as what holds the contactors."""
+    assert Verdict.PASS == both(2.55).finding("SR-CELL-OV", ISOLATION).verdict
+
+
+def test_a_late_opening_names_the_code_that_opened() -> None:
+    """The interlock opens the path after 1.6 s: late is late, but a reader must know who opened it."""
+    found = both(3.5, OFF).finding("SR-CELL-OV", ISOLATION)
+    assert (Verdict.FAIL, True) == (found.verdict, found.seen.endswith("ms, by HvilOpen"))
+
+
+@pytest.mark.parametrize(("hvil_s", "dut", "verdict"), [
+    (2.3, OFF, "INCONC"), (2.55, OFF, "PASS"), (2.55, "emulator", "PASS"), (4.5, "emulator", "PASS"),
+])  # fmt: skip
+def test_without_the_name_of_the_holder_the_order_of_codes_decides(hvil_s: float, dut: str, verdict: str) -> None:
+    """A device that names no code is judged by the codes it raised: its own first is taken for the one that opened."""
+    found = both(hvil_s, dut).say("BMS_FaultCode", 0).finding("SR-CELL-OV", ISOLATION)
+    assert Verdict[verdict] == found.verdict
+
+
+def test_a_higher_tier_of_the_same_limit_is_the_same_reaction() -> None:
+    """A cell far beyond its limit trips the critical tier first: the hazard of the lower one is answered."""
+    tape = Tape.of(request=DRIVE, fault=[{**LIE, "with": {"value_V": 4.6}}], expect=[REACTION], duration_s=4.0)
+    assert tape.first("Diag_CellOvervoltageCritical", 0.5) < tape.first(CODE, 0.5)
+    assert Verdict.PASS == tape.finding("SR-CELL-OV", ISOLATION).verdict
+
+
+def test_a_pack_that_something_else_kept_open_has_not_refused() -> None:
+    """The interlock was open before anyone asked for operation; over-voltage would not have kept the path open."""
+    found = both(0.5, OFF, request=[{"at_s": 2.8, "mode": "drive"}]).finding("SR-CELL-OV", ISOLATION)
+    assert (Verdict.INCONC, True) == (found.verdict, "something else (HvilOpen) held it open" in found.seen)
+
+
+# ---- no frame due
+
+
+@pytest.mark.parametrize("expect", [
+    {"kind": "soc", "requirement": "SR-SOC", "from_s": 3.99},
+    {"kind": "soc", "requirement": "SR-SOC", "from_s": 3.913, "to_s": 3.917},
+    {"kind": "quiet", "requirement": "SR-QUIET", "from_s": 0.0, "to_s": 0.02},
+    {"kind": "quiet", "requirement": "SR-QUIET", "from_s": 1.503, "to_s": 1.504},
+    {**STATE, "mode": "never", "is": "error", "from_s": 0.0, "to_s": 0.02},
+    {**STATE, "from_s": 1.503, "to_s": 1.504},
+    {**STATE, "mode": "once", "from_s": 1.503, "to_s": 1.504},
+])  # fmt: skip
+def test_a_time_in_which_no_frame_was_due_says_nothing_of_the_device(overvoltage: Tape, expect: dict[str, Any]) -> None:
+    """Shorter than the cycle of the message, or before the device was up: nobody was silent."""
+    found = overvoltage.expecting(expect).finding(expect["requirement"])
+    assert (Verdict.INCONC, True) == (found.verdict, "no frame was due there" in found.seen)
+    silent = overvoltage.expecting(expect).mute(from_s=1.0) if expect["from_s"] else None
+    assert silent is None or Verdict.FAIL == silent.finding(expect["requirement"]).verdict
+
+
+def test_a_code_in_a_short_time_is_seen_although_other_flags_were_not_due(overvoltage: Tape) -> None:
+    """What came was wrong, whatever did not come."""
+    at_s = overvoltage.first("Diag_CellOvervoltageRsl", 0.5)
+    short = {"kind": "quiet", "requirement": "SR-QUIET", "from_s": at_s - 0.0001, "to_s": at_s + 0.0001}
+    assert Verdict.FAIL == overvoltage.expecting(short).finding("SR-QUIET").verdict
 
 
 def test_a_path_that_opened_with_the_supply_shows_no_reaction(overvoltage: Tape) -> None:

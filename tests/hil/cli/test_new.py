@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[3]
 WRITTEN = {
     "scenario": {"my-scenario.scenario.toml"},
     "cell": {"my-cell.toml"},
+    "pack": {"my-pack.toml"},
     "mapping": {"my-mapping.mapping.toml", "my-mapping.network.toml"},
     "suite": {"README.md", "pytest.ini", "test_protection.py", "my-suite.scenario.toml"},
 }
@@ -51,10 +52,12 @@ def test_a_new_scenario_is_right_and_passes(here: Path) -> None:
 
 
 def test_a_new_cell_is_right_and_drives_a_pack(here: Path) -> None:
-    """In a copy of a shipped pack, as its first lines say; what it rests on is said to be assumed."""
-    nabench("new", "cell", "own")
+    """In a new pack, as its last line says; what both rest on is said to be assumed."""
+    assert "nabench check own.toml; then nabench new pack" in nabench("new", "cell", "own").out
     assert 'own.toml: ok, cell "own": 1.5 Ah, 8 of 8 tables assumed\n' == nabench("check", "own.toml").out
-    pack = (ROOT / "hil/plant/packs/nfm-16s.toml").read_text()
+    assert "nabench check own-pack.toml; then nabench new scenario" in nabench("new", "pack", "own-pack").out
+    assert (0, "") == (nabench("check", "own-pack.toml").code, nabench("check", "own-pack.toml").err)
+    pack = Path("own-pack.toml").read_text()
     Path("own.pack.toml").write_text(changed(pack, ('cell = "nfm-18650"', 'cell = "own.toml"')))
     nabench("new", "scenario", "drives")
     scenario = Path("drives.scenario.toml")
@@ -62,6 +65,7 @@ def test_a_new_cell_is_right_and_drives_a_pack(here: Path) -> None:
     ran = nabench("run", scenario, "--json")
     assert (0, "") == (ran.code, ran.err)
     assert "cell own, capacity: assumption: template" in ran.out
+    assert "pack own-pack, spread: assumption: template" in ran.out
 
 
 def test_a_new_mapping_is_right_and_waits_for_its_database(here: Path) -> None:

@@ -62,7 +62,11 @@ def test_the_installed_command_is_this_one() -> None:
         (["run", "--seed", "-1"], "greater than or equal to 0"),
         (["run", "--seed", "9007199254740993"], "less than or equal to"),
         (["run", "--seed", "many"], "--seed"),
-        (["list", "fault"], "'faults'"),
+        (["list", "fault"], "; did you mean 'faults'?"),
+        (["list", "scenarioz"], "is not one of 'scenarios', 'faults',"),
+        (["list", "scenarioz"], "; did you mean 'scenarios'?"),
+        (["list", "what"], "is not one of 'scenarios', 'faults',"),
+        (["new", "celll"], "; did you mean 'cell'?"),
         (["list"], "Missing argument"),
         (["new", "senario"], "'scenario'"),
         (["judge"], "Missing argument"),
@@ -86,6 +90,14 @@ def test_wrong_usage_is_exit_code_2_with_what_would_be_right(words: list[str], s
         ),
         (["watch", "virtual:x", "--dbc", "nowhere.dbc"], "nowhere.dbc: does not exist"),
         (
+            ["watch", "virtual:x", "--once", "--only", "BMS_*", "--only", "BMZ*"],
+            '--only "BMZ*" fits no signal and no message; did you mean "BMS*"?',
+        ),
+        (
+            ["watch", "virtual:x", "--once", "--only", "BMS_Stat"],
+            '--only "BMS_Stat" fits no signal and no message; did you mean "BMS_State"?',
+        ),
+        (
             ["serve", "--bus", "virtual:x", "--pack", "nfm-16"],
             'pack "nfm-16" is neither shipped nor a path; did you mean "nfm-16s"?',
         ),
@@ -105,3 +117,12 @@ def test_wrong_names_are_exit_code_2_with_the_nearest(words: list[str], said: st
     assert (2, "") == (ran.code, ran.out)
     (problem,) = ran.problems
     assert problem.startswith(said)
+
+
+def test_a_watch_that_hears_nothing_says_what_it_may_be() -> None:
+    """The last run left the supply of the device off."""
+    ran = nabench("watch", "virtual:nobody", "--once", "--for", "0.05")
+    assert 3 == ran.code
+    (line,) = ran.err.splitlines()
+    assert line.startswith('nothing was heard on "virtual:nobody"; is the device powered, and on this bus?')
+    assert "A run leaves its supply switched off" in line

@@ -117,6 +117,23 @@ class ReportContract:
             axes = [axis.axis_label for axis in [*plot.below, *plot.left]]
             assert all(re.search(r"\[.+\]", label) for label in axes)
 
+    def test_every_limit_line_in_sight_has_its_name_beside_it(self, page: Page) -> None:
+        """None is dropped because another one is near: lines and names agree in number, order and value, a line apart."""
+        drawn = 0
+        for plot in (plot for plot in read_by_bokeh(page).roots if plot.left):
+            low, high = plot.y_range.start, plot.y_range.end
+            lines = [r.data_source.data["y"] for r in plot.renderers if isinstance(r.glyph, models.HSpan)]
+            values = sorted(y for y in (lines[0] if lines else []) if low <= y <= high)
+            names = dict(plot.right[0].major_label_overrides) if plot.right else {}
+            places = sorted(names)
+            assert pytest.approx(values, abs=1e-5) == [float(names[at].split()[-2]) for at in places]
+            if places:
+                assert places == sorted(plot.right[0].ticker.ticks)
+                assert isinstance(plot.right[0].major_label_policy, models.AllLabels)
+                assert min(np.diff(places), default=np.inf) >= 12.99 * (high - low) / (plot.height - 52)
+            drawn += len(places)
+        assert drawn > 0
+
     def test_no_text_in_a_plot_asks_for_a_typesetter(self, page: Page) -> None:
         """No name that is drawn holds a formula, for which BokehJS would go to the network."""
         document = read_by_bokeh(page)

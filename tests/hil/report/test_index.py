@@ -96,3 +96,39 @@ def test_nothing_ran(tmp_path: Path) -> None:
     text = Page(index.text([], BROKEN, tmp_path)).text
     assert "0 runs" in text
     assert BROKEN[1] in text
+
+
+def test_an_expectation_that_cannot_fail_on_it_does_not_cover_a_requirement(finished: dict[str, Run], tmp_path: Path) -> None:
+    """Open contactors before anything was closed say nothing about over-voltage: touched, but not put to the test."""
+    from dataclasses import replace
+
+    from hil.scenario import ContactorsExpect
+
+    run = finished["passes"]
+    inputs = run.record.setup.inputs
+    fake = ContactorsExpect(kind="contactors", requirement="SR-CELL-OV", state="open", from_s=0.5, to_s=1.5)
+    others = [row for row in inputs.scenario.expect if row.requirement != "SR-CELL-OV"]
+    outcome = run.record.outcome()
+    faked = replace(outcome, inputs=replace(inputs, scenario=inputs.scenario.model_copy(update={"expect": [*others, fake]})))
+    assert any(f.requirement == "SR-CELL-OV" for f in faked.findings)
+    text = Page(index.text([(faked, run.place)], [], tmp_path)).text
+    assert "SR-CELL-OV Over-voltage opens touched by passes, but not put to the test" in text
+    assert "SR-CELL-OV Over-voltage opens touched" not in Page(index.text([(outcome, run.place)], [], tmp_path)).text
+
+
+def test_all_that_is_shipped_is_put_to_the_test() -> None:
+    """Every requirement of the reference profile has a shipped expectation of a kind that can fail on it."""
+    from hil import files, requirement
+    from hil.scenario import Scenario
+
+    rows = [row for path in files.shipped("scenario").values() for row in files.load(path, Scenario).expect]
+    for needed in requirement.load("reference")[1].requirement:
+        assert index.covers(needed, [row for row in rows if row.requirement == needed.id]), needed.id
+
+
+def test_an_overview_of_part_of_the_runs_says_so(finished: dict[str, Run], tmp_path: Path) -> None:
+    """And is no PASS, though all that ran passed."""
+    run = finished["passes"]
+    there = Page(index.text([(run.record.outcome(), run.place)], [], tmp_path, 'stopped by SIGTERM in scenario "x"'))
+    assert 'Not all were run: stopped by SIGTERM in scenario "x".' in there.text
+    assert "verdict big INCONC" in [a.get("class") for a in there.of("div")]

@@ -57,6 +57,37 @@ def test_limits_that_lie_near_are_in_the_picture(limit: float, shown: bool) -> N
     assert low < 3.0 < 4.1 < high
 
 
+@pytest.mark.parametrize(
+    "limits", [(4.05,), (4.05, 4.12, 4.2, 4.25, 4.35), (4.35, 4.2, 4.12, 4.05), (2.9, 2.91, 4.2, 4.21, 4.22),
+               tuple(np.linspace(3, 4.1, 40))],
+)  # fmt: skip
+def test_names_of_limits_never_lie_on_each_other(limits: tuple[float, ...]) -> None:
+    """Each has its place inside the axis, a line of text (13 px) from the next, in the order of the lines."""
+    roomy = plots.roomy(panel(1.5, 4.1, *limits))
+    low, high = plots.span(roomy)
+    per_px = (high - low) / (roomy.height - 52)
+    places = plots.name_places(roomy)
+    assert len(limits) == len(places)
+    assert sorted(places) == places
+    assert min(np.diff(places), default=np.inf) >= 12.999 * per_px
+    assert low <= places[0] <= places[-1] <= high
+
+
+def test_a_name_with_room_stands_at_its_line() -> None:
+    """Only those that would overlap move, to both sides of their middle."""
+    first, second, third = plots.name_places(panel(1.0, 4.0, 1.5, 3.0, 3.02))
+    assert 1.5 == first
+    assert pytest.approx(3.01) == (second + third) / 2
+
+
+def test_a_long_name_of_a_limit_keeps_its_number() -> None:
+    """The names are cut, not the value."""
+    crowded = panel(3.0, 4.1)
+    crowded.limits.append(Limit(4.05, "V", f"{'MSL chg, ' * 6}cell max 4.05", "#000000", "solid"))
+    text, _ = plots.document([crowded], [], 1.0)
+    assert "MSL chg, MSL chg, MSL chg,\\u2026 4.05 V" in text
+
+
 def test_a_flat_curve_has_an_axis() -> None:
     """The axis is never narrower than the panel asks, and bands and gaps count."""
     low, high = plots.span(panel(3.0, 3.0))

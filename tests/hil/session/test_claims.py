@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from hil.report import folder
 from hil.session import Session, Unmet
 from hil.session import claim as claims
 from hil.session.tape import Piece
@@ -83,3 +85,131 @@ def test_what_happened_while_the_link_was_deaf_cannot_be_known() -> None:
     deaf = over_a_link(bench, claim, blind=[[3_200_000_000, 3_300_000_000, "nothing was heard"]])
     assert (Verdict.INCONC, True) == (deaf.verdict, "nothing was heard" in deaf.seen)
     assert Verdict.PASS == over_a_link(bench, claim, blind=[[1_000_000_000, 2_000_000_000, "nothing was heard"]]).verdict
+
+
+# ---- who opened the path
+
+OFF = "broken:reaction-off=CellOvervoltageMsl"
+OPEN_IN_TIME: dict[str, Any] = {"what": "contactor", "wanted": "open", "within_ms": 750}
+
+
+def unknown(bench: Session, sentence: str, **since: Any) -> None:
+    """The path opened, and the session says why that shows nothing; so does the record when it is judged again."""
+    with pytest.raises(Unmet, match=sentence) as caught:
+        bench.expect(**OPEN_IN_TIME, **since)
+    assert Verdict.INCONC == caught.value.finding.verdict
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1.0])
+def test_a_path_that_never_was_closed_does_not_open(seconds: float) -> None:
+    """Without any stimulus, and with the first act of a test."""
+    bench = Session(dut=OFF)
+    bench.run_for(seconds)
+    unknown(bench, "nothing was measured")
+    bench = Session(dut=OFF)
+    bench.run_for(seconds)
+    bench.set("cell[5].value_V", 4.25)
+    unknown(bench, "nothing was measured")
+
+
+@pytest.mark.parametrize("first_s", [0.0, 0.2])
+def test_a_path_that_opens_on_request_shows_no_reaction_to_a_fault(first_s: float) -> None:
+    """The bench itself asked for standby; as an answer to that request the same opening counts."""
+    bench = driving(OFF)
+    wrong = bench.set("cell[5].value_V", 4.25)
+    bench.run_for(first_s)
+    asked = bench.request("standby")
+    unknown(bench, "standby was requested at 3", since=wrong)
+    unknown(bench, "standby was requested at 3", since=3.0)
+    bench.expect(**OPEN_IN_TIME, since=asked)
+
+
+def test_a_fault_after_the_request_for_standby_is_not_what_opened_the_path() -> None:
+    """The path was about to open when the cell began to read wrong."""
+    bench = driving(OFF)
+    bench.request("standby")
+    bench.set("cell[5].value_V", 4.25)
+    unknown(bench, "standby was requested at 3 s")
+
+
+def test_a_path_that_opens_with_the_supply_shows_no_reaction_to_a_fault() -> None:
+    """Coils drop by themselves."""
+    bench = driving(OFF)
+    wrong = bench.set("cell[5].value_V", 4.25)
+    bench.run_for(0.2)
+    bench.reset()
+    unknown(bench, "took the supply away at 3.2 s", since=wrong)
+
+
+@pytest.mark.parametrize("dut", ["emulator", OFF])
+def test_a_path_that_another_fault_opened_shows_no_reaction(dut: str) -> None:
+    """The interlock opened it before the over-voltage could."""
+    bench = driving(dut)
+    wrong = bench.set("cell[5].value_V", 4.25)
+    bench.run_for(0.3)
+    bench.set("signal[PackIO_Hvil].value", 0)
+    unknown(bench, r"something else \(signal_reads-2, HvilOpen\) may have opened the path", since=wrong)
+
+
+def test_a_code_that_stood_before_the_stimulus_opened_the_path() -> None:
+    """The delay of one code runs out just after something else was done."""
+    bench = driving()
+    bench.set("cell[5].value_V", 4.25)
+    bench.run_until("code", "CellOvervoltageMsl", timeout_s=1)
+    bench.load(current_A=1.0)
+    unknown(bench, r"something else \(CellOvervoltageMsl\) opened the path")
+
+
+def test_another_fault_behind_the_first_code_takes_nothing_from_the_reaction() -> None:
+    """Over-voltage was reported before the interlock opened, and the device names it."""
+    bench = driving()
+    wrong = bench.set("cell[5].value_V", 4.25)
+    bench.run_until("code", "CellOvervoltageMsl", timeout_s=1)
+    bench.set("signal[PackIO_Hvil].value", 0)
+    bench.expect(**OPEN_IN_TIME, since=wrong)
+
+
+# ---- no frame due
+
+
+@pytest.mark.parametrize(
+    ("seconds", "demand"),
+    [
+        (0.0, lambda bench: bench.never("BMS_State", "error", for_s=0.01)),
+        (0.0, lambda bench: bench.quiet(0.01)),
+        (3.0, lambda bench: bench.always("BMS_Soc", above=0.0, for_s=0.01)),
+        (3.0, lambda bench: bench.expect("BMS_Soc", below=20.0, within_ms=10, since=bench.time_s)),
+        (3.0, lambda bench: bench.never("CellVoltage_005", above=4.0, for_s=0.01)),
+    ],
+    ids=["never", "quiet", "always", "within", "of the bench"],
+)
+def test_a_time_in_which_no_frame_was_due_says_nothing_of_the_device(seconds: float, demand: Callable[[Session], None]) -> None:
+    """Before the device was up, or shorter than the cycle of the message, or on a message that it does not send."""
+    bench = Session()
+    bench.run_for(seconds + 0.02 if seconds else 0.0)
+    with pytest.raises(Unmet, match="the bench cannot tell") as caught:
+        demand(bench)
+    assert Verdict.INCONC == caught.value.finding.verdict
+
+
+def test_a_short_time_inside_a_long_silence_is_silence() -> None:
+    """The device fell silent long before."""
+    bench = driving("broken:goes-silent")
+    bench.run_for(3.0)
+    with pytest.raises(Unmet, match="silent") as caught:
+        bench.never("BMS_State", "error", for_s=0.01)
+    assert Verdict.FAIL == caught.value.finding.verdict
+
+
+def test_a_folder_says_the_same_when_it_is_judged_again(tmp_path: Path) -> None:
+    """Requests, supply and other faults are read back from the scenario that the session wrote."""
+    bench = driving(OFF)
+    wrong = bench.set("cell[5].value_V", 4.25)
+    bench.run_for(0.2)
+    bench.request("standby")
+    unknown(bench, "standby", since=wrong)
+    bench.run_until(lambda b: round(b.time_s * 1e3) % 100 == 30, timeout_s=1)
+    with pytest.raises(Unmet):
+        bench.never("BMS_Soc", above=90.0, for_s=0.01)
+    again = folder.load(bench.write(tmp_path, name="again")).findings
+    assert [finding.as_dict() for finding in bench.findings] == [finding.as_dict() for finding in again]

@@ -44,6 +44,7 @@ _IMPORT = re.compile(
 )
 _KEPT_CACHES = 4
 _DAY_S = 86_400.0
+_GOING = ".going-"
 
 
 def kernel_sources(roots: dict[str, Path]) -> list[Path]:
@@ -120,16 +121,22 @@ def _use_cache_folder() -> Path:
 
 
 def _forget_old(root: Path, folder: Path) -> None:
-    """Remove all but the newest folders of other keys, but none of this day: another process may be at work in it."""
+    """Remove all but the newest folders of other keys, but none of this day: another process may be at work in it.
+
+    Others forget at the same time, so a folder is first renamed, as its removal would make it look new to them.
+    """
     ages = []
     for path in root.iterdir():
-        with contextlib.suppress(OSError):  # another process forgets too
-            if path.is_dir() and path != folder:
+        with contextlib.suppress(OSError):
+            if path.is_dir() and path != folder and not path.name.startswith(_GOING):
                 ages.append((path.stat().st_mtime, path))
     newest_s = folder.stat().st_mtime
     for then_s, path in sorted(ages)[: -(_KEPT_CACHES - 1)]:
         if newest_s - then_s > _DAY_S:
-            shutil.rmtree(path, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                path.rename(root / f"{_GOING}{path.name}")
+    for path in root.glob(f"{_GOING}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 CACHE_FOLDER = _use_cache_folder()

@@ -113,7 +113,7 @@ def run(folder: Path, *options: str, env: dict[str, str] | None = None) -> Ran:
     xml = folder / "junit.xml"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={xml}", *options],
-        cwd=folder, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=110, check=False,
+        cwd=folder, env={**os.environ, **(env or {})}, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     cases = {case.get("name", ""): case for case in ET.parse(xml).getroot().iter("testcase")} if xml.exists() else {}
     return Ran(done.stdout + done.stderr, done.returncode, cases)
@@ -209,7 +209,7 @@ def test_a_failed_test_can_be_run_again_as_a_scenario(suite: tuple[Ran, Path]) -
     (place,) = [path for path in (folder / "runs").iterdir() if "misses-its-window" in path.name]
     nabench = [sys.executable, "-c", "from hil.cli import main; main()"]
     again = [*nabench, "run", str(place / "inputs" / "scenario.scenario.toml"), "--out", "again"]
-    done = subprocess.run(again, cwd=folder, capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(again, cwd=folder, capture_output=True, text=True, timeout=280, check=False)
     assert 2 == done.returncode, done.stdout + done.stderr  # NONE: the demands were those of the test
     one, two = (np.load(root / place.name / "trace.npz")["truth"] for root in (folder / "runs", folder / "again"))
     assert len(one) > 100

@@ -19,6 +19,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -77,14 +78,19 @@ def _package_roots() -> dict[str, Path]:
     return roots
 
 
+@lru_cache(maxsize=1)
+def _installed_sources() -> tuple[Path, ...]:
+    """The kernel sources of the installed packages; reading them all takes 10 ms, so once a process."""
+    return tuple(kernel_sources(_package_roots()))
+
+
 def cache_key(roots: dict[str, Path] | None = None) -> str:
     """Hash over kernel sources, versions and processor: two equal keys may share compiled code.
 
     roots: package name to folder; the installed packages when None.
     """
-    roots = _package_roots() if roots is None else roots
     digest = hashlib.sha256()
-    for path in kernel_sources(roots):
+    for path in _installed_sources() if roots is None else kernel_sources(roots):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     versions = (sys.version, numba.__version__, np.__version__, os.environ.get("NUMBA_BOUNDSCHECK", ""))
     target = os.environ.get("NUMBA_CPU_NAME") or llvmlite.binding.get_host_cpu_name()
@@ -150,7 +156,7 @@ def is_compiled() -> bool:
 def installation() -> str:
     """Name of these very files: Numba compiles again for a copy elsewhere, or for one that was written anew."""
     digest = hashlib.sha256()
-    for path in kernel_sources(_package_roots()):
+    for path in _installed_sources():
         stat = path.stat()
         digest.update(f"{path} {stat.st_mtime_ns} {stat.st_size}\0".encode())
     return digest.hexdigest()[:16]

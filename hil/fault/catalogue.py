@@ -26,7 +26,6 @@ from hil.fault import parameter, sensed
 from hil.fault import table as t
 from hil.fault.target import Place, Row, Targets, find
 
-SEAMS = ("sensor", "network", "plant", "supply")
 PRIMITIVES = {
     "gain_offset": sensed.GAIN_OFFSET,
     "hold": sensed.HOLD,

@@ -48,6 +48,7 @@ def test_a_fault_on_the_devices_frames_is_not_its_silence() -> None:
     bench.run_for(0.5)
     bench.inject("frame_lost", "message:BMS_DiagSensors", for_s=2.0)
     bench.quiet(3.0)
+    assert Verdict.PASS == bench.findings[-1].verdict
 
 
 def over_a_link(bench: Session, claim: claims.Claim, **link: Any) -> Finding:

@@ -48,6 +48,16 @@ def next_of(bus: CanBus) -> Frame:
     return frame
 
 
+@contextmanager
+def far_end(line: PtyPair) -> Iterator[int]:
+    """The bytes at the other end of a line."""
+    far = os.open(line.far, os.O_RDWR | os.O_NOCTTY)
+    try:
+        yield far
+    finally:
+        os.close(far)
+
+
 @pytest.fixture
 def line() -> Iterator[PtyPair]:
     pair = PtyPair()
@@ -190,23 +200,17 @@ def test_a_burst_of_a_thousand_frames_is_not_lost() -> None:
 
 def test_slcan_speaks_the_published_words(line: PtyPair) -> None:
     """What leaves and arrives is what the LAWICEL manual prints, letter by letter."""
-    far = os.open(line.far, os.O_RDWR | os.O_NOCTTY)
-    bus = Slcan(str(line.near), bitrate=500_000, sleep_after_open=0)
-    said = b""
-    while not said.endswith(b"O\r"):
-        said += os.read(far, 64)
-    assert b"S6\r" in said
-    bus.send(can.Message(arbitration_id=0x100, is_extended_id=False, data=b"\x11\x22\x33"))
-    bus.send(can.Message(arbitration_id=0x456789, data=b"\x44"))
-    heard = b""
-    while heard.count(b"\r") < 2:
-        heard += os.read(far, 64)
-    assert b"t1003112233\rT00456789144\r" == heard
-    os.write(far, b"T0000010021122\rt7FF0\r")
-    first, second = bus.recv(2.0), bus.recv(2.0)
-    assert first is not None
-    assert second is not None
-    assert (0x100, True, b"\x11\x22") == (first.arbitration_id, first.is_extended_id, bytes(first.data))
-    assert (0x7FF, False, b"") == (second.arbitration_id, second.is_extended_id, bytes(second.data))
-    bus.shutdown()
-    os.close(far)
+    with far_end(line) as far, Slcan(str(line.near), bitrate=500_000, sleep_after_open=0) as bus:
+        bus.send(can.Message(arbitration_id=0x100, is_extended_id=False, data=b"\x11\x22\x33"))
+        bus.send(can.Message(arbitration_id=0x456789, data=b"\x44"))
+        heard = b""
+        while not heard.endswith(b"144\r"):
+            heard += os.read(far, 64)
+        assert b"S6\r" in heard
+        assert heard.endswith(b"O\rt1003112233\rT00456789144\r")
+        os.write(far, b"T0000010021122\rt7FF0\r")
+        first, second = bus.recv(2.0), bus.recv(2.0)
+        assert first is not None
+        assert second is not None
+        assert (0x100, True, b"\x11\x22") == (first.arbitration_id, first.is_extended_id, bytes(first.data))
+        assert (0x7FF, False, b"") == (second.arbitration_id, second.is_extended_id, bytes(second.data))

@@ -83,12 +83,6 @@ def _pack(wish: Wish, name: str | None, folder: Path) -> tuple[dict[Path, str], 
         )
         raise ScenarioError(f"new pack of a cell needs {missing} as well; without any of these options it writes a template")
     path = _path(wish, name, folder, folder / "my-pack.toml")
-    text = packs.draft(
-        path.stem if name is None else name,
-        wish.cell,
-        wish.series,
-        1 if wish.parallel is None else wish.parallel,
-        1 if wish.strings is None else wish.strings,
-        path.parent,
-    )
+    shape = packs.Shape(wish.series, *(1 if n is None else n for n in (wish.parallel, wish.strings)))
+    text = packs.draft(path.stem if name is None else name, wish.cell, shape, path.parent)
     return {path: text}, f"nabench new calibration --pack {path}"

@@ -111,14 +111,15 @@ def _precharge(reference: form.Calibration, pack: Pack, figures: Figures) -> dic
     """Times by the time constant of path and link, end current by what the path can carry."""
     tau_ms = 1000.0 * pack.contactors.precharge_ohm * pack.link.capacitance_F
     most_A = figures.top_V / pack.contactors.precharge_ohm
+    seen_A = 4.0 * (pack.sensors.shunt.offset + pack.sensors.shunt.noise)
     return {
         **reference.precharge.model_dump(),
         "source": f"reference profile 1.4 for tries and pauses. Path and link have a time constant of {tau_ms:.3g} ms: ten of "
-        f"them for time-out when that is longer, half of one as shortest time; at the end a seventh of the first {most_A:.3g} A: "
-        f"assumption",
+        f"them for time-out when that is longer, half of one as shortest time; at the end a seventh of the first "
+        f"{most_A:.3g} A, or what the shunt makes out: assumption",
         "timeout_ms": max(reference.precharge.timeout_ms, int(up(10.0 * tau_ms, 500.0))),
         "min_ms": max(10, int(to_step(0.5 * tau_ms - 4.0, 10.0))),
-        "end_A": digits(most_A / 7.0, 1),
+        "end_A": max(digits(most_A / 7.0, 1), digits(seen_A, 1)),
     }
 
 

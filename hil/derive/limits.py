@@ -90,7 +90,10 @@ def _derived(row: Limit, limits: Limits, figures: Figures, supply_V: float) -> t
     narrow = narrowness(limits)
     if row.code in _VOLTS:
         key, margin_V = _VOLTS[row.code]
-        return to_step(getattr(limits, key) + margin_V, 1e-3), _shrunk(row.hysteresis, narrow), _margin(key, margin_V, "V")
+        volts = getattr(limits, key) + margin_V
+        if row.code == "CellOvervoltageRsl":  # not beyond the tier that follows, where the cell leaves little room
+            volts = min(volts, limits.absolute_max_V)
+        return to_step(volts, 1e-3), _shrunk(row.hysteresis, narrow), _margin(key, margin_V, "V")
     if row.code in _TEMPERATURES:
         key, margin_K = _TEMPERATURES[row.code]
         return to_step(getattr(limits, key) + margin_K, 0.1), row.hysteresis, _margin(key, margin_K, "K")

@@ -26,6 +26,7 @@ _COMMENTS = {
     "sensors": "Standard deviations of gain and offset over sensors, noise of a sample, smallest step; V, degC, A",
     "surroundings": "Insulation against chassis, supply of the BMS",
 }
+_NO_CONTACTORS = "; such a battery often has one switch and no precharge, the wire has three contacts"
 _FEW_NTC, _MOST_NTC, _CELLS_PER_NTC = 6, 64, 8
 
 
@@ -40,11 +41,12 @@ class VoltageClass:
     capacitance_F: float
     bleed_ohm: float
     supply_V: float
+    note: str = ""
 
 
 CLASSES = (
-    VoltageClass("12 V network", 20.0, 0.0001, 22.0, 0.002, 5_000.0, 12.6),
-    VoltageClass("24 V network", 40.0, 0.0001, 22.0, 0.0033, 5_000.0, 25.2),
+    VoltageClass("12 V network", 20.0, 0.0001, 22.0, 0.002, 5_000.0, 12.6, _NO_CONTACTORS),
+    VoltageClass("24 V network", 40.0, 0.0001, 22.0, 0.0033, 5_000.0, 25.2, _NO_CONTACTORS),
     VoltageClass("48 V inverter", 100.0, 0.0003, 47.0, 0.0022, 10_000.0, 12.6),
     VoltageClass("400 V inverter", 500.0, 0.0003, 47.0, 0.0011, 50_000.0, 12.6),
     VoltageClass("800 V inverter", 1_300.0, 0.0003, 100.0, 0.0006, 100_000.0, 12.6),
@@ -64,11 +66,21 @@ def sensor_places(n_cells: int) -> list[int]:
     return sorted({round(j * (n_cells - 1) / max(n - 1, 1)) for j in range(n)})
 
 
-def draft(name: str, cell_name: str, series: int, parallel: int, strings: int, folder: Path) -> str:
-    """Text of a pack file that will lie in a folder. Raises ScenarioError."""
+@dataclass(frozen=True)
+class Shape:
+    """How many cells stand how: series of groups of parallel cells, strings side by side."""
+
+    series: int
+    parallel: int = 1
+    strings: int = 1
+
+
+def draft(name: str, cell_name: str, shape: Shape, folder: Path, title: str = "", calibration: str = "") -> str:
+    """Text of a pack file that will lie in a folder. title, calibration: instead of the usual ones. Raises ScenarioError."""
     cell_path, cell = cellfile.load(cell_name)
     shipped = files.shipped("cell").get(cell_name) == cell_path
-    data = _data(name, cell_name if shipped else _beside(cell_path, folder), cell, series, parallel, strings)
+    data = _data(name, cell_name if shipped else _beside(cell_path, folder), cell, shape)
+    data |= {key: value for key, value in (("title", title), ("calibration", calibration)) if value}
     files.decode(folder / f"{name}.toml", data, Pack)
     return text.document(data, _COMMENTS, _HEAD.format(cell=cell.name, name=name))
 
@@ -79,17 +91,18 @@ def _beside(path: Path, folder: Path) -> str:
     return beside if "/" in beside or beside.endswith(".toml") else f"./{beside}"
 
 
-def _data(name: str, cell_name: str, cell: Cell, series: int, parallel: int, strings: int) -> dict[str, Any]:
+def _data(name: str, cell_name: str, cell: Cell, shape: Shape) -> dict[str, Any]:
+    series, parallel, strings = shape.series, shape.parallel, shape.strings
     stands, abreast = cell.limits, parallel * strings
     top_V, most_A = series * stands.charge_max_V, stands.discharge_max_A * abreast
     kind = class_of(top_V)
     joint_ohm = _BUSBAR_PER_JOINT_OHM if cell.capacity_Ah * parallel >= _SMALL_AH else _SMALL_JOINT_OHM
-    shape = f"{series}S" + (f"{parallel}P" if parallel > 1 else "") + (f", {strings} strings" if strings > 1 else "")
+    said = f"{series}S" + (f"{parallel}P" if parallel > 1 else "") + (f", {strings} strings" if strings > 1 else "")
     volt = {"gain_share": 0.002, "offset": digits(top_V * 1.5e-4, 1), "noise": digits(top_V * 7.5e-5, 1), "step": 0.001}
     return {
         "format": 1,
         "name": name,
-        "title": f"{shape} of {cell.name}: {kind.title}, {cell.capacity_Ah * abreast:.3g} Ah",
+        "title": f"{said} of {cell.name}: {kind.title}, {cell.capacity_Ah * abreast:.3g} Ah",
         "cell": cell_name,
         "calibration": f"{name}-bms.toml",
         "series": series,
@@ -106,7 +119,7 @@ def _data(name: str, cell_name: str, cell: Cell, series: int, parallel: int, str
             "ocv_V": 0.002,
         },
         "contactors": {
-            "source": f"assumption: contactors of a {kind.title}; {1e3 * joint_ohm:g} mohm a joint between cells",
+            "source": f"assumption: contactors of a {kind.title}, {1e3 * joint_ohm:g} mohm a joint between cells{kind.note}",
             "confidence": "assumption",
             "close_ms": 20.0,
             "open_ms": 10.0,
@@ -127,9 +140,9 @@ def _data(name: str, cell_name: str, cell: Cell, series: int, parallel: int, str
             "ntc": {"gain_share": 0.0, "offset": 0.3, "noise": 0.05, "step": 0.1},
             "shunt": {
                 "gain_share": 0.002,
-                "offset": digits(most_A * 7e-4, 1),
-                "noise": digits(most_A * 7e-4, 1),
-                "step": max(0.001, to_step(most_A * 2e-4, 0.005)),
+                "offset": max(0.003, digits(most_A * 2e-4, 1)),
+                "noise": max(0.003, digits(most_A * 1e-4, 1)),
+                "step": max(0.001, to_step(most_A * 5e-5, 0.005)),
             },
             "pack": volt,
             "link": volt,

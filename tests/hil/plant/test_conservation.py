@@ -14,70 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from stands import Stand, bare
 
-from firmware_sim.types import F64
 from hil import files
 from hil.plant import cell as c
 from hil.plant import cellfile, contactor, load
 from hil.plant import pack as pk
 from hil.plant.cellfile import Cell
-from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
-from hil.plant.plant import Initial, Plant, build
+from hil.plant.plant import Initial, build
 
 WLTP = files.folder("scenario") / "profiles" / "wltp_power.csv"
 ZERO_DEGC_K = 273.15
-NOTE = {"source": "none: cells on a bench", "confidence": "assumption"}
-
-
-def bare(cell: Cell, series: int = 1, strings: int = 1, **link: float) -> Pack:
-    """Equal cells behind contactors, with a link that takes next to nothing."""
-    return Pack(
-        format=1,
-        name="bare",
-        title="Bare",
-        cell=cell.name,
-        calibration="none",
-        series=series,
-        strings=strings,
-        ntc_cells=[0],
-        spread=Spread(capacity_share=0.0, resistance_share=0.0, soc=0.0, ocv_V=0.0, **NOTE),
-        contactors=Contactors(close_ms=1.0, open_ms=1.0, contact_ohm=1e-6, precharge_ohm=50.0, busbar_ohm=0.0, **NOTE),
-        link=Link(**{"capacitance_F": 1e-12, "bleed_ohm": 1e15, **link}, **NOTE),
-        sensors=Sensors(cell=Analog(), ntc=Analog(), shunt=Analog(), pack=Analog(), link=Analog(), **NOTE),
-        surroundings=Surroundings(insulation_kohm=1e4, supply_V=12.0, **NOTE),
-    )
-
-
-class Stand:
-    """A pack at rest, driven by prescribed currents. closed: both main contacts are, and the link is at the pack's voltage."""
-
-    def __init__(self, pack: Pack, cell: Cell, dt_ms: int, soc: float = 0.6, n: int = 1, closed: bool = True) -> None:
-        self.plant: Plant = build(pack, cell, Initial(soc=soc), dt_ms * 1_000_000, 0, n)
-        self.dt_s, self.t_ns = dt_ms * 1e-3, 0
-        self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
-        if closed:
-            for main in (contactor.MAIN_PLUS, contactor.MAIN_MINUS):
-                self.close(main)
-            self.plant.pack[pk.LINK_V] = self.plant.pack[pk.PACK_V]
-
-    def close(self, which: int) -> None:
-        """Close a contact at once."""
-        self.plant.block[contactor.CLOSED, :, which] = self.plant.block[contactor.COIL, :, which] = 1
-
-    def step(self, current_A: float | None = None) -> None:
-        """One tick, at a current or without a load."""
-        self.demand[0, load.KIND] = load.NONE if current_A is None else load.CURRENT
-        self.demand[0, load.VALUE] = 0.0 if current_A is None else current_A
-        self.plant.step(self.t_ns, self.demand)
-        self.t_ns += self.plant.dt_ns
-
-    def isothermal(self) -> None:
-        """Cells that no heat can warm."""
-        self.plant.par[c.HEAT_CAPACITY] = 1e30
-
-    def cell(self, row: int) -> F64:
-        """A row of the cell state of pack 0, (string, cell)."""
-        return self.plant.cells[row, 0]
 
 
 def drive_and_charge(cell: Cell) -> list[float]:
@@ -145,27 +92,43 @@ class CellContract:
     def test_energy_is_neither_made_nor_lost(self, cell: Cell) -> None:
         """What leaves the cell's chemistry is delivered at its terminals or becomes heat, entropic heat included.
 
-        Chemistry gives U(x) I, with U the mean of both branches of the file; entropy takes I T dU/dT of it.
+        Chemistry gives the integral of U - T dU/dT over the charge, with U the mean of both branches of the file.
         """
-        currents, stand = drive_and_charge(cell), Stand(bare(cell), cell, 100)
+        currents, stand = drive_and_charge(cell)[::5], Stand(bare(cell), cell, 10)
         stand.isothermal()
+        stand.plant.par[c.LEAK_SCALE] = 0.0
         charge_As = 3600.0 * 0.6 * cell.capacity_Ah
         chemical, delivered, heat = [], [], []
         dudt = [1e-3 * slope for slope in cell.entropy.dudt_mV_per_K]
+        grid = -0.25 + 0.005 * np.arange(301)
+        enthalpy_V = np.array(
+            [mean_V(cell, x) - (25.0 + ZERO_DEGC_K) * resampled(cell, cell.entropy.soc, dudt, x) for x in grid]
+        )
+        so_far = np.concatenate([[0.0], np.cumsum(0.0025 * (enthalpy_V[1:] + enthalpy_V[:-1]))])
+
+        def content(x: float) -> float:
+            """Integral of a piecewise linear function, from -0.25 to x."""
+            at = int((x + 0.25) / 0.005)
+            part = x - grid[at]
+            slope = (enthalpy_V[at + 1] - enthalpy_V[at]) / 0.005
+            return float(so_far[at] + part * (enthalpy_V[at] + 0.5 * slope * part))
+
         for current_A in currents:
             stand.step(current_A)
+            before = content(charge_As / 3600.0 / cell.capacity_Ah)
             charge_As -= current_A * stand.dt_s
-            x = charge_As / 3600.0 / cell.capacity_Ah
-            entropic_V = (25.0 + ZERO_DEGC_K) * resampled(cell, cell.entropy.soc, dudt, x)
-            chemical.append((mean_V(cell, x) - entropic_V) * current_A * stand.dt_s)
+            chemical.append(3600.0 * cell.capacity_Ah * (before - content(charge_As / 3600.0 / cell.capacity_Ah)))
             delivered.append(float(stand.plant.pack[pk.PACK_V, 0]) * current_A * stand.dt_s)
             heat.append(float(stand.cell(c.HEAT_W)[0, 0]) * stand.dt_s)
         moved_J = math.fsum(map(abs, chemical))
         assert math.fsum(chemical) == pytest.approx(math.fsum(delivered) + math.fsum(heat), abs=1e-9 * moved_J)
-        assert 1e-3 * moved_J < math.fsum(heat)
+        assert 1e-3 * moved_J < math.fsum(map(abs, heat))
 
     def test_heat_is_neither_made_nor_lost(self, cell: Cell) -> None:
-        """Without a coolant the heat of all cells of a string warms them, wherever it flows between them."""
+        """Without a coolant the heat of all cells of a string warms them, wherever it flows between them.
+
+        A cell of little resistance may end colder than it began: charging takes the entropic part in.
+        """
         stand = Stand(bare(cell, series=3), cell, 100)
         stand.plant.par[c.COOLING] = 0.0
         stand.plant.par[c.R_SCALE, 0, 0] = [1.0, 4.0, 0.5]
@@ -177,7 +140,7 @@ class CellContract:
         warmed_J = math.fsum(cell.thermal.heat_capacity_J_per_K * (stand.cell(c.TEMP_DEGC)[0] - 25.0))
         assert math.fsum(produced) == pytest.approx(warmed_J, rel=1e-9)
         low, middle, high = sorted(stand.cell(c.TEMP_DEGC)[0])
-        assert 25.0 < low < middle < high
+        assert low < middle < high
 
     def test_a_warm_cell_cools_exponentially(self, cell: Cell) -> None:
         """At rest the distance to the coolant decays with heat capacity over conductance, within 0.1 % of the start."""

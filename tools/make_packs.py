@@ -28,18 +28,12 @@ class System:
 SYSTEMS = (
     System("pw-starter-4s", "pw-starter-60", Shape(4), "Starter battery: 4 Prussian-white cells in series, 12 V, 60 Ah"),
     System("truck-24v-8s", "lo-truck-100", Shape(8), "Truck start-stop battery: 8 layered-oxide cells in series, 24 V, 100 Ah"),
-    System(
-        "ev-192s",
-        "lo-ev-12",
-        Shape(192),
-        "Traction pack at the upper end of the wire: 192 layered-oxide cells in series, 800 V",
-    ),
-    System(
-        "pba-rack", "pba-natron", Shape(32, strings=4), "Data-centre rack: 4 strings of 32 Prussian-blue cells, 50 V, 18 Ah"
-    ),
+    System("ev-110s6p", "lo-ev-12", Shape(110, 6), "Traction pack: 110 groups of 6 layered-oxide cells, 400 V, 72 Ah"),
+    System("ev-192s", "lo-ev-12", Shape(192, 6), "Traction pack, all that the wire carries: 192 groups of 6 cells, 72 Ah"),
+    System("pba-rack", "pba-natron", Shape(32, strings=4), "Data-centre rack: 4 strings of 32 Prussian-blue cells, 50 V"),
     System("nfpp-15s", "nfpp-ess-100", Shape(15), "Off-highway and AGV: 15 NFPP cells in series, 48 V, 100 Ah"),
     System("lo-15s", "lo-ess-240", Shape(15), "Storage for a 40 to 60 V inverter: 15 layered-oxide cells in series, 240 Ah"),
-    System("ess-1p", "lo-ess-240", Shape(96), "Storage string of large cells: 96 layered-oxide cells in series, 300 V, 240 Ah"),
+    System("ess-1p", "lo-ess-240", Shape(96), "Storage string of large cells: 96 layered-oxide cells in series, 240 Ah"),
 )
 
 

@@ -30,22 +30,16 @@ class Figures:
 
 def of(pack: Pack, cell: Cell) -> Figures:
     """Figures of a pack of one kind of cell."""
-    parallel = in_parallel(pack)
-    abreast = parallel * pack.strings
+    abreast = pack.parallel * pack.strings
     return Figures(
-        parallel=parallel,
-        string_Ah=cell.capacity_Ah * parallel,
+        parallel=pack.parallel,
+        string_Ah=cell.capacity_Ah * pack.parallel,
         pack_Ah=cell.capacity_Ah * abreast,
         charge_A=cell.limits.charge_max_A * abreast,
         discharge_A=cell.limits.discharge_max_A * abreast,
         top_V=cell.limits.charge_max_V * pack.series,
         bottom_V=cell.limits.discharge_min_V * pack.series,
     )
-
-
-def in_parallel(pack: Pack) -> int:
-    """Cells of a group; 1 where pack files know no groups."""
-    return int(getattr(pack, "parallel", 1))
 
 
 def digits(value: float, n: int) -> float:

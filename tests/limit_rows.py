@@ -108,12 +108,7 @@ def name_of(row: object) -> str:
 
 def settings_of(row: Row, dt_ms: int = 10) -> Settings:
     """The calibration bound to the pack that is shipped for it."""
-    pack = next(
-        name
-        for name, path in files.shipped("pack").items()
-        if tomllib.loads(path.read_text(encoding="utf-8"))["calibration"] == row.calibration
-    )
-    return rigs.wired(row.calibration, pack, "classic", dt_ms * MS_NS)[1]
+    return rigs.wired(row.calibration, rigs.pack_of(row.calibration), "classic", dt_ms * MS_NS)[1]
 
 
 class OneRow:
@@ -135,7 +130,8 @@ class OneRow:
         """Bring the device into, or out of, the condition under which the row applies."""
         when = self.row.when
         assert when in ("always", "charging", "not_charging", "closed", "opened")
-        self.real[st.CURRENT_A] = -1.0 if (when == "charging") == holds and "charging" in when else 0.0
+        charging = (when == "charging") == holds and "charging" in when
+        self.real[st.CURRENT_A] = -10.0 * self.reals[cfg.REST_A] if charging else 0.0
         on = (when == "closed") == holds and when in ("closed", "opened")
         self.whole[st.STATE] = mode.RUN if on else mode.STANDBY
         self.whole[[st.PLUS, st.MINUS]] = int(on)

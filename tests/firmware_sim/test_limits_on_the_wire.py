@@ -28,7 +28,7 @@ def device_at(row: Row) -> Device:
         graded.apply(device, base(row, ROWS))
     STIMULI[row.table["quantity"]].place(device, row)
     if row.when == "charging":
-        device.set("Shunt_Current", -1.0)
+        device.set("Shunt_Current", -10.0 * device.calibration.plausibility.rest_A)
         device.tick(2)
     return device
 

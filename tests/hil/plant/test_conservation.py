@@ -122,10 +122,13 @@ class CellContract:
             heat.append(float(stand.cell(c.HEAT_W)[0, 0]) * stand.dt_s)
         moved_J = math.fsum(map(abs, chemical))
         assert math.fsum(chemical) == pytest.approx(math.fsum(delivered) + math.fsum(heat), abs=1e-9 * moved_J)
-        assert 1e-3 * moved_J < math.fsum(heat)
+        assert 1e-3 * moved_J < math.fsum(map(abs, heat))
 
     def test_heat_is_neither_made_nor_lost(self, cell: Cell) -> None:
-        """Without a coolant the heat of all cells of a string warms them, wherever it flows between them."""
+        """Without a coolant the heat of all cells of a string warms them, wherever it flows between them.
+
+        A cell of little resistance may end colder than it began: charging takes the entropic part in.
+        """
         stand = Stand(bare(cell, series=3), cell, 100)
         stand.plant.par[c.COOLING] = 0.0
         stand.plant.par[c.R_SCALE, 0, 0] = [1.0, 4.0, 0.5]
@@ -137,7 +140,7 @@ class CellContract:
         warmed_J = math.fsum(cell.thermal.heat_capacity_J_per_K * (stand.cell(c.TEMP_DEGC)[0] - 25.0))
         assert math.fsum(produced) == pytest.approx(warmed_J, rel=1e-9)
         low, middle, high = sorted(stand.cell(c.TEMP_DEGC)[0])
-        assert 25.0 < low < middle < high
+        assert low < middle < high
 
     def test_a_warm_cell_cools_exponentially(self, cell: Cell) -> None:
         """At rest the distance to the coolant decays with heat capacity over conductance, within 0.1 % of the start."""

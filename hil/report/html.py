@@ -10,12 +10,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hil import figures, files
+from hil.errors import BenchError
 from hil.observe import View
 from hil.report import accuracy, bokehjs, charts, environment, plots, story
 from hil.report.panels import Panel, Scene
 from hil.report.record import RunRecord
 from hil.report.story import Jump
 from hil.wirelog import WireLog
+
+_SIGN = b'<meta name="generator" content="nabench">'
 
 
 @lru_cache(maxsize=1)
@@ -25,6 +28,12 @@ def templates() -> Environment:
     return Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+
+
+def claim(path: Path) -> None:
+    """Raise BenchError when a page lies there that is not ours."""
+    if path.exists() and not (path.is_file() and _SIGN in path.read_bytes()[:1000]):
+        raise BenchError(f"{path}: nabench did not write this; move it away, or give another --out")
 
 
 def write(record: RunRecord, path: Path) -> None:

@@ -17,7 +17,10 @@ _SLOPE_OVER = 4  # steps of half a per cent: the slope is that of 2 % SOC, becau
 
 @dataclass(frozen=True)
 class Curves:
-    """Of one cell at 25 degC. soc: [%].  slope_mV: mV per % SOC.  window: SOC shares between which the mean lies in 2.7..3.2 V."""
+    """Of one cell at 25 degC.
+
+    soc: [%].  slope_mV: [mV per % SOC].  window: SOC as shares between which the mean lies in the 2.7 to 3.2 V window.
+    """
 
     soc: F64
     discharge_V: F64

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader
 from pydantic import BaseModel
 
 from hil import files, sources
@@ -42,7 +40,10 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Shown:
-    """One cell as the page shows it. key: its anchor.  path: empty for a shipped one.  counts: numbers by confidence.  assumed: share of them."""
+    """One cell as the page shows it.
+
+    key: its anchor.  path: empty for a shipped one.  counts: numbers by confidence.  assumed: share of them.
+    """
 
     key: str
     path: str
@@ -101,7 +102,7 @@ def text(cells: Sequence[tuple[Path, Cell]]) -> str:
     document, roots = bokehjs.document(list(plots.values()))
     heights = {key: plot.attributes["height"] for key, plot in plots.items()}
     return (
-        _templates()
+        html.templates(Path(__file__).parent / "templates")
         .get_template("cells.html.j2")
         .render(
             shown=shown,
@@ -115,14 +116,6 @@ def text(cells: Sequence[tuple[Path, Cell]]) -> str:
             document=document.replace("<", "\\u003c"),
             roots=json.dumps({root: f"plot-{key}" for key, root in zip(plots, roots, strict=True)}),
         )
-    )
-
-
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    """The page's template, which draws on those of the report."""
-    return html.templates().overlay(
-        loader=ChoiceLoader([FileSystemLoader(Path(__file__).parent / "templates"), html.templates().loader])
     )
 
 

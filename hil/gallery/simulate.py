@@ -7,6 +7,7 @@ sensor. A copy is one temperature and, for pulses, one SOC.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,8 +29,8 @@ _LONGEST = 1.15  # of the time that the capacity gives at that rate
 class Pulses:
     """Resistance of 10 s discharge pulses from rest.
 
-    ohm: (temperature, soc), (rest - voltage after 10 s) / current; NaN where the cell cannot give that current.  leaves: the voltage falls below the cell's limit in the
-    pulse.  current_A: of the pulse.
+    ohm: (temperature, soc), (rest - voltage after 10 s) / current; NaN where the cell cannot give that current.
+    leaves: the voltage falls below the cell's limit in the pulse.  current_A: of the pulse.
     """
 
     temp_degC: tuple[float, ...]
@@ -88,7 +89,7 @@ class Bare:
 
 def _one(cell: Cell) -> Pack:
     """A pack of one cell with nothing beside it that takes or gives current."""
-    note = {"source": "none: a cell on a bench", "confidence": "assumption"}
+    note: dict[str, Any] = {"source": "none: a cell on a bench", "confidence": "assumption"}
     tiny_ohm = 1e-4 / cell.capacity_Ah
     return Pack(
         format=1,

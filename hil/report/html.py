@@ -21,12 +21,16 @@ from hil.wirelog import WireLog
 _SIGN = b'<meta name="generator" content="nabench">'
 
 
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    """The page templates; every value is escaped."""
+@lru_cache
+def templates(*also: Path) -> Environment:
+    """The page templates, with those of other folders; every value is escaped."""
     folder = Path(__file__).parent / "templates"
     return Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader([folder, *also]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hil import figures, files
 from hil.errors import BenchError
 from hil.observe import View
-from hil.report import accuracy, bokehjs, charts, environment, plots, story
+from hil.report import accuracy, bokehjs, charts, environment, plots, rests, story
 from hil.report.panels import Panel, Scene
 from hil.report.record import RunRecord
 from hil.report.story import Jump
@@ -74,7 +74,8 @@ def text(record: RunRecord, facts: dict[str, Any]) -> str:
             accuracy=accuracy.table(view),
             no_accuracy=figures.why_no_leg(view),
             window=(accuracy.OCV_WINDOW_V, (low, high)),
-            assumptions=record.assumptions(),
+            assumptions=record.resting(),
+            shares=rests.shares(record.setup.inputs),
             inputs=record.trace.info.get("inputs", {}),
             facts=_flat({**facts, "link": record.trace.info.get("link", {})}),
             script=bokehjs.script(),

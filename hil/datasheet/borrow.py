@@ -15,9 +15,10 @@ from hil.datasheet import pulse
 from hil.datasheet.sheet import Sheet
 from hil.errors import ScenarioError
 from hil.plant.cellfile import Cell, Limits
-from hil.tables import MAX_NODES, ZERO_DEGC_K, Sourced
+from hil.tables import MAX_NODES, ZERO_DEGC_K, Sourced, grid
 
-_OWN = ("capacity", "limits", "ocv", "resistance", "thermal")
+_OWN = ("capacity", "limits", "ocv", "resistance", "entropy", "thermal")
+_ANYWHERE_DEGC = (-20.0, 45.0)  # a cell's voltage rises with its charge from here to there, and as far as its limits reach
 _LEAST_CUT = 0.4  # of a borrowed curve that must be left between the limits
 _SURFACE = 2.0 / 3.0  # power of the size by which cooling grows
 
@@ -28,6 +29,7 @@ def build(sheet: Sheet, like: Cell) -> dict[str, Any]:
     chemistry = sheet.chemistry if sheet.chemistry is not None else like.chemistry
     ocv, mean_V = _ocv(sheet, like, source)
     title = f"{chemistry}, {sheet.capacity_Ah:g} Ah, from a data sheet; the rest like {like.name}"
+    limits = _limits(sheet, like, source)
     mass_kg = sheet.given("mass_kg", like.mass_kg * sheet.capacity_Ah / like.capacity_Ah)
     return {
         "format": 1,
@@ -38,9 +40,10 @@ def build(sheet: Sheet, like: Cell) -> dict[str, Any]:
         "capacity_Ah": sheet.capacity_Ah,
         "mass_kg": _digits(mass_kg),
         "capacity": {"source": source, "confidence": "datasheet"},
-        "limits": _limits(sheet, like, source),
+        "limits": limits,
         "ocv": ocv,
         "resistance": _resistance(sheet, like, source, ocv["soc"], mean_V),
+        "entropy": _entropy(like, ocv, limits),
         "thermal": _thermal(like, sheet, mass_kg),
         **{name: _as_it_is(like, table, sheet) for name, table in like.tables().items() if name not in _OWN},
     }
@@ -192,6 +195,27 @@ def _level(temp_degC: float, ohm: float, sheet: Sheet, like: Cell, soc: list[flo
 
 def _inverse(temp_degC: float) -> float:
     return 1.0 / (temp_degC + ZERO_DEGC_K)
+
+
+def _entropy(like: Cell, ocv: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
+    """The other cell's dU/dT; over a curve that is flatter than its own so much closer to its mean that the voltage rises.
+
+    V = U(x) + dU/dT(x) (T - 25): where U hardly rises, a steep dU/dT would let V fall with charge in the cold.
+    """
+    old, at = like.entropy, np.union1d(grid(0.0, 0.005, 201), ocv["soc"])
+    dudt = np.array(old.dudt_mV_per_K)
+    ends_degC = [
+        f(limits[f"{way}_degC"], any_degC) for f, way, any_degC in zip((min, max), _WINDOW, _ANYWHERE_DEGC, strict=True)
+    ]
+    for share in (1.0, 0.5, 0.25, 0.1, 0.0):
+        flatter = dudt.mean() + share * (dudt - dudt.mean())
+        shift_V = 1e-3 * np.interp(at, old.soc, flatter)
+        curves = [np.interp(at, ocv["soc"], ocv[branch]) for branch in ("discharge_V", "charge_V")]
+        if all(np.diff(volt + shift_V * (t - 25.0)).min() > 0 for volt in curves for t in ends_degC):
+            break
+    how = "as it is" if share == 1.0 else f"its distance from the mean times {share:g}, or the voltage would fall with charge"
+    contents = {"soc": list(old.soc), "dudt_mV_per_K": [_digits(float(x)) for x in flatter]}
+    return {**_borrowed(like, old, how), **contents}
 
 
 def _thermal(like: Cell, sheet: Sheet, mass_kg: float) -> dict[str, Any]:

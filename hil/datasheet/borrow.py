@@ -204,9 +204,7 @@ def _entropy(like: Cell, ocv: dict[str, Any], limits: dict[str, Any]) -> dict[st
     """
     old, at = like.entropy, np.union1d(grid(0.0, 0.005, 201), ocv["soc"])
     dudt = np.array(old.dudt_mV_per_K)
-    ends_degC = [
-        f(limits[f"{way}_degC"], any_degC) for f, way, any_degC in zip((min, max), _WINDOW, _ANYWHERE_DEGC, strict=True)
-    ]
+    ends_degC = (min(limits["discharge_min_degC"], _ANYWHERE_DEGC[0]), max(limits["discharge_max_degC"], _ANYWHERE_DEGC[1]))
     for share in (1.0, 0.5, 0.25, 0.1, 0.0):
         flatter = dudt.mean() + share * (dudt - dudt.mean())
         shift_V = 1e-3 * np.interp(at, old.soc, flatter)

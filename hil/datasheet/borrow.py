@@ -82,7 +82,7 @@ def _ocv(sheet: Sheet, like: Cell, source: str) -> tuple[dict[str, Any], F64]:
     half_V = 0.5 * (np.array(old.charge_V) - np.array(old.discharge_V))
     points = sheet.points("ocv")
     if points:
-        soc = np.union1d(at, [a for a, _ in points])
+        soc = _merged(at, [a for a, _ in points])
         mean_V, loop_V = monotone(np.array(points), soc), np.interp(soc, at, half_V)
         said = (
             f"{source}: {len(points)} points, a monotone cubic between them; loop and slopes outside borrowed from {like.name}"
@@ -96,20 +96,26 @@ def _ocv(sheet: Sheet, like: Cell, source: str) -> tuple[dict[str, Any], F64]:
                 f"between {sheet.discharge_min_V:g} and {sheet.charge_max_V:g} V; give points, or another cell to be like"
             )
         cut = low > 0 or high < 1
-        kept = np.union1d(at[(at > low) & (at < high)], [low, high])
-        soc, mean_V, loop_V = (kept - low) / (high - low), np.interp(kept, at, old_V), np.interp(kept, at, half_V)
+        soc = _merged((at[(at > low) & (at < high)] - low) / (high - low), [0.0, 1.0])
+        kept = low + soc * (high - low)
+        mean_V, loop_V = np.interp(kept, at, old_V), np.interp(kept, at, half_V)
         note = _borrowed(like, old, f"cut to {mean_V[0]:.2f} to {mean_V[-1]:.2f} V" if cut else "as it is")
     room_V = np.minimum(sheet.charge_max_V - mean_V, mean_V - sheet.discharge_min_V)
     low_V, high_V = _branches(mean_V, np.minimum(loop_V, 0.5 * np.maximum(room_V, 0.0)))
     table = {
         **note,
-        "soc": [round(float(x), 6) for x in soc],
+        "soc": [float(x) for x in soc],
         "discharge_V": [round(float(x), 6) for x in low_V],
         "charge_V": [round(float(x), 6) for x in high_V],
         "below_empty_V_per_soc": old.below_empty_V_per_soc,
         "above_full_V_per_soc": old.above_full_V_per_soc,
     }
     return table, mean_V
+
+
+def _merged(a: F64, b: list[float]) -> F64:
+    """Both in order, each value once, to six digits: 0.3 and 3 times 0.1 are one."""
+    return np.unique(np.round(np.concatenate([a, b]), 6))
 
 
 def _branches(mean_V: F64, half_V: F64) -> tuple[F64, F64]:
@@ -202,7 +208,7 @@ def _entropy(like: Cell, ocv: dict[str, Any], limits: dict[str, Any]) -> dict[st
 
     V = U(x) + dU/dT(x) (T - 25): where U hardly rises, a steep dU/dT would let V fall with charge in the cold.
     """
-    old, at = like.entropy, np.union1d(grid(0.0, 0.005, 201), ocv["soc"])
+    old, at = like.entropy, _merged(grid(0.0, 0.005, 201), ocv["soc"])
     dudt = np.array(old.dudt_mV_per_K)
     ends_degC = (min(limits["discharge_min_degC"], _ANYWHERE_DEGC[0]), max(limits["discharge_max_degC"], _ANYWHERE_DEGC[1]))
     for share in (1.0, 0.5, 0.25, 0.1, 0.0):

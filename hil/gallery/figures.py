@@ -107,9 +107,9 @@ def heat(pulses: Pulses) -> Model:
         y=[j for j, _ in at],
         colour=[colour(float(shade[spot])) if known[spot] else "#eceff2" for spot in at],
         ink=["#ffffff" if known[spot] and shade[spot] > 0.62 else INK for spot in at],
-        text=[_milliohm(float(pulses.ohm[spot])) + ("*" if known[spot] and pulses.leaves[spot] else "") for spot in at],
+        text=[milliohm(float(pulses.ohm[spot])) + ("*" if known[spot] and pulses.leaves[spot] else "") for spot in at],
         where=[f"{pulses.temp_degC[j]:g} degC, {100 * pulses.soc[i]:g} % SOC" for j, i in at],
-        said=[_milliohm(float(pulses.ohm[spot])) + (" mOhm" if known[spot] else "the cell cannot give it") for spot in at],
+        said=[milliohm(float(pulses.ohm[spot])) + (" mOhm" if known[spot] else "the cell cannot give it") for spot in at],
     )
     plot = _plot("SOC [%]", "temperature [degC]", (-0.5, n_soc - 0.5), (-0.5, n_temp - 0.5), _HEIGHT + 60, grid=False)
     sides = {side: Field(side) for side in ("left", "right", "top", "bottom")}
@@ -179,7 +179,8 @@ def colour(share: float) -> str:
     return "#" + "".join(f"{round(x + (at - n) * (y - x)):02x}" for x, y in zip(a, b, strict=True))
 
 
-def _milliohm(ohm: float) -> str:
+def milliohm(ohm: float) -> str:
+    """A resistance in three digits; a dash where there is none."""
     if not math.isfinite(ohm):
         return "–"
     value = 1e3 * ohm

@@ -99,6 +99,8 @@ def text(cells: Sequence[tuple[Path, Cell]]) -> str:
             f"{s.key}-charge": figures.charge(s.discharges, s.cell.limits),
             f"{s.key}-entropy": figures.entropy(s.curves),
         }
+    for key, plot in plots.items():
+        plot.attributes["name"] = key
     document, roots = bokehjs.document(list(plots.values()))
     heights = {key: plot.attributes["height"] for key, plot in plots.items()}
     return (
@@ -122,7 +124,8 @@ def text(cells: Sequence[tuple[Path, Cell]]) -> str:
 def show(n: int, path: Path, cell: Cell) -> Shown:
     """Simulate and count what the page shows of the nth cell."""
     coldest = min(COLDEST_DEGC, cell.resistance.temp_degC[0])
-    temps = simulate.allowed(cell, tuple(t for t in TEMPS_DEGC if t >= coldest))
+    middle = 0.5 * (cell.limits.discharge_min_degC + cell.limits.discharge_max_degC)
+    temps = simulate.allowed(cell, tuple(t for t in TEMPS_DEGC if t >= coldest)) or (middle,)
     return Shown(
         key=f"c{n}",
         path="" if path in files.shipped("cell").values() else str(path),

@@ -18,10 +18,12 @@ from command import changed, nabench, tree
 from scipy.interpolate import PchipInterpolator
 
 from hil import files
-from hil.datasheet import borrow, make, pulse
+from hil.datasheet import borrow, make, pulse, text
+from hil.datasheet.sheet import Sheet
 from hil.gallery import simulate
 from hil.plant import cellfile
 from hil.plant.cellfile import Cell
+from hil.tables import Sourced
 
 LIKE = cellfile.load("nfm-18650")[1]
 ACME = {
@@ -219,6 +221,35 @@ def test_an_ac_resistance_is_suspected() -> None:
     (note,) = ac.notes
     assert note.startswith("resistance 0.02 ohm at 25 degC is 0.19 of that of nfm-18650, size for size: is it AC at 1 kHz?")
     assert [] == make.make(Path("s"), {**BARE, "capacity_Ah": 1.5, "resistance": [[25, 0.1]]}).notes
+
+
+class Rate(Sourced):
+    """A table that a cell may have and the shipped one need not."""
+
+    temp_degC: list[float]
+    i0_A: list[float]
+    reference_A: float
+    cid_mol: float
+    r0_share: float
+    hcn: bool
+
+
+class Plus(Cell):
+    """A cell with such a table."""
+
+    more: Rate
+
+
+def test_a_table_that_not_every_cell_has_is_borrowed_too() -> None:
+    """Currents and moles grow with the capacity, the rest stays; it is written with all its kinds of values."""
+    own = {"temp_degC": [5.0, 25.0], "i0_A": [0.8, 5.0], "reference_A": 1.5, "cid_mol": 0.1, "r0_share": 0.5, "hcn": True}
+    like = Plus(**{**dict(LIKE), "more": Rate(source="measured here", confidence="measured", **own)})
+    sheet = Sheet(**{**BARE, "capacity_Ah": 10 * LIKE.capacity_Ah})
+    contents = borrow.build(sheet, like)
+    wanted = {**own, "i0_A": [8.0, 50.0], "reference_A": 15.0, "cid_mol": 1.0}
+    how = "borrowed from nfm-18650 (measured there), i0_A, reference_A, cid_mol scaled by 10, the ratio of the capacities"
+    assert {"source": how, "confidence": "assumption", **wanted} == contents["more"]
+    assert contents == tomllib.loads(text.cell(contents, ["a", "b"]))
 
 
 WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {

@@ -245,12 +245,15 @@ class Calibration(files.Document):
         settle([*found, *_narrow_tiers(self.limit), *_crossed(self.limit)])
         return self
 
-    def assumptions(self) -> list[str]:
-        """Rows and tables that rest on an assumption."""
+    def tables(self) -> dict[str, Sourced]:
+        """Every sourced table by name, those of the model as "model.NAME"."""
         fields = {name: getattr(self, name) for name in type(self).model_fields if name != "model"}
         tables = {name: table for name, table in fields.items() if isinstance(table, Sourced)}
-        tables |= {f"model.{name}": table for name, table in self.model.tables().items()}
-        out = [f"{name}: {table.source}" for name, table in tables.items() if table.confidence == "assumption"]
+        return tables | {f"model.{name}": table for name, table in self.model.tables().items()}
+
+    def assumptions(self) -> list[str]:
+        """Rows and tables that rest on an assumption."""
+        out = [f"{name}: {table.source}" for name, table in self.tables().items() if table.confidence == "assumption"]
         return out + [f"limit {row.code}: {row.source}" for row in self.limit if row.source.startswith("assumption")]
 
 

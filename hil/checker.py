@@ -65,6 +65,12 @@ def _cell(path: Path) -> str:
     return f'cell "{cell.name}": {cell.capacity_Ah:g} Ah, {assumed} of {len(tables)} tables assumed'
 
 
+def _sheet(path: Path) -> str:
+    from hil.datasheet import make
+
+    return make.describe(path)
+
+
 def _calibration(path: Path) -> str:
     from hil.calibration import Calibration
 
@@ -99,6 +105,7 @@ def _mapping(path: Path) -> str:
 _CHECKS: dict[str, Callable[[Path], str]] = {
     "scenario": _scenario,
     "pack": _pack,
+    "data sheet": _sheet,
     "cell": _cell,
     "calibration": _calibration,
     "requirements": _requirements,

@@ -76,6 +76,7 @@ FILES = {
     "docs/scenarios.md": ("hil/scenario.py",),
     "docs/mapping.md": ("hil/mapping.py", "hil/network.py"),
     "docs/packs.md": ("hil/plant/packfile.py", "hil/plant/cellfile.py", "hil/tables.py"),
+    "docs/cells/index.md": ("hil/datasheet/sheet.py",),
     "docs/verdicts.md": ("hil/requirement.py",),
 }
 

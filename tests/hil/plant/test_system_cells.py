@@ -157,7 +157,7 @@ def adiabatic_K_per_min(name: str, start_degC: float) -> float:
 @pytest.mark.parametrize("name", ["nfpp-ess-100", "pba-natron", "pw-starter-60"])
 @pytest.mark.parametrize("start_degC", [170.0, 190.0, 210.0])
 def test_polyanion_and_prussian_blue_heat_themselves_below_1_K_per_min(name: str, start_degC: float) -> None:
-    """As measured on cells of these families in a calorimeter that follows from the first self-heating on (Carter et al. 2025)."""
+    """As measured on cells of these families in a calorimeter, from the first self-heating on (Carter et al. 2025)."""
     assert 0.0 < adiabatic_K_per_min(name, start_degC) < 1.0
 
 

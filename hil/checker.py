@@ -53,7 +53,7 @@ def _pack(path: Path) -> str:
     problems.settle()
     if pack is None:
         raise ScenarioError(f"{path}: the pack could not be loaded")
-    return f'pack "{pack.name}": {pack.series}S{pack.strings}P of {pack.cell}'
+    return f'pack "{pack.name}": {pack.series}S{pack.strings * pack.parallel}P of {pack.cell}'
 
 
 def _cell(path: Path) -> str:

@@ -72,7 +72,7 @@ def _packs(pack: str) -> list[Row]:
         rows.append(
             {
                 "pack": name,
-                "cells": f"{p.series}S{p.strings}P",
+                "cells": f"{p.series}S{p.strings * p.parallel}P",
                 "cell": cell.name,
                 "calibration": p.calibration,
                 "title": p.title,

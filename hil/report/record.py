@@ -118,6 +118,7 @@ def input_files(setup: Setup) -> dict[str, Any]:
         f"requirements:{s.requirements}": i.requirements_path,
         f"network:{s.network}": setup.network.path,
     }
+    found.update({f"cell:{name}": path for name, (path, _) in zip(i.pack.group_cells(), setup.others, strict=True)})
     found.update({f"data:{name}": path for name, path in (*setup.network.data, *setup.data_files)})
     return found
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stands import Stand, bare
 
 from hil.plant import cell as c
 from hil.plant import cellfile
 from hil.plant import pack as pk
 from hil.plant.cellfile import Cell
-from tests.hil.plant.test_conservation import Stand, bare
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pytest
 import rigs
 
 from firmware_sim import diag, mode, soa
@@ -19,6 +20,7 @@ from firmware_sim.settings import Settings
 from firmware_sim.types import MS_NS
 from hil import files
 
+BENCH = "nfm-16s"
 # The step in which a quantity arrives, from the words of the wire's specification; what is computed moves by a float.
 WIRE_STEP = {
     "cell_V_max": 0.0002, "cell_V_min": 0.0002, "cell_spread_V": 0.0002, "temp_max_degC": 0.1, "temp_min_degC": 0.1,
@@ -100,10 +102,14 @@ def all_rows() -> list[Row]:
     return found
 
 
-def name_of(row: object) -> str:
-    """Id of a row in a test's name."""
-    assert isinstance(row, Row)
-    return f"{row.calibration}:{row.code}"
+def cases(rows: list[Row]) -> list[Any]:
+    """Rows as parameters of a test. Interpreted, those of the bench pack stand for all: only their numbers differ."""
+    return [
+        pytest.param(
+            row, id=f"{row.calibration}:{row.code}", marks=[pytest.mark.compiled_only] if row.calibration != BENCH else []
+        )
+        for row in rows
+    ]
 
 
 def settings_of(row: Row, dt_ms: int = 10) -> Settings:

@@ -45,6 +45,11 @@ def draft(pack_name: str, name: str) -> str:
     Raises ScenarioError with what is wrong with pack or cell, or what of them does not fit the wire.
     """
     path, pack, _, cell = packfile.load(pack_name)
+    if pack.group_cells():
+        raise ScenarioError(
+            f"{path}: group: cells of {1 + len(pack.group_cells())} kinds; new calibration derives for packs of one: derive "
+            f"for each kind, and join the rows by hand"
+        )
     figures = of(pack, cell)
     data = _data(name, pack, cell, figures)
     problems = _misfits(pack, figures, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cantools
 import pytest
-from limit_rows import REACTIONS, TIERS, Row, all_rows, name_of
+from limit_rows import REACTIONS, TIERS, Row, all_rows, cases
 from rigs import ROOT, Device
 from stimuli import GRADED, STIMULI, base, level
 
@@ -76,7 +76,7 @@ def test_every_quantity_has_a_stimulus() -> None:
 
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("n", [0, -1, -2])
-@pytest.mark.parametrize("row", WIRE, ids=name_of)
+@pytest.mark.parametrize("row", cases(WIRE))
 def test_up_to_the_threshold_the_flag_stays_down(row: Row, n: int) -> None:
     """The last value that the wire can carry on the good side of a threshold, and the two before it, never trip."""
     device = device_at(row)
@@ -87,7 +87,7 @@ def test_up_to_the_threshold_the_flag_stays_down(row: Row, n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2])
-@pytest.mark.parametrize("row", WIRE, ids=name_of)
+@pytest.mark.parametrize("row", cases(WIRE))
 def test_beyond_the_threshold_flag_and_reaction_come_in_their_ticks(row: Row, n: int) -> None:
     """Flag exactly the debounce after the first bad frame, reaction exactly the delay after the flag, code of the first."""
     device = device_at(row)
@@ -98,7 +98,7 @@ def test_beyond_the_threshold_flag_and_reaction_come_in_their_ticks(row: Row, n:
         assert CODE[first_opening(row, value)] == device.read("BMS_FaultCode")
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in WIRE and STIMULI[row.table["quantity"]].frame], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in ROWS if row not in WIRE and STIMULI[row.table["quantity"]].frame]))
 def test_flag_and_reaction_follow_the_first_bad_frame(row: Row) -> None:
     """The same for what is not a level: a line, an invalid value, a contradiction."""
     device = device_at(row)
@@ -136,7 +136,7 @@ def expect_reaction(device: Device, row: Row) -> None:
         assert 0.0 == device.read("BMS_MainPlusCommand") == device.read("BMS_MainMinusCommand")
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not STIMULI[row.table["quantity"]].frame], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in ROWS if not STIMULI[row.table["quantity"]].frame]))
 def test_what_builds_up_trips_in_its_time(row: Row) -> None:
     """Ages, rates and sequences: the flag comes in the stated time plus the debounce, the reaction the delay after it."""
     device, stimulus = device_at(row), STIMULI[row.table["quantity"]]
@@ -172,7 +172,7 @@ def test_a_lost_frame_is_old_one_tick_after_its_age(signal: str, code: str, age_
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("row", [row for row in WIRE if row.latch != "no"], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in WIRE if row.latch != "no"]))
 def test_a_latched_row_needs_a_press_of_reset(row: Row) -> None:
     """With the cause gone the flag and ERROR stay until a reset is asked for; then the device comes back to standby."""
     device = device_at(row)
@@ -191,7 +191,7 @@ def test_a_latched_row_needs_a_press_of_reset(row: Row) -> None:
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("row", [row for row in WIRE if row.latch != "no"], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in WIRE if row.latch != "no"]))
 def test_power_loss_forgets_only_what_may_be_forgotten(row: Row) -> None:
     """After a power cycle a row that survives stands again in the first frames; another does not."""
     device = device_at(row)
@@ -207,7 +207,7 @@ def test_power_loss_forgets_only_what_may_be_forgotten(row: Row) -> None:
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in WIRE and row.latch != "no"], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in ROWS if row not in WIRE and row.latch != "no"]))
 def test_one_press_of_reset_clears_whatever_is_latched(row: Row) -> None:
     """Lines, contradictions, sequences: with the cause gone one press is enough, and without one nothing is cleared."""
     device, stimulus = device_at(row), STIMULI[row.table["quantity"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from command import changed, nabench
 from make_packs import SYSTEMS, System, pack_text
@@ -27,7 +28,10 @@ def test_shipped_files_are_what_their_cell_gives_today(system: System) -> None:
 
 @each
 def test_a_power_profile_runs_quietly(tmp_path: Path, system: System) -> None:
-    """Two minutes at up to 2C, or half of what the cells stand: nothing is reported and the state of charge is right."""
+    """Two minutes at up to 2C, or half of what the cells stand: nothing is reported and the state of charge is right.
+
+    That of a single cell too, unless its curve is so flat that the 2 mV by which cells differ are more than a per cent.
+    """
     _, pack, _, cell = packfile.load(system.name)
     figures = of(pack, cell)
     peak_W = cell.nominal_V * pack.series * min(2.0 * figures.pack_Ah, 0.5 * figures.discharge_A)
@@ -39,6 +43,8 @@ def test_a_power_profile_runs_quietly(tmp_path: Path, system: System) -> None:
         ("profiles/", f"{ROOT}/hil/scenarios/profiles/"),
         ("cell = 7", "cell = 2"),
     )
+    if np.interp(0.7, cell.ocv.soc, cell.ocv.charge_V) - np.interp(0.5, cell.ocv.soc, cell.ocv.charge_V) < 20 * 0.002:
+        quiet = quiet.rpartition("[[expect]]")[0]
     path = tmp_path / "quiet.scenario.toml"
     path.write_text(quiet, encoding="utf-8")
     ran = nabench("run", path, "--out", tmp_path / "runs")

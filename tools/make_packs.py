@@ -43,6 +43,14 @@ _TRUCK = (
     ("discharge_A = [0.0, 333.3, 666.7, 1000.0, ", "discharge_A = [0.0, 700.0, 850.0, 1000.0, "),
     (_THIRDS, _TRUCK_SAYS),
 )
+_INVERTER = (
+    ("charge_max_V = 4.05\n", "charge_max_V = 4.0\n"),
+    ("discharge_min_V = 1.5\n", "discharge_min_V = 2.6667\n"),
+    (
+        "assumption: currents of the cell file",
+        "voltage window of a 40 to 60 V inverter over 15 cells, 2.667 to 4.0 V; assumption: currents of the cell file",
+    ),
+)
 SYSTEMS = (
     System(
         "pw-starter-4s", "pw-starter-60", Shape(4), "Starter battery: 4 Prussian-white cells in series, 12 V, 60 Ah", _STARTER
@@ -58,7 +66,13 @@ SYSTEMS = (
     System("ev-192s", "lo-ev-12", Shape(192, 6), "Traction pack, all that the wire carries: 192 groups of 6 cells, 72 Ah"),
     System("pba-rack", "pba-natron", Shape(32, strings=4), "Data-centre rack: 4 strings of 32 Prussian-blue cells, 50 V"),
     System("nfpp-15s", "nfpp-ess-100", Shape(15), "Off-highway and AGV: 15 NFPP cells in series, 48 V, 100 Ah"),
-    System("lo-15s", "lo-ess-240", Shape(15), "Storage for a 40 to 60 V inverter: 15 layered-oxide cells in series, 240 Ah"),
+    System(
+        "lo-15s",
+        "lo-ess-240",
+        Shape(15),
+        "Storage for a 40 to 60 V inverter: 15 layered-oxide cells in series, 240 Ah",
+        _INVERTER,
+    ),
     System("ess-1p", "lo-ess-240", Shape(96), "Storage string of large cells: 96 layered-oxide cells in series, 240 Ah"),
 )
 

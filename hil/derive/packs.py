@@ -42,10 +42,11 @@ class VoltageClass:
     bleed_ohm: float
     supply_V: float
     note: str = ""
+    clamp_V: float | None = None
 
 
 CLASSES = (
-    VoltageClass("12 V network", 20.0, 0.0001, 22.0, 0.002, 5_000.0, 12.6, _NO_CONTACTORS),
+    VoltageClass("12 V network", 20.0, 0.0001, 22.0, 0.002, 5_000.0, 12.6, _NO_CONTACTORS, 35.0),
     VoltageClass("24 V network", 40.0, 0.0001, 22.0, 0.0033, 5_000.0, 25.2, _NO_CONTACTORS),
     VoltageClass("48 V inverter", 100.0, 0.0003, 47.0, 0.0022, 10_000.0, 12.6),
     VoltageClass("400 V inverter", 500.0, 0.0003, 47.0, 0.0011, 50_000.0, 12.6),
@@ -128,10 +129,12 @@ def _data(name: str, cell_name: str, cell: Cell, shape: Shape) -> dict[str, Any]
             "busbar_ohm": digits(joint_ohm * series, 3),
         },
         "link": {
-            "source": f"assumption: {kind.title} with {1e3 * kind.capacitance_F:g} mF",
+            "source": f"assumption: {kind.title} with {1e3 * kind.capacitance_F:g} mF"
+            + (f"; load dump held to {kind.clamp_V:g} V (ISO 16750-2, test B, central suppression)" if kind.clamp_V else ""),
             "confidence": "assumption",
             "capacitance_F": kind.capacitance_F,
             "bleed_ohm": kind.bleed_ohm,
+            **({"clamp_V": kind.clamp_V} if kind.clamp_V is not None else {}),
         },
         "sensors": {
             "source": "assumption: 16-bit front end, 10 k NTC, shunt and dividers for the pack's current and voltage",

@@ -18,10 +18,11 @@ _LINK = {"capacitance_F": 1e-12, "bleed_ohm": 1e15}
 
 
 @kernel
-def _power(
+def _drive(
     t_ns: int,
     n_ticks: int,
-    watt: float,
+    current_A: float,
+    power_W: float,
     dt_ns: int,
     demand: F64,
     cells: F64,
@@ -35,9 +36,9 @@ def _power(
     nodes: F64,
     decay: F64,
 ) -> None:
-    """Run n_ticks; in each the current asked for is the power over the voltage at the end of the last. See pack.step."""
+    """Run n_ticks at a current, and at a power over the voltage at the end of the last tick. See hil.plant.pack.step."""
     for k in range(n_ticks):
-        demand[0, load.VALUE] = watt / pack[pk.PACK_V, 0]
+        demand[0, load.VALUE] = current_A + power_W / pack[pk.PACK_V, 0]
         pk.step(t_ns + k * dt_ns, dt_ns, demand, cells, par, strings, pack, pack_par, block, curves, ln_r, nodes, decay)
 
 
@@ -54,6 +55,7 @@ class Alone:
         for main in (contactor.MAIN_PLUS, contactor.MAIN_MINUS):
             self.plant.block[contactor.CLOSED, :, main] = self.plant.block[contactor.COIL, :, main] = 1
         self.plant.pack[pk.LINK_V] = self.plant.pack[pk.PACK_V]
+        self._start = self.plant.cells.copy()
         self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
         self.demand[0, load.KIND] = load.CURRENT
         self.t_ns = 0
@@ -62,6 +64,10 @@ class Alone:
     def voltage_V(self) -> float:
         """Voltage of the string at the end of the last tick."""
         return float(self.plant.pack[pk.PACK_V, 0])
+
+    def rewind(self) -> None:
+        """Put the cells back to their start."""
+        self.plant.cells[:] = self._start
 
     def step(self, current_A: float) -> float:
         """One tick; the string's voltage at its end [V]."""
@@ -74,11 +80,11 @@ class Alone:
         """Voltage of the string at the end of each of n ticks at one current [V]."""
         return np.array([self.step(current_A) for _ in range(n_ticks)])
 
-    def run(self, watt: float, n_ticks: int) -> None:
-        """Run n ticks at constant power in one compiled call: each tick's current comes from the last one's voltage."""
+    def run(self, n_ticks: int, current_A: float = 0.0, power_W: float = 0.0) -> None:
+        """Run n ticks in one compiled call. power_W: drawn too; each tick's current comes from the last one's voltage."""
         p = self.plant
-        _power(
-            self.t_ns, n_ticks, watt, p.dt_ns, self.demand, p.cells, p.par, p.strings, p.pack, p.pack_par, p.block, p.curves,
-            p.ln_r, p.nodes, p.decay,
+        _drive(
+            self.t_ns, n_ticks, current_A, power_W, p.dt_ns, self.demand, p.cells, p.par, p.strings, p.pack, p.pack_par,
+            p.block, p.curves, p.ln_r, p.nodes, p.decay,
         )  # fmt: skip
         self.t_ns += n_ticks * p.dt_ns

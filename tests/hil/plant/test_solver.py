@@ -20,7 +20,9 @@ from hil.plant.cellfile import Cell
 from hil.plant.plant import Initial
 from hil.speed.alone import Alone
 
-CELL = cellfile.load("nfm-18650")[1]
+# The shipped cell with what every cell file has: R0, two pairs, hysteresis, reach, entropy, heat.
+OPTIONAL = [name for name, field in Cell.model_fields.items() if field.default is None]
+CELL = cellfile.load("nfm-18650")[1].model_copy(update=dict.fromkeys(OPTIONAL))
 WLTP = files.folder("scenario") / "profiles" / "wltp_power.csv"
 ZERO_DEGC_K = 273.15
 START_SOC = 0.6

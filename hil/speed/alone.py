@@ -10,7 +10,7 @@ from hil.plant import cell as c
 from hil.plant import contactor, load, packfile
 from hil.plant import pack as pk
 from hil.plant.cellfile import Cell
-from hil.plant.plant import Initial, Plant, build
+from hil.plant.plant import Initial, Plant, build, empty_demand
 
 _PACK = "nfm-16s-matched"
 # A link that takes next to nothing, so that the current asked for is the current of the cells.
@@ -56,7 +56,7 @@ class Alone:
             self.plant.block[contactor.CLOSED, :, main] = self.plant.block[contactor.COIL, :, main] = 1
         self.plant.pack[pk.LINK_V] = self.plant.pack[pk.PACK_V]
         self._start = self.plant.cells.copy()
-        self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
+        self.demand = empty_demand()
         self.demand[0, load.KIND] = load.CURRENT
         self.t_ns = 0
 

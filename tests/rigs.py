@@ -17,7 +17,7 @@ from firmware_sim.wire.codec import decode_slot
 from firmware_sim.wire.crc import crc_is_right
 from firmware_sim.wire.layout import CYCLE_NS, LEN, LENGTH, SENT, SLOT, Events, Image
 from firmware_sim.wire.send import send_due, sender_state
-from hil import calibration, files, network, requirement, setup
+from hil import binding, calibration, files, network, requirement, setup
 from hil.bench import Bench
 from hil.calibration import Calibration
 from hil.dut.emulator import Emulator
@@ -77,7 +77,8 @@ def wired(calibration_name: str, pack: str, network_name: str, dt_ns: int) -> tu
     _, p, _, _ = packfile.load(pack)
     net = network.load(network_name, p.n_cells, len(p.ntc_cells), dt_ns)
     path, believed = calibration.load(calibration_name)
-    bound = calibration.bind(believed, path, net.database, net.to_dut, net.from_dut, p.n_cells, p.strings, p.ntc_cells)
+    cells = p.n_cells * [p.cell]
+    bound = binding.bind(believed, path, net.database, net.to_dut, net.from_dut, cells, p.strings, p.ntc_cells)
     return net, bound, believed
 
 

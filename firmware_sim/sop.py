@@ -6,8 +6,6 @@ sodium may discharge and lithium may not be charged.
 
 from __future__ import annotations
 
-import math
-
 from firmware_sim import settings as cfg
 from firmware_sim import soa
 from firmware_sim import state as st
@@ -35,7 +33,7 @@ def step(real: F64, whole: I64, q: F64, power: F64, kinds: F64, reals: F64, p: i
     real[st.CHARGE_LIMIT_V, p] = reals[cfg.CHARGE_MAX_V]
     real[st.DISCHARGE_LIMIT_V, p] = reals[cfg.DISCHARGE_MIN_V]
     hot, cold = real[st.TEMP_MAX_DEGC, p], real[st.TEMP_MIN_DEGC, p]
-    discharge_A = charge_A = math.inf
+    discharge_A = charge_A = 1e9
     for k in range(kinds.shape[0]):
         row = soa.KIND_QUANTITIES * k
         kind_A = min(table(power, k, cfg.POWER_DISCHARGE_A, hot), table(power, k, cfg.POWER_DISCHARGE_A, cold))

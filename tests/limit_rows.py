@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,11 +33,12 @@ TIERS = {"mol": 1, "rsl": 2, "msl": 3}
 
 @dataclass(frozen=True)
 class Row:
-    """A limit row as its file says it. at: its place in the file."""
+    """A limit row as its file says it. at: its place in the file.  kind: of the cells that it looks at."""
 
     calibration: str
     at: int
     table: dict[str, Any]
+    kind: int = 0
 
     @property
     def code(self) -> str:
@@ -91,29 +93,38 @@ class Row:
         return self.clear - self.side * max(abs(self.clear), 1.0)
 
 
+def rows_of(name: str, path: Path) -> list[Row]:
+    """Every row of a calibration. name: by which it is loaded."""
+    file = tomllib.loads(path.read_text(encoding="utf-8"))
+    groups = list(dict.fromkeys(group["name"] for group in file.get("group", [])))
+    kinds = {None: 0, **{group: n + 1 for n, group in enumerate(groups)}}
+    return [Row(name, n, table, kinds[table.get("group")]) for n, table in enumerate(file["limit"])]
+
+
 def all_rows() -> list[Row]:
-    """Every row of every shipped calibration."""
-    found = []
-    for name, path in files.shipped("calibration").items():
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["limit"]
-        found += [Row(name, n, table) for n, table in enumerate(tables)]
-    return found
+    """Every row of every shipped calibration, and those on cells of one that has groups."""
+    found = [row for name, path in files.shipped("calibration").items() for row in rows_of(name, path)]
+    return found + [row for row in rows_of(str(rigs.MIXED), rigs.MIXED) if str(row.table["quantity"]).startswith("cell_V_")]
 
 
 def name_of(row: object) -> str:
     """Id of a row in a test's name."""
     assert isinstance(row, Row)
-    return f"{row.calibration}:{row.code}"
+    group = f"@{row.table['group']}" if row.kind > 0 else ""
+    return f"{Path(row.calibration).stem}:{row.code}{group}"
+
+
+def pack_of(row: Row) -> str:
+    """The pack that is shipped for its calibration, or any."""
+    packs = {
+        tomllib.loads(path.read_text(encoding="utf-8"))["calibration"]: name for name, path in files.shipped("pack").items()
+    }
+    return packs.get(row.calibration, "nfm-16s")
 
 
 def settings_of(row: Row, dt_ms: int = 10) -> Settings:
-    """The calibration bound to the pack that is shipped for it."""
-    pack = next(
-        name
-        for name, path in files.shipped("pack").items()
-        if tomllib.loads(path.read_text(encoding="utf-8"))["calibration"] == row.calibration
-    )
-    return rigs.wired(row.calibration, pack, "classic", dt_ms * MS_NS)[1]
+    """The calibration bound to its pack."""
+    return rigs.wired(row.calibration, pack_of(row), "classic", dt_ms * MS_NS)[1]
 
 
 class OneRow:
@@ -126,9 +137,9 @@ class OneRow:
         self.real, self.whole = np.zeros((st.N_REAL, 1)), np.zeros((st.N_WHOLE, 1), np.int64)
         self.limit = np.zeros((st.N_LIMIT, 1, 1), np.int64)
         self.limit[[st.TIMER_NS, st.ACTIVE_NS]] = -1
-        self.q = np.zeros((len(soa.QUANTITIES), 1))
-        self.known = np.ones((len(soa.QUANTITIES), 1), np.uint8)
-        self.which = soa.QUANTITIES.index(row.table["quantity"])
+        n_quantities = soa.n_rows(bound.n_kinds)
+        self.q, self.known = np.zeros((n_quantities, 1)), np.ones((n_quantities, 1), np.uint8)
+        self.which = soa.row_of(row.table["quantity"], row.kind)
         self.apply(True)
 
     def apply(self, holds: bool) -> None:

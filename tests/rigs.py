@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from firmware_sim import mode
+from firmware_sim import settings as cfg
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, MS_NS
 from firmware_sim.wire.codec import decode_slot
@@ -30,6 +31,7 @@ from hil.trace import Trace
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIO_PATH = ROOT / "hil" / "scenarios" / "of-a-test.scenario.toml"
 TICK_NS = 10 * MS_NS
+MIXED = ROOT / "tests" / "data" / "mixed" / "na-lfp-16s.toml"  # a calibration with a group: cells 8 to 15 of 16 are lithium
 
 
 def scenario(**keys: Any) -> Inputs:
@@ -99,7 +101,7 @@ class Device:
 
     values: by signal name, through `set`.  lost: slots that do not arrive.  echoes: the contacts follow their commands.
     link_rise: share of the pack voltage by which the link rises in a tick when a path is closed.  alive: cells move by the
-    last bit, as real ones do.
+    last bit, as real ones do.  kind: kind of cells that `cells` moves, the others stay at rest.
     """
 
     def __init__(
@@ -119,12 +121,18 @@ class Device:
         self.lost: set[int] = set()
         self.echoes, self.link_rise, self.alive = True, 0.1, False
         self.cell_rows = [n for name, n in self.rows.items() if name.startswith("CellVoltage_")]
+        kind_of = self.settings.cell_map[cfg.MAP_KIND]
+        self.of_kind = [np.flatnonzero(kind_of == k).tolist() for k in range(self.settings.n_kinds)]
+        self.kind = 0
         self.k = 0
         self.rest()
 
     def rest(self) -> None:
         """Everything as it should be, nothing asked for."""
-        self.cells(3.0)
+        self.values[0, self.cell_rows] = 3.0
+        for told, cells in list(zip(self.calibration.kinds, self.of_kind, strict=True))[1:]:
+            self.values[0, [self.cell_rows[i] for i in cells]] = told.model.ocv.charge_V[6]
+        self.sum_up()
         self.temperatures(25.0)
         self.set("Shunt_Current", 0.0)
         self.set("Shunt_LinkVoltage", 0.0)
@@ -143,13 +151,19 @@ class Device:
 
     def arrives(self, start: str) -> bool:
         """Whether the last tick brought a frame with a signal whose name starts like this."""
-        slots = {self.slot(name) for name in self.rows if name.startswith(start)}
+        others = {f"CellVoltage_{i:03d}" for i in range(len(self.cell_rows)) if i not in self.of_kind[self.kind]}
+        slots = {self.slot(name) for name in self.rows if name.startswith(start) and name not in others}
         return any(self.image.meta[0, SENT, s] == 1 for s in slots)
 
     def cells(self, volt: float) -> None:
-        """All cells at one voltage, and the pack at their sum."""
-        self.values[0, self.cell_rows] = volt
-        self.set("Shunt_PackVoltage", volt * self.settings.n_cells)
+        """All cells of the kind under test at one voltage, and the pack at the sum of a string."""
+        self.values[0, [self.cell_rows[i] for i in self.of_kind[self.kind]]] = volt
+        self.sum_up()
+
+    def sum_up(self) -> None:
+        """The pack at the sum of a string's cells."""
+        strings = int(self.settings.whole[cfg.N_STRINGS])
+        self.set("Shunt_PackVoltage", float(self.values[0, self.cell_rows[: self.settings.n_cells]].sum()) / strings)
 
     def temperatures(self, temp_degC: float) -> None:
         """All sensors at one temperature."""

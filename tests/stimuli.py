@@ -24,8 +24,8 @@ class Stimulus:
     """How to make a quantity bad.
 
     place: bring the device into the state in which it counts.  bad: disturb it.  frame: start of the names of signals
-    whose next frame is the first bad sample; "" where the quantity builds up, then after_ms says when it is bad:
-    (earliest, latest).
+    whose next frame is the first bad sample, with the seventh cell of the kind under test in place of braces; "" where
+    the quantity builds up, then after_ms says when it is bad: (earliest, latest).
     each: called in every tick while it is bad.
     """
 
@@ -65,6 +65,10 @@ def _holds(name: str, value: float) -> Action:
         device.set(name, value)
 
     return act
+
+
+def _one_cell_falls(device: Device) -> None:
+    _adds(f"CellVoltage_{device.of_kind[device.kind][6]:03d}", -0.4)(device)
 
 
 def _still_cells_under_load(device: Device) -> None:
@@ -135,7 +139,7 @@ STIMULI: dict[str, Stimulus] = {
     "cell_invalid_count": Stimulus(_driving, _sets("CellVoltage_003", float("nan")), "CellVoltage_003"),
     "temp_invalid_count": Stimulus(_driving, _sets("CellTemperature_04", float("nan")), "CellTemperature_04"),
     "current_invalid": Stimulus(_driving, _sets("Shunt_Current", float("nan")), "Shunt_Current"),
-    "cell_spread_V": Stimulus(_driving, _adds("CellVoltage_006", -0.4), "CellVoltage_006"),
+    "cell_spread_V": Stimulus(_driving, _one_cell_falls, "CellVoltage_{:03d}"),
     "temp_spread_K": Stimulus(_driving, _adds("CellTemperature_02", 11.0), "CellTemperature_02"),
     "temp_rate_K_per_s": Stimulus(_driving, lambda device: None, after_ms=(0, 8000), each=_warming),
     "cell_stuck_s": Stimulus(_driving, _still_cells_under_load, after_ms=(5000, 5300)),
@@ -194,7 +198,8 @@ def base(row: Row, rows: list[Row]) -> float:
     opening = [
         other.threshold
         for other in rows
-        if (other.calibration, other.table["quantity"], other.when) == (row.calibration, quantity, row.when)
+        if (other.calibration, other.table["quantity"], other.kind, other.when)
+        == (row.calibration, quantity, row.kind, row.when)
         and other.table["reaction"] == "open"
     ]
     nearest_good = min([row.threshold, *opening], key=lambda x: row.side * x)

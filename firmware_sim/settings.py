@@ -43,12 +43,13 @@ N_WHOLE_SETTINGS = 21
 N_REAL_SETTINGS = 23
 
 # Kinds of cells: kind 0 are the cells that no group of the calibration names, kind n those of its n-th group.
-# Columns of `kinds`, one row a kind. CAPACITY_SHARE: capacity relative to kind 0.
+# Columns of `kinds`, one row a kind. CAPACITY_SHARE: capacity relative to kind 0. EMPTY_SOC, FULL_SOC: what the voltage limits
+# of unlike strings beside it leave of its SOC; -1 and 1 where they leave all.
 (
     CAPACITY_AH, CAPACITY_SHARE, HYST_DECAY, TAU1_S, TAU2_S,
-    CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V,
-) = range(9)  # fmt: skip
-N_KIND_SETTINGS = 9
+    CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V, EMPTY_SOC, FULL_SOC,
+) = range(11)  # fmt: skip
+N_KIND_SETTINGS = 11
 # Columns of `stretches`: neighbouring cells FIRST ... END - 1 of one KIND that carry one current. STRING: which of the unlike
 # strings they belong to; 0 throughout while all strings are alike and share the pack current equally.
 FIRST, END, KIND, STRING = range(4)
@@ -120,7 +121,7 @@ class Settings:
     """A calibration, bound to a network and a pack.
 
     limits: (n_limits, 11) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
-    kinds: (n_kinds, 9) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
+    kinds: (n_kinds, 11) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
     curves: (n_kinds, 3, 301).  ln_r: (n_kinds, 3 n, 101).  nodes: (n_kinds, 3, n).  n_nodes: (n_kinds, 2) int64,
     temperatures of ln_r and points of reach.  rx: roles.  cell_map: (4, n_cells).  ntc_map: (2, n_ntc).
     rx_layout, tx_layout: wire tables.  codes: names of the limit rows, those of a group as code@group.

@@ -20,7 +20,7 @@ from hil.calibration import Calibration, strangers
 from hil.calibration_tables import Model
 from hil.database import Database
 from hil.errors import ScenarioError, nearest
-from hil.tables import MAX_NODES, grid, log_resistance, voltage_curves
+from hil.tables import MAX_NODES, grid, interp, log_resistance, voltage_curves
 
 _TIERS = {"mol": cfg.MOL, "rsl": cfg.RSL, "msl": cfg.MSL}
 _WHEN = {
@@ -39,6 +39,7 @@ _REACTIONS = {
 }
 _LATCHES = {"no": cfg.NO_LATCH, "until_reset": cfg.UNTIL_RESET, "survives_power_loss": cfg.SURVIVES}
 _FLOAT_ROOM = 1e-9
+_NEAR_V = 1e-6
 _RX_ROLES = (
     "Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
     "PackIO_PrechargeFeedback", "PackIO_Hvil", "PackIO_EmergencyLine", "PackIO_SupplyVoltage", "PackIO_Insulation",
@@ -106,7 +107,7 @@ def bind(
         thresholds=thresholds,
         whole=_whole(calibration, n_strings),
         real=_real(calibration, n_cells, n_strings),
-        kinds=_kinds(calibration),
+        kinds=_kinds(calibration, n_cells, n_strings),
         stretches=_stretches(calibration.kind_of(n_cells), n_strings),
         power=_power(calibration),
         curves=curves,
@@ -193,9 +194,21 @@ def _whole(c: Calibration, n_strings: int) -> Any:
     return out
 
 
+def _strings(c: Calibration, n_cells: int, n_strings: int) -> list[Counter[int]]:
+    """Cells of each kind in each string."""
+    kind_of, series = c.kind_of(n_cells), n_cells // n_strings
+    return [Counter(kind_of[s * series : (s + 1) * series]) for s in range(n_strings)]
+
+
+def _window_V(c: Calibration, strings: list[Counter[int]]) -> tuple[float, float]:
+    """Voltages of the pack between which no kind of cells leaves its own."""
+    powers = [kind.power for kind in c.kinds]
+    low_V = max(sum(n * powers[k].discharge_min_V for k, n in string.items()) for string in strings)
+    return low_V, min(sum(n * powers[k].charge_max_V for k, n in string.items()) for string in strings)
+
+
 def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
-    f, powers, kind_of, series = c.filter, [kind.power for kind in c.kinds], c.kind_of(n_cells), n_cells // n_strings
-    strings = [Counter(kind_of[s * series : (s + 1) * series]) for s in range(n_strings)]
+    f, (low_V, high_V) = c.filter, _window_V(c, _strings(c, n_cells, n_strings))
     values = {
         cfg.CELL_SIGMA_V: f.cell_sigma_V,
         cfg.MODEL_V2S: f.model_V2s,
@@ -218,8 +231,8 @@ def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
         cfg.STUCK_STEP_A: c.plausibility.stuck_step_A,
         cfg.DIRECTION_STEP_A: c.plausibility.direction_step_A,
         cfg.RATE_TAU_S: c.plausibility.rate_tau_s,
-        cfg.CHARGE_MAX_V: min(sum(n * powers[k].charge_max_V for k, n in count.items()) for count in strings),
-        cfg.DISCHARGE_MIN_V: max(sum(n * powers[k].discharge_min_V for k, n in count.items()) for count in strings),
+        cfg.CHARGE_MAX_V: high_V,
+        cfg.DISCHARGE_MIN_V: low_V,
     }
     out = np.zeros(cfg.N_REAL_SETTINGS)
     for row, value in values.items():
@@ -227,22 +240,29 @@ def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
     return out
 
 
-def _kinds(c: Calibration) -> Any:
+def _kinds(c: Calibration, n_cells: int, n_strings: int) -> Any:
     out = np.zeros((len(c.kinds), cfg.N_KIND_SETTINGS))
-    for line, (_, power, model) in zip(out, c.kinds, strict=True):
+    strings = _strings(c, n_cells, n_strings)
+    ends_V = [x / (n_cells // n_strings) for x in _window_V(c, strings)]
+    for k, (line, (_, power, model)) in enumerate(zip(out, c.kinds, strict=True)):
         line[cfg.CAPACITY_AH], line[cfg.CAPACITY_SHARE] = model.capacity_Ah, model.capacity_Ah / c.model.capacity_Ah
         line[cfg.HYST_DECAY] = model.hysteresis.decay_per_soc
         line[cfg.TAU1_S], line[cfg.TAU2_S] = model.resistance.tau1_s, model.resistance.tau2_s
         line[cfg.CHARGE_STOP_V], line[cfg.CHARGE_TAPER_V] = power.charge_max_V, power.charge_taper_V
         line[cfg.DISCHARGE_STOP_V], line[cfg.DISCHARGE_TAPER_V] = power.discharge_min_V, power.discharge_taper_V
+        line[cfg.EMPTY_SOC], line[cfg.FULL_SOC] = -1.0, 1.0
+        if all(set(string) == {k} or k not in string for string in strings):  # else a cell's share of the voltage is not known
+            mean_V = [0.5 * (low + high) for low, high in zip(model.ocv.discharge_V, model.ocv.charge_V, strict=True)]
+            empty, full = interp(np.array(ends_V), mean_V, model.ocv.soc)
+            line[cfg.EMPTY_SOC] = empty if ends_V[0] > power.discharge_min_V + _NEAR_V else -1.0
+            line[cfg.FULL_SOC] = full if ends_V[1] < power.charge_max_V - _NEAR_V else 1.0
     return out
 
 
 def _stretches(kind_of: list[int], n_strings: int) -> Any:
     """Lines of `stretches`: one for all cells when they are of one kind, else cut where the kind or the string changes."""
     series = len(kind_of) // n_strings
-    counts = [Counter(kind_of[s * series : (s + 1) * series]) for s in range(n_strings)]
-    unlike = any(count != counts[0] for count in counts)
+    unlike = any(Counter(kind_of[s * series : (s + 1) * series]) != Counter(kind_of[:series]) for s in range(1, n_strings))
     cuts = [i for i in range(1, len(kind_of)) if kind_of[i] != kind_of[i - 1] or (unlike and i % series == 0)]
     firsts = [0, *cuts]
     lines = [

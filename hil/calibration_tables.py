@@ -5,6 +5,7 @@ hil.calibration holds them together with the limits and decodes them into the fi
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, model_validator
@@ -144,16 +145,20 @@ class Group(files.FileModel):
     The first group of a name says what its cells are; further ones of that name are more of the same.
     """
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$", max_length=40)]
+    name: str
     first: Annotated[int, Field(ge=0)]
     last: Annotated[int, Field(ge=0)]
     power: Power | None = None
     model: Model | None = None
 
     @model_validator(mode="after")
-    def _order(self) -> Group:
+    def _shape(self) -> Group:
+        found = []
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            found.append(f'name "{self.name}" must be of letters, digits, "_" and "-"')
         if self.last < self.first:
-            raise Misfits(f"last {self.last} must not lie below first {self.first}")
+            found.append(f"last {self.last} must not lie below first {self.first}")
+        settle(found)
         return self
 
 

@@ -44,8 +44,7 @@ WRONG = {
         ],
     ),
     "a group that nothing protects from overcharge": (
-        'reaction = "open"\nlatch = "survives_power_loss"\nsource = "assumption: ',
-        'reaction = "none"\nsource = "assumption: ',
+        'quantity = "cell_V_max"\nabove = 3.8\n', 'quantity = "cell_spread_V"\nabove = 3.8\n',
         [
             (
                 'limit: group "lfp" has no row that opens the contactors at cell_V_max above a threshold, as other cells have; '
@@ -101,8 +100,8 @@ def test_the_same_code_may_stand_once_for_each_kind() -> None:
             ["na"] * 7 + ["lfp"] * 9,
             [
                 (
-                    'group: this pack has "na" (cell 0 to 6), "lfp" (cell 7 to 7) among the cells that no group names; each kind '
-                    "of cells needs a [[group]] of its own"
+                    'group: this pack has "na" (cell 0 to 6), "lfp" (cell 7 to 7) among the cells that no group names; each '
+                    "kind of cells needs a [[group]] of its own"
                 )
             ],
         ),
@@ -110,8 +109,8 @@ def test_the_same_code_may_stand_once_for_each_kind() -> None:
             ["na"] * 8 + ["lfp"] * 4 + ["nmc"] * 4,
             [
                 (
-                    'group: this pack has "lfp" (cell 8 to 11), "nmc" (cell 12 to 15) among group "lfp"; each kind of cells needs '
-                    "a [[group]] of its own"
+                    'group: this pack has "lfp" (cell 8 to 11), "nmc" (cell 12 to 15) among group "lfp"; each kind of cells '
+                    "needs a [[group]] of its own"
                 )
             ],
         ),

@@ -49,7 +49,8 @@ def _pack(path: Path) -> str:
     problems.found += far.problems
     if pack is not None:
         problems.call(cellfile.load, pack.cell, path)
-        problems.call(calibration.load, pack.calibration, path)
+        if (believed := problems.call(calibration.load, pack.calibration, path)) is not None:
+            problems.found += calibration.strangers(believed[1], believed[0], pack.cell_names())
     problems.settle()
     if pack is None:
         raise ScenarioError(f"{path}: the pack could not be loaded")

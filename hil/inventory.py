@@ -95,7 +95,7 @@ def _limits(pack: str) -> list[Row]:
     for row in c.limit:
         side = ">" if row.above is not None else "<"
         rows.append({
-            "limit": row.code, "condition": f"{row.quantity} {side} {row.threshold:g}", "when": row.when, "tier": row.tier,
+            "limit": row.label, "condition": f"{row.quantity} {side} {row.threshold:g}", "when": row.when, "tier": row.tier,
             "debounce ms": str(row.debounce_ms), "delay ms": str(row.delay_ms), "reaction": row.reaction, "latch": row.latch,
             "source": row.source,
         })  # fmt: skip

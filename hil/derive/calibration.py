@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hil import calibration as form
+from hil import calibration_tables as tables
 from hil import files
 from hil.derive import belief, limits, text
 from hil.derive.figures import Figures, digits, of, to_step, up
@@ -85,7 +86,7 @@ def _misfits(pack: Pack, figures: Figures, data: dict[str, Any]) -> list[str]:
 def _tables() -> dict[str, str]:
     """What each table is for, in the words of its model."""
     whole = {name: field.annotation for name, field in form.Calibration.model_fields.items()}
-    parts = {f"model.{name}": field.annotation for name, field in form.Model.model_fields.items()}
+    parts = {f"model.{name}": field.annotation for name, field in tables.Model.model_fields.items()}
     found = {name: kind.__doc__ for name, kind in {**whole, **parts}.items() if isinstance(kind, type)}
     return {name: said.splitlines()[0] for name, said in found.items() if said and name not in ("name", "title", "format")}
 

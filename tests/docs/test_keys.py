@@ -97,7 +97,7 @@ def test_every_key_of_a_fault_is_explained(page: str) -> None:
 
 def test_every_key_of_a_calibration_and_every_quantity_is_explained() -> None:
     """What decides stands on the page of the BMS, what estimates on that of the estimator."""
-    found = models("hil/calibration.py")
+    found = models("hil/calibration*.py")
     estimates = [key for name in ("Filter", "Model") for key in keys(found[name])]
     assert [] == missing("docs/estimation.md", estimates)
     decides = [key for name, node in found.items() if name not in ("Filter", "Model", "Calibration") for key in keys(node)]

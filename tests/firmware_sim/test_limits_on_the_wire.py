@@ -23,6 +23,7 @@ OPENING = [row for row in ROWS if row.table["reaction"] == "open"]
 def device_at(row: Row) -> Device:
     """A device in the state in which the row's quantity counts, near its threshold where it is graded."""
     device = Device(row.calibration)
+    device.kind = row.kind
     graded = GRADED.get(row.table["quantity"])
     if graded is not None and graded.step != "0.005":
         graded.apply(device, base(row, ROWS))
@@ -53,7 +54,7 @@ def go_bad(device: Device, row: Row, value: float | None = None) -> int:
     for _ in range(100):
         stimulus.each(device)
         device.tick()
-        if device.arrives(stimulus.frame):
+        if device.arrives(stimulus.frame.format(device.of_kind[device.kind][3])):
             return device.k
     raise AssertionError(f"{stimulus.frame} did not arrive")
 
@@ -63,7 +64,8 @@ def first_opening(row: Row, value: float) -> str:
     rivals = [
         other
         for other in OPENING
-        if (other.calibration, other.table["quantity"], other.when) == (row.calibration, row.table["quantity"], row.when)
+        if (other.calibration, other.table["quantity"], other.kind, other.when)
+        == (row.calibration, row.table["quantity"], row.kind, row.when)
         and other.side * value > other.side * other.threshold
     ]
     return min(rivals, key=lambda other: (other.debounce_ms, other.at)).code

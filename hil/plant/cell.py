@@ -29,10 +29,10 @@ from firmware_sim.types import F64
 (
     Q_AH, U1_V, U2_V, U3_V, HYST, TEMP_DEGC, EMF_V, TERMINAL_V, R0_OHM, R1_OHM, R2_OHM, R3_OHM, OHM, REACH, OCV_V, ENTHALPY_V,
     SHORT_A, HEAT_W, LEAK_A, PER_I0, PER_RATE, CELL_A, THROUGH_AH, AGE_CALENDAR, AGE_CYCLE, PLATED_AH, GAS_MOL, REACTED,
-    OPENED, PER_AH, R0_AT, R1_AT, R0_PER_K, R1_PER_K, R0_PER_X, R1_PER_X, UNREACH, UNREACH_PER_K, PER_I0_PER_K,
-    PER_RATE_PER_K,
-) = range(40)  # fmt: skip
-N_CELL_ROWS = 40
+    OPENED, PER_AH, R0_AT, R1_AT, R0_PER_K, R1_PER_K, R0_PER_X, R1_PER_X, UNREACH, UNREACH_PER_K, PER_I0_AT,
+    PER_I0_PER_K, PER_RATE_AT, PER_RATE_PER_K,
+) = range(42)  # fmt: skip
+N_CELL_ROWS = 42
 # Rows of the cell parameter block, (row, pack, string, cell). All are faults' targets too.
 KIND, CAPACITY_AH, R_SCALE, OCV_OFFSET_V, SHORT_S, COOLING, HEAT_CAPACITY, JOINT_OHM, LEAK_SCALE, CID, PAD_W = range(11)
 N_CELL_PARAMETERS = 11
@@ -163,8 +163,8 @@ def advance(
         d1, d2, d3 = decay[kind, 0], decay[kind, 1], decay[kind, 2]
         factor = 1.0
         if cells[PER_I0, p, s, i] > 0.0:
-            per_i0 = max(cells[PER_I0, p, s, i] + cells[PER_I0_PER_K, p, s, i] * table_degC, 0.0)
-            per_rate = max(cells[PER_RATE, p, s, i] + cells[PER_RATE_PER_K, p, s, i] * table_degC, 1.0)
+            per_i0 = max(cells[PER_I0_AT, p, s, i] + cells[PER_I0_PER_K, p, s, i] * table_degC, 0.0)
+            per_rate = max(cells[PER_RATE_AT, p, s, i] + cells[PER_RATE_PER_K, p, s, i] * table_degC, 1.0)
             factor = rate_factor(curves, kind, math.fabs(cell_A) * per_i0) * per_rate
         if dt_s > _WARMS_S:
             # the temperature at the end of the tick, as its heat makes it

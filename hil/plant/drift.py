@@ -79,8 +79,9 @@ def _rate(cells: F64, curves: F64, nodes: F64, kind: int, p: int, s: int, i: int
     # one kelvin up
     then = per_i0 * exp(-slope_K * inverse_K * inverse_K)
     per_K, rate_per_K = then - per_i0, 1.0 / c.rate_factor(curves, kind, reference_A * then) - per_rate
-    cells[c.PER_I0, p, s, i], cells[c.PER_I0_PER_K, p, s, i] = per_i0 - per_K * temp_degC, per_K
-    cells[c.PER_RATE, p, s, i], cells[c.PER_RATE_PER_K, p, s, i] = per_rate - rate_per_K * temp_degC, rate_per_K
+    cells[c.PER_I0, p, s, i], cells[c.PER_RATE, p, s, i] = per_i0, per_rate
+    cells[c.PER_I0_AT, p, s, i], cells[c.PER_I0_PER_K, p, s, i] = per_i0 - per_K * temp_degC, per_K
+    cells[c.PER_RATE_AT, p, s, i], cells[c.PER_RATE_PER_K, p, s, i] = per_rate - rate_per_K * temp_degC, rate_per_K
 
 
 @kernel

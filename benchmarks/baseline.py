@@ -36,6 +36,9 @@ from .plant import Pack, Sensors
 
 _CHANNEL = itertools.count()
 
+# What the truth says of a kind of cells that the pack has none of: highest and lowest voltage and temperature.
+_NO_KIND = (-1e9, 1e9, -1e9, 1e9)
+
 
 class Baseline:
     """The closed loop of one pack and one BMS, moved tick by tick; `hops` are the calls of a tick, in order."""
@@ -154,6 +157,7 @@ class Baseline:
         soc = pack.q_Ah / pack.capacity_Ah
         available = 1.0 - (1.0 - soc) / pack.reach
         low, high = float(soc.min()), float(soc.max())
+        extremes = [float(edge) for row in (pack.terminal_V, pack.temp_degC) for edge in (row.max(), row.min())]
         self.truth.append(
             (
                 pack.current_A,
@@ -162,10 +166,7 @@ class Baseline:
                 pack.charge_Ah,
                 pack.pack_V,
                 pack.link_V,
-                float(pack.terminal_V.max()),
-                float(pack.terminal_V.min()),
-                float(pack.temp_degC.max()),
-                float(pack.temp_degC.min()),
+                *extremes,
                 low / (1.0 - high + low),
                 low,
                 high,
@@ -174,6 +175,9 @@ class Baseline:
                 *(c.coil for c in pack.contactors),
                 *(c.changed_ns for c in pack.contactors),
                 0.0,  # gas: nothing burns
+                *extremes,  # of the only kind of cells; there is no second and third
+                *_NO_KIND,
+                *_NO_KIND,
             )  # fmt: skip
         )
         if self.k % self.cells_every == 0:

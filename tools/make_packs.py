@@ -17,13 +17,16 @@ from hil.derive.packs import Shape
 
 @dataclass(frozen=True)
 class System:
-    """A shipped pack that is derived. mends: parts of the derived calibration, each with what stands there instead."""
+    """A shipped pack that is derived. mends: parts of the derived calibration, each with what stands there instead.
+    groups: cells of other kinds, with the first and the last of each.
+    """
 
     name: str
     cell: str
     shape: Shape
     title: str
     mends: tuple[tuple[str, str], ...] = ()
+    groups: tuple[tuple[str, int, int], ...] = ()
 
 
 _THIRDS = "thirds of the discharge current at 10, 20 and 30 K above discharge_min_degC"
@@ -73,13 +76,43 @@ SYSTEMS = (
         "Storage for a 40 to 60 V inverter: 15 layered-oxide cells in series, 240 Ah",
         _INVERTER,
     ),
+    System(
+        "ab-na-lfp-16s",
+        "lo-ev-12",
+        Shape(16),
+        "AB pack in series: 8 layered-oxide and 8 LFP cells of 12 Ah, 48 V",
+        groups=(("lfp-12", 8, 15),),
+    ),
+    System(
+        "ab-na-nmc-16s",
+        "lo-ev-12",
+        Shape(16),
+        "AB pack in series: 8 layered-oxide and 8 NMC cells of 12 Ah, 53 V",
+        groups=(("nmc811-12", 8, 15),),
+    ),
+    System(
+        "ab-na-lfp-2x16s",
+        "lo-ev-12",
+        Shape(16, strings=2),
+        "AB pack of parallel strings: 16 layered-oxide cells beside 16 LFP cells, 12 Ah each, 50 V",
+        groups=(("lfp-12", 16, 31),),
+    ),
+    System(
+        "ab-na-nmc-2x16s",
+        "lo-ev-12",
+        Shape(16, strings=2),
+        "AB pack of parallel strings: 16 layered-oxide cells beside 16 NMC cells, 12 Ah each, 55 V",
+        groups=(("nmc811-12", 16, 31),),
+    ),
     System("ess-1p", "lo-ess-240", Shape(96), "Storage string of large cells: 96 layered-oxide cells in series, 240 Ah"),
 )
 
 
 def pack_text(system: System) -> str:
     """The pack file."""
-    return packs.draft(system.name, system.cell, system.shape, files.folder("pack"), system.title, system.name)
+    text = packs.draft(system.name, system.cell, system.shape, files.folder("pack"), system.title, system.name)
+    rows = [f'\n[[group]]\ncell = "{cell}"\nfirst = {first}\nlast = {last}\n' for cell, first, last in system.groups]
+    return text + "".join(rows)
 
 
 def calibration_text(system: System) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from hil import calibration as form
 from hil import calibration_tables as tables
 from hil import files
-from hil.derive import belief, limits, text
+from hil.derive import belief, limits, mixed, text
 from hil.derive.figures import Figures, digits, of, to_step, up
 from hil.errors import ScenarioError
 from hil.plant import packfile
@@ -46,18 +46,16 @@ def draft(pack_name: str, name: str) -> str:
     Raises ScenarioError with what is wrong with pack or cell, or what of them does not fit the wire.
     """
     path, pack, _, cell = packfile.load(pack_name)
-    if pack.group_cells():
-        raise ScenarioError(
-            f"{path}: group: cells of {1 + len(pack.group_cells())} kinds; new calibration derives for packs of one: derive "
-            f"for each kind, and join the rows by hand"
-        )
     figures = of(pack, cell)
     data = _data(name, pack, cell, figures)
+    others = [other for _, other in packfile.others(path, pack)]
+    if others:
+        data = mixed.join([data, *(_data(name, pack, other, of(pack, other)) for other in others)], pack)
     problems = _misfits(pack, figures, data)
     if problems:
         raise ScenarioError(*(f"{path}: {problem}" for problem in problems))
     files.decode(Path(f"{name}.toml"), data, form.Calibration)
-    head = _HEAD.format(pack=pack.name, cell=cell.name, reference=REFERENCE, name=name)
+    head = _HEAD.format(pack=pack.name, cell=", ".join([cell.name, *pack.group_cells()]), reference=REFERENCE, name=name)
     return text.document(data, {**_tables(), **_GROUPS}, head)
 
 

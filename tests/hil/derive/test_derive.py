@@ -276,13 +276,24 @@ def test_a_pack_beyond_the_wire_or_without_a_precharge_is_refused(old: str, new:
     assert (2, [f"pack.toml: {sentence}"], False) == (ran.code, ran.problems, Path("pack-bms.toml").exists())
 
 
-def test_a_pack_of_several_kinds_is_left_to_a_person() -> None:
-    """One set of thresholds cannot suit both."""
+def test_a_pack_of_several_kinds_keeps_what_each_believes_and_the_tightest_of_what_they_share() -> None:
+    """A group has model, power and rows on voltages of its own cell; temperature and current take the weaker kind's."""
     text = packs.draft("pack", "nfm-18650", packs.Shape(8), Path())
     group = '\n[[group]]\ncell = "lfp-12"\nfirst = 4\nlast = 7\n'
     Path("pack.toml").write_text(text + group, encoding="utf-8")
-    (problem,) = nabench("new", "calibration", "--pack", "pack.toml").problems
-    assert problem.startswith("pack.toml: group: cells of 2 kinds; new calibration derives for packs of one")
+    assert 0 == nabench("new", "calibration", "--pack", "pack.toml").code
+    joined = calibration.load(str(Path("pack-bms.toml").absolute()))[1]
+    sodium, lithium = cellfile.load("nfm-18650")[1].limits, cellfile.load("lfp-12")[1].limits
+    (one,) = joined.group
+    assert ("lfp-12", 4, 7) == (one.name, one.first, one.last)
+    assert one.model is not None
+    assert 0.95 < one.model.capacity_Ah / cellfile.load("lfp-12")[1].capacity_Ah < 1.0
+    rows = {row.label: row for row in joined.limit}
+    assert sodium.absolute_max_V == rows["CellOvervoltageMsl"].above
+    assert lithium.absolute_max_V == rows["CellOvervoltageMsl@lfp-12"].above
+    assert max(sodium.charge_min_degC, lithium.charge_min_degC) == rows["UndertempChargeMsl"].below
+    assert 1.2 * min(sodium.discharge_max_A, lithium.discharge_max_A) == pytest.approx(rows["OvercurrentDischargeMsl"].above)
+    assert "UndertempChargeMsl@lfp-12" not in rows
 
 
 def test_cells_in_parallel_are_one_cell_to_the_bms() -> None:

@@ -175,6 +175,8 @@ class Baseline:
                 *(c.coil for c in pack.contactors),
                 *(c.changed_ns for c in pack.contactors),
                 0.0,  # gas: nothing burns
+                pack.mean_A,  # of the only string
+                pack.mean_A,
                 *extremes,  # of the only kind of cells; there is no second and third
                 *_NO_KIND,
                 *_NO_KIND,

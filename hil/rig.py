@@ -167,8 +167,8 @@ class Rig:
         pl, c = self.plant, self.chunk
         with_cells = self.k % self.cells_every == 0
         stages.record(
-            pl.cells, pl.par, pl.pack, pl.pack_par, pl.sensor, pl.block, self.addresses, c.truth[c.n_ticks], c.cells[c.n_cells],
-            c.parameters[c.n_ticks], with_cells,
+            pl.cells, pl.par, pl.strings, pl.pack, pl.pack_par, pl.sensor, pl.block, self.addresses, c.truth[c.n_ticks],
+            c.cells[c.n_cells], c.parameters[c.n_ticks], with_cells,
         )  # fmt: skip
         self.count(1, int(with_cells))
 

@@ -23,12 +23,17 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class InitialState(files.FileModel):
-    """How the pack stands at the start. soh, resistance: of aged cells relative to new ones, which the cell file describes."""
+    """How the pack stands at the start.
+
+    soh, resistance: of aged cells relative to new ones, which the cell file describes.  kind_soc: SOC of some kinds of cells,
+    by the name of the cell.
+    """
 
     soc: Share = 0.5
     temperature_degC: Annotated[float, Field(ge=-60, le=100)] = 25.0
     soh: Annotated[float, Field(ge=0.3, le=1.2)] = 1.0
     resistance: Annotated[float, Field(ge=0.3, le=10)] = 1.0
+    kind_soc: dict[str, Share] = {}
 
 
 class Ambient(files.FileModel):

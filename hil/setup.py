@@ -189,8 +189,14 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
     )
     stated_degC = s.recording.temperature_degC if s.recording is not None else None
     at_degC = s.initial.temperature_degC if stated_degC is None else stated_degC
-    initial = plant.Initial(s.initial.soc, at_degC, s.initial.soh, s.initial.resistance)
+    initial = plant.Initial(s.initial.soc, at_degC, s.initial.soh, s.initial.resistance, s.initial.kind_soc)
     others = packfile.others(inputs.pack_path, pack)
+    kinds = [inputs.cell.name, *(cell.name for _, cell in others)]
+    strange = [name for name in s.initial.kind_soc if name not in kinds]
+    if strange:
+        raise ScenarioError(
+            *(f'{path}: initial.kind_soc "{n}" is no cell of pack "{pack.name}"{nearest(n, kinds)}' for n in strange)
+        )
     built = plant.build(pack, inputs.cell, initial, s.tick_ns, seed, n_packs, [cell for _, cell in others])
     feed = RigInputs(demand, request_table(inputs), parts.samples)
     rig = Rig(built, net, table, feed, seed, max(s.record.cells_every_ms // s.tick_ms, 1))

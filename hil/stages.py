@@ -126,9 +126,9 @@ def answer(
 
 @kernel
 def record(
-    cells: F64, par: F64, pack_f: F64, pack_par: F64, sensors: F64, block: I64, addresses: I64, row: F64, sample: F64,
-    parameter: F64, with_cells: bool,
+    cells: F64, par: F64, strings: F64, pack_f: F64, pack_par: F64, sensors: F64, block: I64, addresses: I64, row: F64,
+    sample: F64, parameter: F64, with_cells: bool,
 ) -> None:  # fmt: skip
     """Write the truth of this tick, and the plant parameters that faults touch."""
-    truth.observe(cells, par, pack_f, pack_par, block, row, sample, with_cells)
+    truth.observe(cells, par, strings, pack_f, pack_par, block, row, sample, with_cells)
     truth.read_back(addresses, par, pack_par, sensors, block, parameter)

@@ -36,12 +36,15 @@ COLUMNS = (
     ("main_minus_changed", "ns"),
     ("precharge_changed", "ns"),
     ("gas", "mol"),
+    ("string_current_max", "A"),
+    ("string_current_min", "A"),
     *((f"{kind}_{quantity}_{side}", unit) for kind in KIND_NAMES for quantity, unit in _EXTREMES for side in ("max", "min")),
 )
 (
     CURRENT, MEAN_CURRENT, LOAD_CURRENT, CHARGE, PACK_V, LINK_V, CELL_MAX, CELL_MIN, TEMP_MAX, TEMP_MIN, SOC, SOC_MIN, SOC_MAX,
-    AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS, GAS, FIRST_KIND,
-) = range(25)  # fmt: skip
+    AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS, GAS, STRING_MAX,
+    STRING_MIN, FIRST_KIND,
+) = range(27)  # fmt: skip
 # After FIRST_KIND: highest and lowest voltage, highest and lowest temperature of each kind.
 N_COLUMNS = FIRST_KIND + 4 * len(KIND_NAMES)
 _N_KINDS = len(KIND_NAMES)
@@ -53,20 +56,25 @@ CELL_COLUMNS = (("cell_voltage", "V"), ("cell_temperature", "degC"), ("cell_soc"
 
 
 @kernel
-def observe(cells: F64, par: F64, pack: F64, pack_par: F64, block: I64, row: F64, sample: F64, with_cells: bool) -> None:
+def observe(
+    cells: F64, par: F64, strings: F64, pack: F64, pack_par: F64, block: I64, row: F64, sample: F64, with_cells: bool
+) -> None:
     """Write one row of truth of pack 0. row: (n_columns,).  sample: (3, n_cells), written when with_cells.
 
     A group of cells in parallel counts as one cell: its common voltage, the charge of all over the capacity of all, the
     temperature of its hottest. SOC of the pack is that of an ideal observer: a / (1 - b + a) with the emptiest cell a and
-    the fullest b.
+    the fullest b. Where kinds are mixed it is held / (held + room), with the least charge and the least room that a cell of a
+    string has [Ah], summed over the strings.
     """
     high_V, low_V, hot, cold, low, high, available, gas_mol = -1e9, 1e9, -1e9, 1e9, 2.0, -1.0, 2.0, 0.0
     parallel = int(pack_par[pk.PARALLEL, 0])
     n = cells.shape[3] // parallel
+    held_Ah, room_Ah, is_mixed = 0.0, 0.0, False
     for kind in range(_N_KINDS):
         at = FIRST_KIND + 4 * kind
         row[at], row[at + 1], row[at + 2], row[at + 3] = -1e9, 1e9, -1e9, 1e9
     for s in range(cells.shape[2]):
+        least_Ah, least_room_Ah = 1e9, 1e9
         for i in range(n):
             first = i * parallel
             q_Ah, capacity_Ah, warmest, coldest, reach = 0.0, 0.0, -1e9, 1e9, 1.0
@@ -85,16 +93,23 @@ def observe(cells: F64, par: F64, pack: F64, pack_par: F64, block: I64, row: F64
             row[own], row[own + 1] = max(row[own], volt), min(row[own + 1], volt)
             row[own + 2], row[own + 3] = max(row[own + 2], warmest), min(row[own + 3], coldest)
             low, high = min(low, soc), max(high, soc)
+            least_Ah, least_room_Ah = min(least_Ah, q_Ah), min(least_room_Ah, capacity_Ah - q_Ah)
+            is_mixed = is_mixed or par[c.KIND, 0, s, first] > 0.5
             available = min(available, 1.0 - (1.0 - soc) / reach)
             if with_cells:
                 at = s * n + i
                 sample[CELL_V, at], sample[CELL_DEGC, at], sample[CELL_SOC, at] = volt, warmest, soc
+        held_Ah, room_Ah = held_Ah + least_Ah, room_Ah + least_room_Ah
     row[GAS] = gas_mol
+    row[STRING_MAX] = row[STRING_MIN] = strings[pk.STRING_MEAN_A, 0, 0]
+    for s in range(1, cells.shape[2]):
+        row[STRING_MAX] = max(row[STRING_MAX], strings[pk.STRING_MEAN_A, 0, s])
+        row[STRING_MIN] = min(row[STRING_MIN], strings[pk.STRING_MEAN_A, 0, s])
     row[CURRENT], row[MEAN_CURRENT], row[LOAD_CURRENT] = pack[pk.CURRENT_A, 0], pack[pk.MEAN_A, 0], pack[pk.LOAD_A, 0]
     row[CHARGE], row[PACK_V], row[LINK_V] = pack[pk.CHARGE_AH, 0], pack[pk.PACK_V, 0], pack[pk.LINK_V, 0]
     row[CELL_MAX], row[CELL_MIN], row[TEMP_MAX], row[TEMP_MIN] = high_V, low_V, hot, cold
     row[SOC_MIN], row[SOC_MAX], row[AVAILABLE] = low, high, available
-    row[SOC] = low / (1.0 - high + low)
+    row[SOC] = held_Ah / (held_Ah + room_Ah) if is_mixed else low / (1.0 - high + low)
     for n_contactor in range(k.N_CONTACTORS):
         row[PLUS + n_contactor] = block[k.CLOSED, 0, n_contactor]
         row[PLUS_COIL + n_contactor] = block[k.COIL, 0, n_contactor]

@@ -58,7 +58,7 @@ def loop(
         )  # fmt: skip
         with_cells = k % cells_every == 0
         stages.record(
-                cells, par, pack_f, pack_par, sensors, block, addresses, truth[row_0 + n], samples[cell_row],
+                cells, par, strings, pack_f, pack_par, sensors, block, addresses, truth[row_0 + n], samples[cell_row],
                 parameters[row_0 + n], with_cells,
             )  # fmt: skip
         cell_row += 1 if with_cells else 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,13 +26,14 @@ class Initial:
     """How the pack stands when the run begins.
 
     soc: of every cell before spread; temp_degC: of cells and coolant.  soh, resistance: capacity and resistance of aged
-    cells relative to new ones.
+    cells relative to new ones.  kind_soc: SOC of other kinds of cells, by the cell's name, where it differs.
     """
 
     soc: float = 0.5
     temp_degC: float = 25.0
     soh: float = 1.0
     resistance: float = 1.0
+    kind_soc: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass
@@ -125,7 +126,8 @@ def build(
     par[c.LEAK_SCALE] = 1.0
     par[c.HEAT_CAPACITY] = np.array([one.thermal.heat_capacity_J_per_K for one in kinds])[kind]
     cells = np.zeros((c.N_CELL_ROWS, *shape))
-    soc = np.clip(initial.soc + spread(_SOC, pack.spread.soc), 0.0, 1.0)
+    start = np.array([initial.kind_soc.get(one.name, initial.soc) for one in kinds])[kind]
+    soc = np.clip(start + spread(_SOC, pack.spread.soc), 0.0, 1.0)
     cells[c.Q_AH] = soc * par[c.CAPACITY_AH]
     cells[c.TEMP_DEGC] = initial.temp_degC
     pack_par = np.zeros((pk.N_PACK_PARAMETERS, n_packs))

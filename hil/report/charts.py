@@ -216,6 +216,11 @@ def _current(scene: Scene) -> Panel:
         scene.truth("load_current", "drawn by the load", GREY, 1.4, "4 3"),
         scene.truth("current", "true, through the cells", BLUE),
     ]
+    if setup.inputs.pack.strings > 1:
+        lines += [
+            scene.truth("string_current_max", "string that gives most", PURPLE, 1.2),
+            scene.truth("string_current_min", "string that gives least", GREEN, 1.2),
+        ]
     beside = setup.inputs.pack.strings * setup.inputs.pack.parallel
     cells = [cell.limits for cell in setup.kinds]
     own = [

@@ -67,6 +67,9 @@ class Pack:
         self.r0, self.r1, self.r2, self.reach = cells[c.R0_OHM], cells[c.R1_OHM], cells[c.R2_OHM], cells[c.REACH]
         self.per_i0, self.per_rate, self.leak_A = cells[c.PER_I0], cells[c.PER_RATE], cells[c.LEAK_A]
         self.ohm, self.enthalpy_V = cells[c.OHM], cells[c.ENTHALPY_V]
+        self.ln_at, self.ln_per_K, self.ln_per_x = (cells[row : row + 2] for row in (c.R0_AT, c.R0_PER_K, c.R0_PER_X))
+        self.unreach, self.unreach_per_K = cells[c.UNREACH], cells[c.UNREACH_PER_K]
+        self.lines = cells[c.PER_I0_AT : c.PER_RATE_PER_K + 1]
         self.pack_par = pack.tolist()
         travel = plant.block[3:5, 0].T.tolist()
         self.contactors = [Contactor(close_ns, open_ns) for close_ns, open_ns in travel]
@@ -78,24 +81,42 @@ class Pack:
         """Take resistance and reachable share of cell i from the tables."""
         scalars, temp_degC = self.scalars, float(self.temp_degC[i])
         n = int(scalars[c.N_REACH])
-        reach = float(np.interp(temp_degC, self.nodes[c.REACH_DEGC][:n], self.nodes[c.REACH_SHARE][:n]))
+        at_degC, shares = np.array(self.nodes[c.REACH_DEGC][:n]), np.array(self.nodes[c.REACH_SHARE][:n])
+        reach, per_K = float(np.interp(temp_degC, at_degC, shares)), 0.0
+        if at_degC[0] < temp_degC < at_degC[-1]:
+            first = int(np.searchsorted(at_degC, temp_degC)) - 1
+            per_K = float((shares[first + 1] - shares[first]) / (at_degC[first + 1] - at_degC[first]))
+        self.unreach[i], self.unreach_per_K[i] = (reach + per_K * temp_degC) / (reach * reach), -per_K / (reach * reach)
         inverse_K, table = 1.0 / (temp_degC + c.ZERO_DEGC_K), self.nodes[c.INVERSE_K]
         j = 0
         while j < int(scalars[c.N_TEMPERATURES]) - 2 and inverse_K < table[j + 1]:
             j += 1
         weight = (table[j] - inverse_K) / (table[j] - table[j + 1])
-        x = 1.0 - (1.0 - float(self.q_Ah[i]) / float(self.capacity_Ah[i])) / reach
-        at = min(max(x, 0.0), 1.0) * (c.N_RX - 1)
+        x = min(max(1.0 - (1.0 - float(self.q_Ah[i]) / float(self.capacity_Ah[i])) / reach, 0.0), 1.0)
+        at = x * (c.N_RX - 1)
         g = min(int(at), c.N_RX - 2)
         a, b = self.ln_r[3 * j : 3 * j + 6, g : g + 2].T
         ln_r = a + (at - g) * (b - a)
         self.r0[i], self.r1[i], self.r2[i] = self.r_scale[i] * np.exp(ln_r[:3] + weight * (ln_r[3:] - ln_r[:3]))
+        rise = (b - a)[[0, 1, 3, 4]].reshape(2, 2)
+        self.ln_per_K[:, i] = (ln_r[3:5] - ln_r[:2]) * inverse_K * inverse_K / (table[j] - table[j + 1])
+        self.ln_per_x[:, i] = (rise[0] + weight * (rise[1] - rise[0])) * (c.N_RX - 1)
+        self.ln_at[:, i] = -self.ln_per_K[:, i] * temp_degC - self.ln_per_x[:, i] * x
         self.reach[i] = reach
         n = int(scalars[c.N_RATE])
         if n > 0:
             table, ln_i0 = self.nodes[c.RATE_PER_K][:n], self.nodes[c.RATE_LN_I0][:n]
             self.per_i0[i] = math.exp(-float(np.interp(-inverse_K, [-one for one in table], ln_i0)))
-            self.per_rate[i] = 1.0 / self._rate(np.asarray(scalars[c.RATE_REFERENCE_A] * self.per_i0[i]))
+            reference_A = scalars[c.RATE_REFERENCE_A]
+            self.per_rate[i] = 1.0 / self._rate(np.asarray(reference_A * self.per_i0[i]))
+            slope_K = 0.0
+            for k in range(1, n):
+                if table[k] < inverse_K < table[k - 1]:
+                    slope_K = (ln_i0[k] - ln_i0[k - 1]) / (table[k - 1] - table[k])
+            then = self.per_i0[i] * math.exp(-slope_K * inverse_K * inverse_K)
+            per_K = then - self.per_i0[i], 1.0 / self._rate(np.asarray(reference_A * then)) - self.per_rate[i]
+            self.lines[1::2, i] = per_K
+            self.lines[::2, i] = np.array([self.per_i0[i], self.per_rate[i]]) - self.lines[1::2, i] * temp_degC
         leak = self.nodes[c.SLOW]
         warm = math.exp(leak[drift.LEAK_K] * (1.0 / (c.ZERO_DEGC_K + c.REFERENCE_DEGC) - inverse_K))
         self.leak_A[i] = leak[drift.LEAK_PER_H] * self.capacity_Ah[i] * warm
@@ -157,16 +178,21 @@ class Pack:
         current_A, dt_s = self.mean_A, self.dt_ns * 1e-9
         dt_h = dt_s / 3600.0
         self.q_Ah -= (current_A + self.leak_A) * dt_h
-        factor = self._rate(abs(current_A) * self.per_i0) * self.per_rate
-        self.u1 = self.u1 * self.d1 + (1.0 - self.d1) * current_A * self.r1 * factor
+        per_Ah = 1.0 / self.capacity_Ah
+        a = self.scalars[c.HYST_DECAY] * abs(current_A) * dt_h * per_Ah
+        target = -1.0 if current_A > 0.0 else 1.0
+        self.h = target + (self.h - target) * np.maximum(1.0 - a * (1.0 - a * (0.5 - a * (1.0 / 6.0))), 0.0)
+
+        z, temp_degC = self.q_Ah * per_Ah, self.temp_degC
+        x = np.maximum(1.0 - (1.0 - z) * np.maximum(self.unreach + self.unreach_per_K * temp_degC, 1.0), np.minimum(z, 0.0))
+        ln_r = self.ln_at + self.ln_per_K * temp_degC + self.ln_per_x * np.minimum(np.maximum(x, 0.0), 1.0)
+        r0, r1 = np.array([self.r0, self.r1]) * (1.0 + ln_r * (1.0 + 0.5 * ln_r))
+        i0_at, i0_per_K, rate_at, rate_per_K = self.lines
+        factor = self._rate(abs(current_A) * np.maximum(i0_at + i0_per_K * temp_degC, 0.0))
+        factor = factor * np.maximum(rate_at + rate_per_K * temp_degC, 1.0) if self.per_i0.any() else np.ones_like(z)
+        self.u1 = self.u1 * self.d1 + (1.0 - self.d1) * current_A * r1 * factor
         self.u2 = self.u2 * self.d2 + (1.0 - self.d2) * current_A * self.r2
         self.u3 = self.u3 * self.d3 + (1.0 - self.d3) * current_A * self.r2 * self.scalars[c.R3_SHARE]
-        half_swing = 0.5 * self.scalars[c.HYST_DECAY] * abs(current_A) * dt_h / self.capacity_Ah
-        target = -1.0 if current_A > 0.0 else 1.0
-        self.h = target + (self.h - target) * np.maximum((1.0 - half_swing) / (1.0 + half_swing), 0.0)
-
-        z = self.q_Ah / self.capacity_Ah
-        x = np.maximum(1.0 - (1.0 - z) / self.reach, np.minimum(z, 0.0))
         at = np.minimum(np.maximum((x - c.X_LOW) * (1.0 / c.X_STEP), 0.0), c.N_X - 1.000001)
         g = at.astype(np.intp)
         low = self.curves[: c.RATE, g]
@@ -174,7 +200,7 @@ class Pack:
         mean_V += self.offset_V + dudt * (self.temp_degC - c.REFERENCE_DEGC)
         self.emf_V = mean_V + half_V * self.h - self.u1 - self.u2 - self.u3
         kinetic = self.scalars[c.R0_KINETIC]
-        self.ohm = self.r0 * (1.0 - kinetic + kinetic * factor)
+        self.ohm = r0 * (1.0 - kinetic + kinetic * factor)
         self.terminal_V = self.emf_V - self.ohm * self.current_A
         self.pack_V = float(self.terminal_V.sum())
         enthalpy_V = mean_V - (self.temp_degC + c.ZERO_DEGC_K) * dudt

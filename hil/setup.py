@@ -10,7 +10,7 @@ import numpy as np
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import BITS, CYCLE_NS, N_WORDS
-from hil import calibration, columns, files, network, recording, requirement, scenario
+from hil import binding, calibration, columns, files, network, recording, requirement, scenario
 from hil.calibration import Calibration
 from hil.errors import Problems, ScenarioError, nearest
 from hil.fault import catalogue
@@ -128,8 +128,8 @@ def _parts(
         return parts
     if packed is not None and believed is not None:
         parts.settings = problems.call(
-            calibration.bind, believed[1], believed[0], net.database, net.to_dut, net.from_dut, packed.n_cells, packed.strings,
-            packed.ntc_cells,
+            binding.bind, believed[1], believed[0], net.database, net.to_dut, net.from_dut, packed.cell_names(),
+            packed.strings, packed.ntc_cells,
         )  # fmt: skip
     series = size[0] if packed is None else packed.series
     parts.place = Place(

@@ -23,8 +23,8 @@ class Stimulus:
     """How to make a quantity bad.
 
     place: bring the device into the state in which it counts.  bad: disturb it.  frame: start of the names of signals
-    whose next frame is the first bad sample; "" where the quantity builds up, then after_ms says when it is bad:
-    (earliest, latest).
+    whose next frame is the first bad sample, with the seventh cell of the kind under test in place of braces; "" where
+    the quantity builds up, then after_ms says when it is bad: (earliest, latest).
     each: called in every tick while it is bad.
     """
 
@@ -105,7 +105,7 @@ def _pack_reads_low(device: Device) -> None:
 def _one_cell_is_low(device: Device) -> None:
     """By so much that its distance from the mean of few cells is beyond the limit too."""
     spread_V = next(row.threshold for row in device.calibration.limit if row.quantity == "cell_spread_V")
-    device.set("CellVoltage_003", device.rest_V - 1.6 * spread_V)
+    _adds(f"CellVoltage_{device.of_kind[device.kind][3]:03d}", -1.6 * spread_V)(device)
 
 
 def _no_precharge_contact(device: Device) -> None:
@@ -142,7 +142,7 @@ STIMULI: dict[str, Stimulus] = {
     "cell_invalid_count": Stimulus(_driving, _sets("CellVoltage_003", float("nan")), "CellVoltage_003"),
     "temp_invalid_count": Stimulus(_driving, _sets("CellTemperature_03", float("nan")), "CellTemperature_03"),
     "current_invalid": Stimulus(_driving, _sets("Shunt_Current", float("nan")), "Shunt_Current"),
-    "cell_spread_V": Stimulus(_driving, _one_cell_is_low, "CellVoltage_003"),
+    "cell_spread_V": Stimulus(_driving, _one_cell_is_low, "CellVoltage_{:03d}"),
     "temp_spread_K": Stimulus(_driving, _adds("CellTemperature_02", 11.0), "CellTemperature_02"),
     "temp_rate_K_per_s": Stimulus(_driving, lambda device: None, after_ms=(0, 8000), each=_warming),
     "cell_stuck_s": Stimulus(_driving, _still_cells_under_load, after_ms=(5000, 5300)),
@@ -201,7 +201,8 @@ def base(row: Row, rows: list[Row]) -> float:
     opening = [
         other.threshold
         for other in rows
-        if (other.calibration, other.table["quantity"], other.when) == (row.calibration, quantity, row.when)
+        if (other.calibration, other.table["quantity"], other.kind, other.when)
+        == (row.calibration, quantity, row.kind, row.when)
         and other.table["reaction"] == "open"
     ]
     nearest_good = min([row.threshold, *opening], key=lambda x: row.side * x)

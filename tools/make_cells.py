@@ -179,17 +179,21 @@ RECIPES: dict[str, Callable[[dict[str, Any]], Tables]] = {
 FORMS = {"soc": ".6g", "discharge_V": ".5f", "charge_V": ".5f", "dudt_mV_per_K": ".4f"}
 
 
+def number(value: float, form: str) -> str:
+    """A number that TOML reads as a float."""
+    text = format(float(value), form)
+    return text if any(mark in text for mark in ".e") else f"{text}.0"
+
+
 def shown(key: str, value: Any) -> str:
     """A number, column or table as it stands in a file."""
     form = FORMS.get(key, ".4g")
-    number = lambda x: text if any(mark in (text := format(float(x), form)) for mark in ".e") else f"{text}.0"  # noqa: E731
     if np.ndim(value) == 0:
-        return number(value)
-    rows = [
-        [number(x) for x in row]
-        for row in (value if np.ndim(value) == 2 else [value[k : k + 10] for k in range(0, len(value), 10)])
-    ]
-    lines = ["  [" + ", ".join(row) + "]," if np.ndim(value) == 2 else "  " + ", ".join(row) + "," for row in rows]
+        return number(value, form)
+    if np.ndim(value) == 2:
+        lines = ["  [" + ", ".join(number(x, form) for x in row) + "]," for row in value]
+    else:
+        lines = ["  " + ", ".join(number(x, form) for x in value[k : k + 10]) + "," for k in range(0, len(value), 10)]
     return "\n".join(["[", *lines, "]"])
 
 

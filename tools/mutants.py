@@ -73,7 +73,7 @@ def duts_of(built: Setup) -> list[str]:
 
 
 def limit_duts(built: Setup) -> dict[str, list[str]]:
-    """Broken devices with one limit wrong, by the code of the limit."""
+    """Broken devices with one limit wrong, by the label of the limit: its code, that of a group's as code@group."""
     rows = built.inputs.calibration.limit
     out: dict[str, list[str]] = {}
     for row in rows:
@@ -82,13 +82,13 @@ def limit_duts(built: Setup) -> dict[str, list[str]]:
             "limit-plus-step": step_of(row.quantity) is not None,
             "debounce-doubled": row.debounce_ms > 0,
         }
-        out[row.code] = [f"broken:{name}={row.code}" for name in PER_LIMIT if possible[name]]
+        out[row.label] = [f"broken:{name}={row.label}" for name in PER_LIMIT if possible[name]]
     return out
 
 
-def serving(setups: dict[str, Setup], code: str) -> list[str]:
+def serving(setups: dict[str, Setup], label: str) -> list[str]:
     """Scenarios that expect something of a limit: by a requirement's codes or by its flag."""
-    out = []
+    out, code = [], label.partition("@")[0]
     for name, built in setups.items():
         required = built.inputs.requirements.by_id()
         for row in built.inputs.scenario.expect:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hil import calibration as form
+from hil import calibration_tables as tables
 from hil import files
 from hil.derive import belief, limits, text
 from hil.derive.figures import Figures, digits, of, to_step, up
@@ -45,6 +46,11 @@ def draft(pack_name: str, name: str) -> str:
     Raises ScenarioError with what is wrong with pack or cell, or what of them does not fit the wire.
     """
     path, pack, _, cell = packfile.load(pack_name)
+    if pack.group_cells():
+        raise ScenarioError(
+            f"{path}: group: cells of {1 + len(pack.group_cells())} kinds; new calibration derives for packs of one: derive "
+            f"for each kind, and join the rows by hand"
+        )
     figures = of(pack, cell)
     data = _data(name, pack, cell, figures)
     problems = _misfits(pack, figures, data)
@@ -80,7 +86,7 @@ def _misfits(pack: Pack, figures: Figures, data: dict[str, Any]) -> list[str]:
 def _tables() -> dict[str, str]:
     """What each table is for, in the words of its model."""
     whole = {name: field.annotation for name, field in form.Calibration.model_fields.items()}
-    parts = {f"model.{name}": field.annotation for name, field in form.Model.model_fields.items()}
+    parts = {f"model.{name}": field.annotation for name, field in tables.Model.model_fields.items()}
     found = {name: kind.__doc__ for name, kind in {**whole, **parts}.items() if isinstance(kind, type)}
     return {name: said.splitlines()[0] for name, said in found.items() if said and name not in ("name", "title", "format")}
 

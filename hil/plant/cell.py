@@ -8,6 +8,9 @@ voltage and yields what a small current can still draw. h in -1..1 is the hyster
 charge; a reversal starts a minor loop. U, M, dU/dT are tables over x; resistances are filled in by hil.plant.drift.
 R1 and a share of R0 are kinetic: they fall with current as asinh(y) / y does, y = I / i0(T).
 
+What follows temperature and SOC by a table (resistances, reach, i0) is renewed once a second with its slopes and goes along
+them in between: at 3C and 5 degC a cell warms by 0.2 K in a second and its resistance falls by 1 %, which is 10 mV.
+
 Cells stand in groups of PARALLEL; the cells of a group share one voltage, groups follow each other in a string. Kinds: a
 pack may mix cells; tables carry a leading axis [kind].
 """
@@ -21,12 +24,15 @@ from firmware_sim.types import F64
 
 # Rows of the cell state block, (row, pack, string, cell). OHM: resistance seen from outside, without a short. THROUGH_AH:
 # charge moved since the last refresh. AGE_*: capacity lost [share]. REACTED: share of the cell that has burnt.
+# From the last refresh: R0_OHM to R3_OHM, PER_AH = 1 / capacity, and how to go on: ln R0 and ln R1 move by AT + PER_K T +
+# PER_X x; 1 / reach, 1 / i0 and its factor are linear in T. The slow pairs do not feel what happens within a second.
 (
     Q_AH, U1_V, U2_V, U3_V, HYST, TEMP_DEGC, EMF_V, TERMINAL_V, R0_OHM, R1_OHM, R2_OHM, R3_OHM, OHM, REACH, OCV_V, ENTHALPY_V,
     SHORT_A, HEAT_W, LEAK_A, PER_I0, PER_RATE, CELL_A, THROUGH_AH, AGE_CALENDAR, AGE_CYCLE, PLATED_AH, GAS_MOL, REACTED,
-    OPENED,
-) = range(29)  # fmt: skip
-N_CELL_ROWS = 29
+    OPENED, PER_AH, R0_AT, R1_AT, R0_PER_K, R1_PER_K, R0_PER_X, R1_PER_X, UNREACH, UNREACH_PER_K, PER_I0_AT,
+    PER_I0_PER_K, PER_RATE_AT, PER_RATE_PER_K,
+) = range(42)  # fmt: skip
+N_CELL_ROWS = 42
 # Rows of the cell parameter block, (row, pack, string, cell). All are faults' targets too.
 KIND, CAPACITY_AH, R_SCALE, OCV_OFFSET_V, SHORT_S, COOLING, HEAT_CAPACITY, JOINT_OHM, LEAK_SCALE, CID, PAD_W = range(11)
 N_CELL_PARAMETERS = 11
@@ -47,8 +53,12 @@ N_NODE_ROWS = 8
 
 ZERO_DEGC_K = 273.15
 REFERENCE_DEGC = 25.0
+# Outside these the tables are not asked.
+COLDEST_DEGC, HOTTEST_DEGC = -60.0, 150.0
 # What an opened current-interrupt device leaves.
 OPEN_CELL_OHM = 1e6
+# In ticks longer than this a cell warms enough within one for its resistance to feel it.
+_WARMS_S = 0.05
 
 
 @inlined
@@ -63,6 +73,12 @@ def rate_factor(curves: F64, kind: int, y: float) -> float:
     at = min(y * (1.0 / Y_STEP), N_X - 1.000001)
     g = int(at)
     return curves[kind, RATE, g] + (at - g) * (curves[kind, RATE, g + 1] - curves[kind, RATE, g])
+
+
+@inlined
+def grown(ln: float) -> float:
+    """E to the ln for a small ln; never below a half."""
+    return 1.0 + ln * (1.0 + 0.5 * ln)
 
 
 @inlined
@@ -101,7 +117,7 @@ def advance(
     mean_V, end_V = 0.0, 0.0
     for i in range(cells.shape[3]):
         kind = int(par[KIND, p, s, i])
-        capacity = capacity_Ah(cells, par, p, s, i)
+        per_Ah = cells[PER_AH, p, s, i]
         short_S = par[SHORT_S, p, s, i]
         if parallel > 1:
             # the cells of a group share a voltage: each gives what its EMF and resistance, known from the last tick, allow
@@ -119,32 +135,48 @@ def advance(
         leak_A = cells[LEAK_A, p, s, i] * par[LEAK_SCALE, p, s, i]
 
         q_Ah = cells[Q_AH, p, s, i] - (cell_A + leak_A) * dt_h
-        factor = 1.0
-        if cells[PER_I0, p, s, i] > 0.0:
-            factor = rate_factor(curves, kind, math.fabs(cell_A) * cells[PER_I0, p, s, i]) * cells[PER_RATE, p, s, i]
-        d1, d2, d3 = decay[kind, 0], decay[kind, 1], decay[kind, 2]
-        u1 = cells[U1_V, p, s, i] * d1 + (1.0 - d1) * cells[R1_OHM, p, s, i] * factor * cell_A
-        u2 = cells[U2_V, p, s, i] * d2 + (1.0 - d2) * cells[R2_OHM, p, s, i] * cell_A
-        u3 = cells[U3_V, p, s, i] * d3 + (1.0 - d3) * cells[R3_OHM, p, s, i] * cell_A
-        # h follows -sign(I): exponential in the charge passed; (1 - a/2) / (1 + a/2) is exp(-a) to a^3 / 12
-        half_swing = 0.5 * nodes[kind, SCALARS, HYST_DECAY] * math.fabs(cell_A) * dt_h / capacity
+        # h follows -sign(I): exponential in the charge passed, exp(-a) to a^4 / 24
+        a = nodes[kind, SCALARS, HYST_DECAY] * math.fabs(cell_A) * dt_h * per_Ah
         target = -1.0 if cell_A > 0.0 else 1.0
-        h = target + (cells[HYST, p, s, i] - target) * max((1.0 - half_swing) / (1.0 + half_swing), 0.0)
+        h = target + (cells[HYST, p, s, i] - target) * max(1.0 - a * (1.0 - a * (0.5 - a * (1.0 / 6.0))), 0.0)
 
-        z = q_Ah / capacity
-        x = max(1.0 - (1.0 - z) / cells[REACH, p, s, i], min(z, 0.0))
+        temp_degC = cells[TEMP_DEGC, p, s, i]
+        table_degC = min(max(temp_degC, COLDEST_DEGC), HOTTEST_DEGC)
+        z = q_Ah * per_Ah
+        unreach = max(cells[UNREACH, p, s, i] + cells[UNREACH_PER_K, p, s, i] * table_degC, 1.0)
+        x = max(1.0 - (1.0 - z) * unreach, min(z, 0.0))
         at = min(max((x - X_LOW) * (1.0 / X_STEP), 0.0), N_X - 1.000001)
         g = int(at)
         f = at - g
         middle_V = curves[kind, MEAN_V, g] + f * (curves[kind, MEAN_V, g + 1] - curves[kind, MEAN_V, g])
         half_V = curves[kind, HALF_V, g] + f * (curves[kind, HALF_V, g + 1] - curves[kind, HALF_V, g])
         dudt = curves[kind, DUDT, g] + f * (curves[kind, DUDT, g + 1] - curves[kind, DUDT, g])
-        temp_degC = cells[TEMP_DEGC, p, s, i]
         left = 1.0 - cells[REACTED, p, s, i]
         middle_V = (middle_V + par[OCV_OFFSET_V, p, s, i] + dudt * (temp_degC - REFERENCE_DEGC)) * left
         ocv_V = middle_V + half_V * h * left
+
+        x = min(max(x, 0.0), 1.0)
+        r0_per_K, r1_per_K = cells[R0_PER_K, p, s, i], cells[R1_PER_K, p, s, i]
+        ln_r0 = cells[R0_AT, p, s, i] + r0_per_K * table_degC + cells[R0_PER_X, p, s, i] * x
+        ln_r1 = cells[R1_AT, p, s, i] + r1_per_K * table_degC + cells[R1_PER_X, p, s, i] * x
+        r0_ohm, r1_ohm = cells[R0_OHM, p, s, i], cells[R1_OHM, p, s, i]
+        d1, d2, d3 = decay[kind, 0], decay[kind, 1], decay[kind, 2]
+        factor = 1.0
+        if cells[PER_I0, p, s, i] > 0.0:
+            per_i0 = max(cells[PER_I0_AT, p, s, i] + cells[PER_I0_PER_K, p, s, i] * table_degC, 0.0)
+            per_rate = max(cells[PER_RATE_AT, p, s, i] + cells[PER_RATE_PER_K, p, s, i] * table_degC, 1.0)
+            factor = rate_factor(curves, kind, math.fabs(cell_A) * per_i0) * per_rate
+        if dt_s > _WARMS_S:
+            # the temperature at the end of the tick, as its heat makes it
+            loss_V = cells[U1_V, p, s, i] * d1 + cells[U2_V, p, s, i] * d2 + cells[U3_V, p, s, i] - half_V * h
+            loss_V += ((1.0 - d1) * r1_ohm * grown(ln_r1) * factor + r0_ohm * grown(ln_r0)) * cell_A
+            rise_K = cell_A * (loss_V - (temp_degC + ZERO_DEGC_K) * dudt) * dt_s / par[HEAT_CAPACITY, p, s, i]
+            ln_r0, ln_r1 = ln_r0 + r0_per_K * rise_K, ln_r1 + r1_per_K * rise_K
+        r0_ohm, r1_ohm = r0_ohm * grown(ln_r0), r1_ohm * grown(ln_r1)
+        u1 = cells[U1_V, p, s, i] * d1 + (1.0 - d1) * r1_ohm * factor * cell_A
+        u2 = cells[U2_V, p, s, i] * d2 + (1.0 - d2) * cells[R2_OHM, p, s, i] * cell_A
+        u3 = cells[U3_V, p, s, i] * d3 + (1.0 - d3) * cells[R3_OHM, p, s, i] * cell_A
         emf_V = ocv_V - u1 - u2 - u3
-        r0_ohm = cells[R0_OHM, p, s, i]
         kinetic = nodes[kind, SCALARS, R0_KINETIC]
         ohm = r0_ohm * (1.0 - kinetic + kinetic * factor) + par[JOINT_OHM, p, s, i]
         if par[CID, p, s, i] > 0.5 or cells[OPENED, p, s, i] > 0.5:

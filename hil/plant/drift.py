@@ -29,13 +29,14 @@ def refresh(cells: F64, par: F64, curves: F64, ln_r: F64, nodes: F64, p: int, s:
     """Renew the slow rows of cell i. elapsed_s: since this was done last; 0 in a fresh plant."""
     kind = int(par[c.KIND, p, s, i])
     slow = nodes[kind, c.SLOW]
-    temp_degC = min(max(cells[c.TEMP_DEGC, p, s, i], -60.0), 150.0)
+    temp_degC = min(max(cells[c.TEMP_DEGC, p, s, i], c.COLDEST_DEGC), c.HOTTEST_DEGC)
     inverse_K = 1.0 / (temp_degC + ZERO_DEGC_K)
     if elapsed_s > 0.0:
         _age(cells, par, slow, p, s, i, inverse_K, elapsed_s)
+    cells[c.PER_AH, p, s, i] = 1.0 / c.capacity_Ah(cells, par, p, s, i)
     _reach(cells, nodes, kind, p, s, i, temp_degC)
-    _rate(cells, curves, nodes, kind, p, s, i, inverse_K)
-    _resistances(cells, par, ln_r, nodes, kind, p, s, i, inverse_K)
+    _rate(cells, curves, nodes, kind, p, s, i, inverse_K, temp_degC)
+    _resistances(cells, par, ln_r, nodes, kind, p, s, i, inverse_K, temp_degC)
     leak_A = slow[LEAK_PER_H] * c.capacity_Ah(cells, par, p, s, i)
     # an empty cell has nothing left to give
     warm = leak_A * exp(slow[LEAK_K] * (_PER_REFERENCE_K - inverse_K)) if leak_A > 0.0 and cells[c.Q_AH, p, s, i] > 0.0 else 0.0
@@ -44,53 +45,74 @@ def refresh(cells: F64, par: F64, curves: F64, ln_r: F64, nodes: F64, p: int, s:
 
 @kernel
 def _reach(cells: F64, nodes: F64, kind: int, p: int, s: int, i: int, temp_degC: float) -> None:
-    reach = nodes[kind, c.REACH_SHARE, 0]
+    reach, per_K = nodes[kind, c.REACH_SHARE, 0], 0.0
     for j in range(1, int(nodes[kind, c.SCALARS, c.N_REACH])):
         t0, t1 = nodes[kind, c.REACH_DEGC, j - 1], nodes[kind, c.REACH_DEGC, j]
         if temp_degC > t0:
-            share = min((temp_degC - t0) / (t1 - t0), 1.0)
-            reach = nodes[kind, c.REACH_SHARE, j - 1] + share * (
-                nodes[kind, c.REACH_SHARE, j] - nodes[kind, c.REACH_SHARE, j - 1]
-            )
+            rise = nodes[kind, c.REACH_SHARE, j] - nodes[kind, c.REACH_SHARE, j - 1]
+            reach = nodes[kind, c.REACH_SHARE, j - 1] + min((temp_degC - t0) / (t1 - t0), 1.0) * rise
+            per_K = rise / (t1 - t0) if temp_degC < t1 else 0.0
     cells[c.REACH, p, s, i] = reach
+    cells[c.UNREACH, p, s, i] = (reach + per_K * temp_degC) / (reach * reach)
+    cells[c.UNREACH_PER_K, p, s, i] = -per_K / (reach * reach)
 
 
 @kernel
-def _rate(cells: F64, curves: F64, nodes: F64, kind: int, p: int, s: int, i: int, inverse_K: float) -> None:
-    """1 / i0 [1/A] and the factor that makes the table's resistance that of its reference current; 0 without kinetics."""
+def _rate(cells: F64, curves: F64, nodes: F64, kind: int, p: int, s: int, i: int, inverse_K: float, temp_degC: float) -> None:
+    """1 / i0 [1/A] and the factor that makes the table's resistance that of its reference current, each as a line over T.
+
+    0 and 1 without kinetics.
+    """
     n = int(nodes[kind, c.SCALARS, c.N_RATE])
     cells[c.PER_I0, p, s, i], cells[c.PER_RATE, p, s, i] = 0.0, 1.0
     if n == 0:
         return
-    ln_i0 = nodes[kind, c.RATE_LN_I0, 0]
+    ln_i0, slope_K = nodes[kind, c.RATE_LN_I0, 0], 0.0
     for j in range(1, n):
         cold, warm = nodes[kind, c.RATE_PER_K, j - 1], nodes[kind, c.RATE_PER_K, j]
         if inverse_K < cold:
-            share = min((cold - inverse_K) / (cold - warm), 1.0)
-            ln_i0 = nodes[kind, c.RATE_LN_I0, j - 1] + share * (nodes[kind, c.RATE_LN_I0, j] - nodes[kind, c.RATE_LN_I0, j - 1])
-    per_i0 = exp(-ln_i0)
-    cells[c.PER_I0, p, s, i] = per_i0
-    cells[c.PER_RATE, p, s, i] = 1.0 / c.rate_factor(curves, kind, nodes[kind, c.SCALARS, c.RATE_REFERENCE_A] * per_i0)
+            rise = nodes[kind, c.RATE_LN_I0, j] - nodes[kind, c.RATE_LN_I0, j - 1]
+            ln_i0 = nodes[kind, c.RATE_LN_I0, j - 1] + min((cold - inverse_K) / (cold - warm), 1.0) * rise
+            slope_K = rise / (cold - warm) if inverse_K > warm else 0.0
+    reference_A, per_i0 = nodes[kind, c.SCALARS, c.RATE_REFERENCE_A], exp(-ln_i0)
+    per_rate = 1.0 / c.rate_factor(curves, kind, reference_A * per_i0)
+    # one kelvin up
+    then = per_i0 * exp(-slope_K * inverse_K * inverse_K)
+    per_K, rate_per_K = then - per_i0, 1.0 / c.rate_factor(curves, kind, reference_A * then) - per_rate
+    cells[c.PER_I0, p, s, i], cells[c.PER_RATE, p, s, i] = per_i0, per_rate
+    cells[c.PER_I0_AT, p, s, i], cells[c.PER_I0_PER_K, p, s, i] = per_i0 - per_K * temp_degC, per_K
+    cells[c.PER_RATE_AT, p, s, i], cells[c.PER_RATE_PER_K, p, s, i] = per_rate - rate_per_K * temp_degC, rate_per_K
 
 
 @kernel
-def _resistances(cells: F64, par: F64, ln_r: F64, nodes: F64, kind: int, p: int, s: int, i: int, inverse_K: float) -> None:
+def _resistances(
+    cells: F64, par: F64, ln_r: F64, nodes: F64, kind: int, p: int, s: int, i: int, inverse_K: float, temp_degC: float
+) -> None:
+    """The three resistances at this temperature and SOC, and the slopes of their logarithms."""
     scalars = nodes[kind, c.SCALARS]
     j = 0
     while j < int(scalars[c.N_TEMPERATURES]) - 2 and inverse_K < nodes[kind, c.INVERSE_K, j + 1]:
         j += 1
-    weight = (nodes[kind, c.INVERSE_K, j] - inverse_K) / (nodes[kind, c.INVERSE_K, j] - nodes[kind, c.INVERSE_K, j + 1])
+    between = nodes[kind, c.INVERSE_K, j] - nodes[kind, c.INVERSE_K, j + 1]
+    weight = (nodes[kind, c.INVERSE_K, j] - inverse_K) / between
     z = cells[c.Q_AH, p, s, i] / c.capacity_Ah(cells, par, p, s, i)
-    at = min(max(1.0 - (1.0 - z) / cells[c.REACH, p, s, i], 0.0), 1.0) * (c.N_RX - 1)
+    x = min(max(1.0 - (1.0 - z) / cells[c.REACH, p, s, i], 0.0), 1.0)
+    at = x * (c.N_RX - 1)
     g = min(int(at), c.N_RX - 2)
     f = at - g
     lost = cells[c.AGE_CALENDAR, p, s, i] + cells[c.AGE_CYCLE, p, s, i]
     scale = par[c.R_SCALE, p, s, i] * (1.0 + nodes[kind, c.SLOW, R_PER_LOSS] * lost)
     for pair in range(3):
         cold, warm = 3 * j + pair, 3 * (j + 1) + pair
-        a = ln_r[kind, cold, g] + f * (ln_r[kind, cold, g + 1] - ln_r[kind, cold, g])
-        b = ln_r[kind, warm, g] + f * (ln_r[kind, warm, g + 1] - ln_r[kind, warm, g])
+        rise_a, rise_b = ln_r[kind, cold, g + 1] - ln_r[kind, cold, g], ln_r[kind, warm, g + 1] - ln_r[kind, warm, g]
+        a, b = ln_r[kind, cold, g] + f * rise_a, ln_r[kind, warm, g] + f * rise_b
         cells[c.R0_OHM + pair, p, s, i] = scale * exp(a + weight * (b - a))
+        if pair < 2:
+            per_K = (b - a) * inverse_K * inverse_K / between
+            per_x = (rise_a + weight * (rise_b - rise_a)) * (c.N_RX - 1)
+            cells[c.R0_AT + pair, p, s, i] = -per_K * temp_degC - per_x * x
+            cells[c.R0_PER_K + pair, p, s, i] = per_K
+            cells[c.R0_PER_X + pair, p, s, i] = per_x
     cells[c.R3_OHM, p, s, i] = scalars[c.R3_SHARE] * cells[c.R2_OHM, p, s, i]
 
 

@@ -138,6 +138,11 @@ class Pack(files.Document):
                 out[at] = names.index(group.cell)
         return out
 
+    def cell_names(self) -> list[str]:
+        """Name of the cell at each measured number."""
+        names = [self.cell, *self.group_cells()]
+        return [names[kind] for kind in self.kinds()]
+
     def group_cells(self) -> list[str]:
         """Names of the groups' cells, each once."""
         return [name for name in dict.fromkeys(group.cell for group in self.group) if name != self.cell]

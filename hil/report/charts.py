@@ -96,7 +96,8 @@ def _limits(view: View, unit: str, quantities: dict[str, float], cell: list[tupl
     for row in view.setup.inputs.calibration.limit:
         if row.quantity in quantities:
             names = at.setdefault(quantities[row.quantity] * row.threshold, {})
-            names.setdefault(f"{row.tier.upper()}{_WHEN[row.when]}", _TIER[row.tier])
+            whose = "" if row.group is None else f" {row.group}"
+            names.setdefault(f"{row.tier.upper()}{_WHEN[row.when]}{whose}", _TIER[row.tier])
     for label, value in cell:
         at.setdefault(value, {}).setdefault(label, _CELL_LIMIT)
     return [Limit(x, unit, f"{', '.join(names)} {x:g}", *next(iter(names.values()))) for x, names in sorted(at.items())]

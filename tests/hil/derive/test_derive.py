@@ -274,3 +274,27 @@ def test_a_pack_beyond_the_wire_or_without_a_precharge_is_refused(old: str, new:
     Path("pack.toml").write_text(changed(Path("pack.toml").read_text(), (old, new)))
     ran = nabench("new", "calibration", "--pack", "pack.toml")
     assert (2, [f"pack.toml: {sentence}"], False) == (ran.code, ran.problems, Path("pack-bms.toml").exists())
+
+
+def test_a_pack_of_several_kinds_is_left_to_a_person() -> None:
+    """One set of thresholds cannot suit both."""
+    text = packs.draft("pack", "nfm-18650", packs.Shape(8), Path())
+    group = '\n[[group]]\ncell = "lfp-12"\nfirst = 4\nlast = 7\n'
+    Path("pack.toml").write_text(text + group, encoding="utf-8")
+    (problem,) = nabench("new", "calibration", "--pack", "pack.toml").problems
+    assert problem.startswith("pack.toml: group: cells of 2 kinds; new calibration derives for packs of one")
+
+
+def test_cells_in_parallel_are_one_cell_to_the_bms() -> None:
+    """Six times the charge and the currents, a sixth of the resistance, less spread; the requirement counts them too."""
+    Path("pack.toml").write_text(packs.draft("pack", "nfm-18650", packs.Shape(16, 6), Path()), encoding="utf-8")
+    one, six = derived(), derived("pack.toml")
+    assert (1.54, 9.25) == (one["model"]["capacity_Ah"], six["model"]["capacity_Ah"])
+    assert (5.4, 32.4) == tuple(row(each, "OvercurrentDischargeMsl")["above"] for each in (one, six))
+    ratio = np.array(one["model"]["resistance"]["r0_ohm"]) / np.array(six["model"]["resistance"]["r0_ohm"])
+    assert np.all(np.abs(ratio / 6.0 - 1.0) < 0.1)
+    _, pack, _, stands = packfile.load("pack.toml")
+    assert (0.0082, 0.016) == (pack.spread.capacity_share, pack.spread.resistance_share)
+    needed = next(each for each in requirement.load("reference")[1].requirement if each.id == "SR-CURRENT-DISCHARGE")
+    assert needed.trigger is not None
+    assert 32.4 == needed.trigger.value(stands, pack)

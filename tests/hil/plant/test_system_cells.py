@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from stands import Stand, bare
 
+from hil import files
 from hil.plant import cell as c
 from hil.plant import cellfile
 from hil.plant import pack as pk
@@ -130,3 +131,45 @@ def test_the_tool_gives_the_arrays_that_the_files_have() -> None:
     tool = [sys.executable, str(ROOT / "tools" / "make_cells.py"), "--check"]
     done = subprocess.run(tool, capture_output=True, text=True, check=False, timeout=120)
     assert (0, "as computed\n") == (done.returncode, done.stdout), done.stderr
+
+
+def test_a_fast_charge_plates_in_the_cold_only() -> None:
+    """3C on the car cell: no metal at 25 degC, some at 0 degC."""
+    plated_Ah = []
+    for temp_degC in (25.0, 0.0):
+        cells = Cells("lo-ev-12", 1, 0.2, temp_degC, 1000)
+        cells.until(-36.0, cells.file.limits.charge_max_V)
+        plated_Ah.append(float(cells.cell(c.PLATED_AH)[0, 0]))
+    assert 0.0 == plated_Ah[0] < plated_Ah[1]
+
+
+def adiabatic_K_per_min(name: str, start_degC: float) -> float:
+    """Fastest self-heating of a full cell within an hour without cooling, beginning at a temperature."""
+    cells = Cells(name, 1, 1.0, start_degC, 1000)
+    cells.plant.par[c.COOLING] = 0.0
+    temp_degC = []
+    for _ in range(3600):
+        cells.step(0.0)
+        temp_degC.append(float(cells.cell(c.TEMP_DEGC)[0, 0]))
+    return 60.0 * float(np.diff(temp_degC).max())
+
+
+@pytest.mark.parametrize("name", ["nfpp-ess-100", "pba-natron", "pw-starter-60"])
+@pytest.mark.parametrize("start_degC", [170.0, 190.0, 210.0])
+def test_polyanion_and_prussian_blue_heat_themselves_below_1_K_per_min(name: str, start_degC: float) -> None:
+    """As measured on cells of these families in a calorimeter, from the first self-heating on (Carter et al. 2025)."""
+    assert 0.0 < adiabatic_K_per_min(name, start_degC) < 1.0
+
+
+@pytest.mark.parametrize("name", ["lo-ev-12", "lo-ess-240", "lo-truck-100", "nmc811-12", "lfp-12"])
+def test_other_cells_run_away_from_their_onset(name: str) -> None:
+    """Layered oxide, NMC and LFP go from 1 K/min to more than 60 K/min within an hour."""
+    runaway = cellfile.load(name)[1].runaway
+    assert runaway is not None
+    assert 60.0 < adiabatic_K_per_min(name, runaway.onset_degC)
+
+
+def test_gas_of_a_cyanide_cathode_holds_hcn() -> None:
+    """Both Prussian cells say so, no other does."""
+    cells = [cellfile.load(name)[1] for name in files.shipped("cell")]
+    assert {"pw-starter-60", "pba-natron"} == {cell.name for cell in cells if cell.runaway is not None and cell.runaway.hcn}

@@ -111,24 +111,35 @@ def _groups(degC: Sequence[float]) -> tuple[F64, tuple[int, ...]]:
     return np.array([np.mean(group) for group in members]), tuple(groups)
 
 
-def capacity(tracks: Sequence[Track], groups: Sequence[int], data_degC: F64, empty_V: float) -> tuple[float, str] | None:
-    """Charge from full to the lower voltage at the lowest rate, of the runs nearest 25 degC [Ah], and which runs gave it.
+@dataclass(frozen=True)
+class Reference:
+    """The stretch that says what the cell holds. track, span: which.  charge_Ah: full to empty.  told: in words."""
+
+    track: int
+    span: int
+    charge_Ah: float
+    told: str
+
+
+def reference(tracks: Sequence[Track], known: Known, empty_V: float) -> Reference | None:
+    """From full to the lower voltage at the lowest rate, of the runs nearest 25 degC; the middle one of several.
 
     None when no run goes so far.
     """
-    nearest = int(np.argmin(np.abs(data_degC - 25.0)))
+    nearest = int(np.argmin(np.abs(known.data_degC - 25.0)))
     ends = []
-    for track, group in zip(tracks, groups, strict=True):
+    for n, (track, group) in enumerate(zip(tracks, known.groups, strict=True)):
         low: I64 = np.flatnonzero(track.seen & (track.volt <= empty_V + EMPTY_NEAR_V))
         if group != nearest or not len(low):
             continue
         at = int(low[np.argmax(track.missing_Ah[low])])
-        start = int(np.flatnonzero(track.missing_Ah[: at + 1] <= 1e-9)[-1]) if (track.missing_Ah[: at + 1] <= 1e-9).any() else 0
-        hours = float(track.dt_s[start + 1 : at + 1].sum()) / 3600.0
-        ends.append((float(track.missing_Ah[at]), float(track.missing_Ah[at]) / max(hours, 1e-9), track.run.name))
+        whole = np.flatnonzero(track.missing_Ah[: at + 1] <= 0.0)
+        start = int(whole[-1]) if len(whole) else 0
+        charge_Ah, hours = float(track.missing_Ah[at]), float(track.dt_s[start + 1 : at + 1].sum()) / 3600.0
+        ends.append((charge_Ah / max(hours, 1e-9), charge_Ah, n, int(track.span[at])))
     if not ends:
         return None
-    slowest_A = min(rate for _, rate, _ in ends)
-    same = [(charge, name) for charge, rate, name in ends if rate <= 1.1 * slowest_A]
-    names = ", ".join(dict.fromkeys(name for _, name in same))
-    return float(np.median([charge for charge, _ in same])), f"at {slowest_A:.3g} A on average (rests included): {names}"
+    slowest_A = min(rate_A for rate_A, *_ in ends)
+    same = sorted((charge_Ah, n, span) for rate_A, charge_Ah, n, span in ends if rate_A <= 1.1 * slowest_A)
+    charge_Ah, n, span = same[(len(same) - 1) // 2]
+    return Reference(n, span, charge_Ah, f"{tracks[n].run.name}, full to empty at {slowest_A:.3g} A on average, rests included")

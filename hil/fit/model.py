@@ -21,6 +21,7 @@ from hil.plant.cellfile import Cell
 
 KELVIN = 273.15
 REFERENCE_DEGC = 25.0
+LEAST_HALF_V = 0.001
 # fmt: off
 OCV_SOC = np.array([
     0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.225, 0.25, 0.275, 0.3, 0.325, 0.35, 0.375, 0.4,
@@ -70,7 +71,7 @@ def lent(lender: Cell, capacity_Ah: float, data_degC: F64) -> Tables:
     return Tables(
         capacity_Ah=capacity_Ah,
         mean_V=0.5 * (low_V + high_V),
-        half_V=0.5 * (high_V - low_V),
+        half_V=np.maximum(0.5 * (high_V - low_V), LEAST_HALF_V),
         below_V_per_soc=ocv.below_empty_V_per_soc,
         above_V_per_soc=ocv.above_full_V_per_soc,
         decay_per_soc=lender.hysteresis.decay_per_soc,

@@ -29,9 +29,10 @@ _EACH = 0.0025  # of the capacity, between compared rows elsewhere
 _ALIKE = 3.5  # neighbouring rows say the same: by so much each counts less
 _FIRST_V, _LEAST_V = 0.01, 0.0005
 _SOC_ERROR = 0.001
-_CAPACITY_SIGMA, _COLD_SIGMA = 0.02, 0.1
-_LOOP_SIGMA_V = {True: 0.02, False: 0.003}
-_WALK = {True: 2.0, False: 0.3}  # how far ln R may leave the lender's course, per square root of SOC; with pulses or without
+_CAPACITY_SIGMA, _COLD_SIGMA = 0.04, 0.1
+_LOOP_SIGMA = {True: 1.5, False: 0.55}  # of the logarithm of the half width: both branches rested, or not
+_CHARGE = 2.0  # without rests on both branches a charge counts less: its resistance may be another
+_WALK = {True: 2.0, False: 0.15}  # how far ln R may leave the lender's course, per square root of SOC; with pulses or without
 _BETWEEN = {True: 0.7, False: 0.1}  # and from one temperature of the data to the next
 _OFF_V, _BEND_V_PER_SOC = 0.5, 1.5
 
@@ -66,9 +67,9 @@ def coarse_pairs(tables: Tables, period_s: float) -> Tables:
 
 
 class Problem:
-    """Numbers to find, as one vector: mean_V, half_V, d by group of pairs, time constants, ln s of long spans."""
+    """Numbers to find, as one vector: mean_V, ln half_V, d by group of pairs, time constants, ln s of long spans."""
 
-    def __init__(self, tables: Tables, courses: Sequence[Course], known: Known, cold: frozenset[int]) -> None:
+    def __init__(self, tables: Tables, courses: Sequence[Course], known: Known, cold: frozenset[int], fixed: int) -> None:
         self.tables, self.courses, self.known = tables, list(courses), known
         self.pairs = [[0], [1], [2]] if known.pulses else [[0, 1, 2]]
         self.n_spans = 1 + max(int(c.track.span.max()) for c in courses)
@@ -78,13 +79,18 @@ class Problem:
             np.maximum.at(deep, course.track.span, course.track.missing_Ah)
             if group in cold:
                 self.span_sigma[np.unique(course.track.span)] = _COLD_SIGMA
-        self.long = np.flatnonzero(deep > 0.2 * tables.capacity_Ah)
+        # one stretch says what the capacity is; the others may differ from it
+        self.long = np.setdiff1d(np.flatnonzero(deep > 0.2 * tables.capacity_Ah), [fixed])
+        # a run that takes less may hold less, or come to its end by its current: the middle of both is preferred
+        ends = [(span, q) for span, q in enumerate(deep) if q > 0.5 * tables.capacity_Ah]
+        self.span_mean = np.zeros(self.n_spans)
+        self.span_mean[[span for span, _ in ends]] = [0.5 * np.log(q / tables.capacity_Ah) for _, q in ends]
         self.shape = (len(known.data_degC), len(self.pairs), len(R_SOC))
         sizes = [len(OCV_SOC), len(OCV_SOC), int(np.prod(self.shape)), 2 if known.pulses else 0, len(self.long)]
         self.at = np.cumsum([0, *sizes])
         self.start = self.pack(tables, np.zeros(self.n_spans))
         self.first_tau = np.log([tables.tau1_s, tables.tau2_s])
-        self.lent_V, self.lent_half_V = tables.mean_V, tables.half_V
+        self.lent_V, self.lent_ln_half = tables.mean_V, np.log(tables.half_V)
         self.sigma = [np.full(len(course.rows), _FIRST_V * _ALIKE) for course in courses]
         self.steps = 0
 
@@ -96,7 +102,7 @@ class Problem:
         """The vector of a set of tables."""
         d = np.stack([tables.d[:, group[0]] for group in self.pairs], axis=1).ravel()
         tau = np.log([tables.tau1_s, tables.tau2_s]) if self.known.pulses else np.zeros(0)
-        return np.concatenate([tables.mean_V, tables.half_V, d, tau, ln_s[self.long]])
+        return np.concatenate([tables.mean_V, np.log(tables.half_V), d, tau, ln_s[self.long]])
 
     def unpack(self, theta: F64) -> tuple[Tables, F64]:
         """Tables and ln s of all spans."""
@@ -105,7 +111,7 @@ class Problem:
             d[:, group] = self.part(theta, 2).reshape(self.shape)[:, n : n + 1]
         ln_s = np.zeros(self.n_spans)
         ln_s[self.long] = self.part(theta, 4)
-        made = replace(self.tables, mean_V=self.part(theta, 0), half_V=self.part(theta, 1), d=d)
+        made = replace(self.tables, mean_V=self.part(theta, 0), half_V=np.exp(np.clip(self.part(theta, 1), -9.0, 0.0)), d=d)
         if self.known.pulses:
             tau1_s, tau2_s = np.exp(np.clip(self.part(theta, 3), -7.0, 9.0)).tolist()
             made = replace(made, tau1_s=tau1_s, tau2_s=tau2_s)
@@ -118,16 +124,16 @@ class Problem:
 
     def priors(self, theta: F64) -> F64:
         """What is preferred where data say nothing; linear in theta."""
-        apart, pulses = self.known.loop_apart, self.known.pulses
+        apart, pulses = self.known.both_rested, self.known.pulses
         off_V = self.part(theta, 0) - self.lent_V
         bends = np.diff(np.diff(off_V) / np.diff(OCV_SOC)) / _BEND_V_PER_SOC
-        loop = (self.part(theta, 1) - self.lent_half_V) / _LOOP_SIGMA_V[apart]
+        loop = (self.part(theta, 1) - self.lent_ln_half) / _LOOP_SIGMA[apart]
         d = self.part(theta, 2).reshape(self.shape)
         walk = np.diff(d, axis=2) / np.sqrt(np.diff(R_SOC)) / _WALK[pulses]
         between = np.diff(d, axis=0) / _BETWEEN[pulses]
         tau = self.part(theta, 3) - self.first_tau if pulses else np.zeros(0)
-        spans = self.part(theta, 4) / self.span_sigma[self.long]
-        parts = [off_V / _OFF_V, bends, loop, np.diff(loop) / 2.0, walk.ravel(), between.ravel(), d.mean(axis=2).ravel()]
+        spans = ((self.part(theta, 4) - self.span_mean[self.long]) / self.span_sigma[self.long])
+        parts = [off_V / _OFF_V, bends, loop, np.diff(loop) * 2.0, walk.ravel(), between.ravel(), d.mean(axis=2).ravel()]
         return np.concatenate([*parts, tau, spans])
 
     def residuals(self, theta: F64) -> F64:
@@ -144,7 +150,7 @@ class Problem:
             by_mean, by_half, by_d = model.slopes(tables, course, ln_s)
             grouped = np.stack([by_d[:, :, group].sum(axis=2) for group in self.pairs], axis=2)
             stepped = self.stepped(tables, course, ln_s)
-            block = np.concatenate([by_mean, by_half, grouped.reshape(len(by_mean), -1), stepped], axis=1)
+            block = np.concatenate([by_mean, by_half * tables.half_V, grouped.reshape(len(by_mean), -1), stepped], axis=1)
             blocks.append(block / sigma[:, None])
         return np.concatenate([*blocks, self.linear])
 
@@ -170,6 +176,11 @@ class Problem:
         columns += [np.where(course.track.span[course.rows] == span, by_s, 0.0) for span in self.long]
         return np.stack(columns, axis=1) if columns else np.zeros((len(here_V), 0))
 
+    def trust(self, course: Course) -> F64:
+        """By how much more an error at the compared rows is forgiven."""
+        charges = (course.track.amps[course.rows] < 0.0) & (not self.known.both_rested)
+        return np.where(charges, _CHARGE, 1.0)
+
     def weigh(self, theta: F64) -> float:
         """Set what an error counts from the errors that are left; their size [V]."""
         errors = self.errors(theta)
@@ -178,16 +189,20 @@ class Problem:
         for course in self.courses:
             x = model.soc(tables, course, ln_s)[course.rows]
             steep.append(np.abs(np.interp(x, OCV_SOC, np.gradient(tables.mean_V, OCV_SOC))) * _SOC_ERROR)
-        flat = np.concatenate([e[s < 0.003] for e, s in zip(errors, steep, strict=True)])
+        trusted = [e / self.trust(c) for e, c in zip(errors, self.courses, strict=True)]
+        flat = np.concatenate([e[s < 0.003] for e, s in zip(trusted, steep, strict=True)])
         size_V = float(np.sqrt(np.mean(flat**2))) if len(flat) else _FIRST_V
         # by the middle of the errors, so that a few rows that fit badly do not count for all
         size_V = max(min(size_V, 2.0 * float(np.median(np.abs(flat))) if len(flat) else size_V), _LEAST_V)
-        self.sigma = [_ALIKE * (size_V + s) for s in steep]
+        self.sigma = [_ALIKE * (size_V + s) * self.trust(c) for s, c in zip(steep, self.courses, strict=True)]
         return size_V
 
 
-def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal, bar: Bar) -> Fit:
-    """Fit all tracks. tables: the lender's, for this capacity.  bar: called with steps done and steps at most."""
+def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal, fixed: int, bar: Bar) -> Fit:
+    """Fit all tracks.
+
+    tables: the lender's, for this capacity.  fixed: span whose capacity is the cell's, or -1.  bar: called with steps done and steps at most.
+    """
     coarse = known.pulses and known.period_s > 2.0 * tables.tau1_s
     if coarse:
         tables = coarse_pairs(tables, known.period_s)
@@ -198,7 +213,7 @@ def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal,
         courses.append(Course(track, h, degC, compared(track, tables.capacity_Ah)))
     nearest = int(np.argmin(np.abs(known.data_degC - model.REFERENCE_DEGC)))
     cold = frozenset(np.flatnonzero(known.data_degC < known.data_degC[nearest] - 1.0).tolist())
-    problem = Problem(tables, courses, known, cold)
+    problem = Problem(tables, courses, known, cold, fixed)
     theta, sigma_V = problem.start, _FIRST_V
     for n in range(ROUNDS):
         found = least_squares(

@@ -38,6 +38,7 @@ _MARKS = {
     "pack": ("series", "ntc_cells"),
     "calibration": ("limit", "e2e"),
     "cell": ("chemistry", "ocv"),
+    "map": ("borrow", "columns"),
 }
 
 

@@ -22,6 +22,7 @@ class What(StrEnum):
     cell = "cell"
     pack = "pack"
     mapping = "mapping"
+    map = "map"
     suite = "suite"
 
 
@@ -31,6 +32,7 @@ _FILES = {
     What.cell: {"cell.toml": "NAME.toml"},
     What.pack: {"pack.toml": "NAME.toml"},
     What.mapping: {"mapping.toml": "NAME.mapping.toml", "network.toml": "NAME.network.toml"},
+    What.map: {"map.toml": "NAME.map.toml"},
     What.suite: {
         "suite/README.md": "NAME/README.md",
         "suite/pytest.ini": "NAME/pytest.ini",
@@ -43,6 +45,7 @@ _NEXT = {
     What.cell: "nabench check {}; then nabench new pack, and write this file into it as its cell",
     What.pack: "nabench check {}; then nabench new scenario, and write this file into it as its pack",
     What.mapping: "put your DBC beside it as {}.dbc, fill in its names, then: nabench check {}.network.toml",
+    What.map: "write your columns into it, then: nabench check {}; nabench fit DATA.csv --map {} --out my-cell.toml",
     What.suite: "pytest {}",
 }
 
@@ -73,5 +76,5 @@ def new(
         raise BenchError(f"{error.filename}: cannot be written: {error.strerror}") from None
     for path in wanted:
         typer.echo(f"wrote {path}")
-    first = next(iter(wanted)) if what in (What.scenario, What.cell, What.pack) else dir_ / name
+    first = next(iter(wanted)) if what in (What.scenario, What.cell, What.pack, What.map) else dir_ / name
     typer.echo(f"next: {_NEXT[what].replace('{}', str(first))}")

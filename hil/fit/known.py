@@ -113,11 +113,15 @@ def _groups(degC: Sequence[float]) -> tuple[F64, tuple[int, ...]]:
 
 @dataclass(frozen=True)
 class Reference:
-    """The stretch that says what the cell holds. track, span: which.  charge_Ah: full to empty.  told: in words."""
+    """The stretch that says what the cell holds. track, span: which.  charge_Ah: full to empty.  degC: of the cell at its end.
+
+    told: in words.
+    """
 
     track: int
     span: int
     charge_Ah: float
+    degC: float
     told: str
 
 
@@ -136,10 +140,12 @@ def reference(tracks: Sequence[Track], known: Known, empty_V: float) -> Referenc
         whole = np.flatnonzero(track.missing_Ah[: at + 1] <= 0.0)
         start = int(whole[-1]) if len(whole) else 0
         charge_Ah, hours = float(track.missing_Ah[at]), float(track.dt_s[start + 1 : at + 1].sum()) / 3600.0
-        ends.append((charge_Ah / max(hours, 1e-9), charge_Ah, n, int(track.span[at])))
+        ends.append((charge_Ah / max(hours, 1e-9), charge_Ah, n, int(track.span[at]), at))
     if not ends:
         return None
     slowest_A = min(rate_A for rate_A, *_ in ends)
-    same = sorted((charge_Ah, n, span) for rate_A, charge_Ah, n, span in ends if rate_A <= 1.1 * slowest_A)
-    charge_Ah, n, span = same[(len(same) - 1) // 2]
-    return Reference(n, span, charge_Ah, f"{tracks[n].run.name}, full to empty at {slowest_A:.3g} A on average, rests included")
+    same = sorted((charge_Ah, n, span, at) for rate_A, charge_Ah, n, span, at in ends if rate_A <= 1.1 * slowest_A)
+    charge_Ah, n, span, at = same[(len(same) - 1) // 2]
+    warm_degC = tracks[n].surface_degC[at]
+    degC = float(warm_degC if np.isfinite(warm_degC) else tracks[n].ambient_degC[at])
+    return Reference(n, span, charge_Ah, degC, f"{tracks[n].run.name}, full to empty at {slowest_A:.3g} A on average, rests included")

@@ -48,7 +48,8 @@ class Track:
     """A run laid out for the model; rows with `seen` false were put in where the current changed between two rows.
 
     missing_Ah: charge missing to full.  span: number of the stretch between two full places, over all tracks.
-    since_step_s: since the last current step.  drift: by span, charge returned over charge taken.
+    since_step_s: since the last current step.  drift: by span, charge returned over charge taken.  open_span: the span
+    before the first full place, which nobody knows the start of; -1 when there is none.
     """
 
     run: Run
@@ -63,6 +64,7 @@ class Track:
     seen: np.ndarray[tuple[int], np.dtype[np.bool_]]
     legs: tuple[Leg, ...]
     drift: dict[int, float]
+    open_span: int
 
     @property
     def t_s(self) -> F64:
@@ -141,6 +143,7 @@ def lay_out(run: Run, charge_max_V: float, capacity_Ah: float, first_span: int) 
         seen=np.insert(np.ones(len(run.t_s), bool), k, False),
         legs=legs,
         drift=drift,
+        open_span=first_span if full[0] > 0 else -1,
     )
     first = legs[0]
     # Nothing is known of what the pairs hold when a file begins in the middle of a charge: not judged until they forget.

@@ -37,7 +37,7 @@ class Tables:
     """Everything that the model needs.
 
     mean_V, half_V: over OCV_SOC.  base: (temperature, pair, soc) ln R of the lender over R_SOC.  d: (data temperature,
-    pair, soc) what is added.  reach: share of the capacity by data temperature.
+    pair, soc) what is added.  lent_reach: share of the capacity over lent_reach_degC; reach: factor on it by data temperature.
     """
 
     capacity_Ah: float
@@ -54,7 +54,14 @@ class Tables:
     d: F64
     tau1_s: float
     tau2_s: float
+    lent_reach_degC: F64
+    lent_reach: F64
     reach: F64
+
+    def reach_at(self, degC: F64) -> F64:
+        """Share of the capacity that can be reached at some temperatures."""
+        lent = np.interp(degC, self.lent_reach_degC, self.lent_reach)
+        return np.asarray(lent * (weights(degC, self.data_degC, flat=True) @ self.reach))
 
     def ln_r(self, degC: F64) -> F64:
         """(temperature, pair, soc) logarithms of the resistances at some temperatures."""
@@ -83,34 +90,56 @@ def lent(lender: Cell, capacity_Ah: float, data_degC: F64) -> Tables:
         d=np.zeros((len(data_degC), 3, len(R_SOC))),
         tau1_s=r.tau1_s,
         tau2_s=r.tau2_s,
+        lent_reach_degC=np.array(lender.reach.temp_degC),
+        lent_reach=np.array(lender.reach.share),
         reach=np.ones(len(data_degC)),
     )
 
 
 def hat(x: F64, nodes: F64) -> F64:
     """(x, nodes) matrix of linear interpolation, constant outside."""
-    at = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
-    share = np.clip((x - nodes[at]) / (nodes[at + 1] - nodes[at]), 0.0, 1.0)
-    out = np.zeros((len(x), len(nodes)))
-    rows = np.arange(len(x))
-    out[rows, at] = 1.0 - share
-    out[rows, at + 1] = share
-    return out
+    at, share = _place(x, nodes, flat=True)
+    return _spread(at, share, len(nodes))
 
 
 def weights(degC: F64, nodes_degC: F64, *, flat: bool = False) -> F64:
     """(temperature, node) weights of interpolation linear in 1/T; beyond the last node on, or flat."""
     if len(nodes_degC) == 1:
         return np.ones((len(degC), 1))
-    inverse, nodes = -1.0 / (np.asarray(degC) + KELVIN), -1.0 / (nodes_degC + KELVIN)
-    at = np.clip(np.searchsorted(nodes, inverse, side="right") - 1, 0, len(nodes) - 2)
-    share = (inverse - nodes[at]) / (nodes[at + 1] - nodes[at])
-    share = np.clip(share, 0.0, 1.0) if flat else share
-    out = np.zeros((len(inverse), len(nodes)))
-    rows = np.arange(len(inverse))
+    return _spread(*_place_degC(degC, nodes_degC, flat=flat), len(nodes_degC))
+
+
+def _place(x: F64, nodes: F64, *, flat: bool) -> tuple[I64, F64]:
+    """The node at or below each x but the last, and the share of the way to the next."""
+    at: I64 = np.clip(np.searchsorted(nodes, x, side="right") - 1, 0, len(nodes) - 2)
+    share = (x - nodes[at]) / (nodes[at + 1] - nodes[at])
+    return at, np.clip(share, 0.0, 1.0) if flat else share
+
+
+def _place_degC(degC: F64, nodes_degC: F64, *, flat: bool) -> tuple[I64, F64]:
+    """_place on the axis 1/T; for one node, that node."""
+    if len(nodes_degC) == 1:
+        return np.zeros(len(degC), np.int64), np.zeros(len(degC))
+    return _place(-1.0 / (np.asarray(degC) + KELVIN), -1.0 / (nodes_degC + KELVIN), flat=flat)
+
+
+def _spread(at: I64, share: F64, n: int) -> F64:
+    """Places as a matrix of weights."""
+    out = np.zeros((len(at), n))
+    rows = np.arange(len(at))
     out[rows, at] = 1.0 - share
     out[rows, at + 1] = share
     return out
+
+
+def _bilinear(table: F64, rows: tuple[I64, F64], columns: tuple[I64, F64]) -> F64:
+    """A table at places of its rows and its columns."""
+    (j, down), (g, along) = rows, columns
+    first = table[j, g] + along * (table[j, g + 1] - table[j, g])
+    if len(table) == 1:
+        return np.asarray(first)
+    second = table[j + 1, g] + along * (table[j + 1, g + 1] - table[j + 1, g])
+    return np.asarray(first + down * (second - first))
 
 
 @kernel
@@ -158,8 +187,8 @@ class Course:
 
 def soc(tables: Tables, course: Course, ln_s: F64) -> F64:
     """x at each row. ln_s: by span, logarithm of its capacity over that of the cell."""
-    reach = weights(course.track.ambient_degC, tables.data_degC, flat=True) @ tables.reach
-    return np.asarray(1.0 - course.track.missing_Ah / (tables.capacity_Ah * np.exp(ln_s[course.track.span]) * reach))
+    held_Ah = tables.capacity_Ah * np.exp(ln_s[course.track.span]) * tables.reach_at(course.degC)
+    return np.asarray(1.0 - course.track.missing_Ah / held_Ah)
 
 
 def open_V(tables: Tables, x: F64, degC: F64) -> F64:
@@ -171,10 +200,10 @@ def open_V(tables: Tables, x: F64, degC: F64) -> F64:
 
 def ohms(tables: Tables, x: F64, degC: F64) -> F64:
     """(3, n) resistances at each row."""
-    at = hat(x, R_SOC)
-    over_base, over_data = weights(degC, tables.base_degC), weights(degC, tables.data_degC, flat=True)
-    n_pairs = range(3)
-    ln_r = [np.sum((over_base @ tables.base[:, p] + over_data @ tables.d[:, p]) * at, axis=1) for p in n_pairs]
+    at = _place(x, R_SOC, flat=True)
+    lent_at = _place_degC(degC, tables.base_degC, flat=False)
+    data_at = _place_degC(degC, tables.data_degC, flat=True)
+    ln_r = [_bilinear(tables.base[:, p], lent_at, at) + _bilinear(tables.d[:, p], data_at, at) for p in range(3)]
     return np.exp(np.stack(ln_r))
 
 

@@ -30,7 +30,7 @@ _ALIKE = 3.5  # neighbouring rows say the same: by so much each counts less
 _FIRST_V, _LEAST_V = 0.01, 0.0005
 _SOC_ERROR = 0.001
 _CAPACITY_SIGMA, _COLD_SIGMA = 0.04, 0.1
-_LOOP_SIGMA = {True: 1.5, False: 0.55}  # of the logarithm of the half width: both branches rested, or not
+_LOOP_SIGMA = {True: 1.5, False: 0.6}  # of the logarithm of the half width: both branches rested, or not
 _CHARGE = 2.0  # without rests on both branches a charge counts less: its resistance may be another
 _WALK = {True: 2.0, False: 0.15}  # how far ln R may leave the lender's course, per square root of SOC; with pulses or without
 _BETWEEN = {True: 0.7, False: 0.1}  # and from one temperature of the data to the next
@@ -253,7 +253,8 @@ def _reach_of(tables: Tables, ln_s: F64, problem: Problem, cold: frozenset[int])
         mine = np.intersect1d(np.concatenate(spans), problem.long)
         if len(mine):
             common = float(np.mean(ln_s[mine]))
-            common = min(max(common, np.log(0.25 / reach[group])), -np.log(reach[group]))
+            most = 1.0 / float(tables.reach_at(problem.known.data_degC[[group]])[0])
+            common = min(max(common, np.log(0.25 * most)), np.log(most))
             reach[group] *= np.exp(common)
             ln_s[mine] -= common
     return replace(tables, reach=reach), ln_s

@@ -45,9 +45,7 @@ def another_cell() -> Cell:
     middle = middle + 0.08 + 0.06 * np.sin(3.0 * soc)
     half = 0.012 + 0.010 * np.cos(4.0 * soc)
     rise = np.maximum.accumulate
-    ocv = shipped.ocv.model_copy(
-        update={"discharge_V": rise(middle - half).tolist(), "charge_V": rise(middle + half).tolist()}
-    )
+    ocv = shipped.ocv.model_copy(update={"discharge_V": rise(middle - half).tolist(), "charge_V": rise(middle + half).tolist()})
     r_soc = np.array(shipped.resistance.soc)
 
     def scaled(rows: list[list[float]], at_0: float, at_1: float) -> list[list[float]]:
@@ -100,13 +98,15 @@ class Lab:
         return float(plant.pack[pk.PACK_V, 0])
 
     def run(self, current_A: float, most_s: float, ends: Callable[[float], bool] = lambda _V: False) -> bool:
-        """Current for some seconds or until the voltage ends it, which is the result. Logged densely at first, then each 1 s."""
+        """Current for some seconds or until the voltage ends it, which is the result; logged densely at first."""
         start_s, n = self.t_s, 0
         while self.t_s - start_s < most_s - 1e-6:
             fast = self.t_s - start_s < _FAST_S - 1e-6
             volt = self.tick(self.fast if fast else self.slow, current_A)
             n += 1
-            if not fast or n <= 20 or n % 10 == 0 or ends(volt):
+            past_s = self.t_s - start_s
+            due = n <= 10 or n % 20 == 0 if fast else past_s < 30.0 or round(past_s) % 10 == 0
+            if due or past_s >= most_s - 1e-6 or ends(volt):
                 self.log(current_A)
             if ends(volt):
                 return True
@@ -157,7 +157,11 @@ def hppc(cell: Cell, temp_degC: float = 25.0, step: float = 0.05, *, charges: bo
     return lab
 
 
-def write(path: Path, table: F64, names: tuple[str, ...] = ("Test Time / s", "Voltage / V", "Current / A", "Surface Temperature T1 / degC")) -> Path:
+def write(
+    path: Path,
+    table: F64,
+    names: tuple[str, ...] = ("Test Time / s", "Voltage / V", "Current / A", "Surface Temperature T1 / degC"),
+) -> Path:
     """A CSV file in the Battery Data Format, in which a positive current charges."""
     signed = table * np.array([1.0, 1.0, -1.0, 1.0])
     lines = [",".join(names), *(f"{t:.3f},{u:.5f},{i:.5f},{degC:.3f}" for t, u, i, degC in signed)]

@@ -20,7 +20,7 @@ from hil.fit.solve import Bar, Fit
 from hil.plant.cellfile import Cell
 
 J_PER_KG_K = 1000.0
-_MOST_DIP_V = 0.005
+_MOST_DIP_V, _MOST_KNEE_V = 0.005, 0.3
 _LEAST_RISE_V = 2e-4
 
 
@@ -87,7 +87,8 @@ def _check_covered(tracks: Sequence[legs.Track], capacity_Ah: float) -> None:
     if low > 0.7:
         names = ", ".join(track.run.name for track in tracks)
         raise ScenarioError(
-            f"{names}: the data go from full down to {100 * low:.0f} % of {capacity_Ah:.3g} Ah; a fit needs a discharge to 70 % or less"
+            f"{names}: the data go from full down to {100 * low:.0f} % of {capacity_Ah:.3g} Ah; "
+            "a fit needs a discharge to 70 % or less"
         )
 
 
@@ -103,11 +104,11 @@ def _finish(map_: Map, lender: Cell, fit: Fit, reference: Reference | None, ends
     tables = fit.tables
     low_V, high_V = tables.mean_V - tables.half_V, tables.mean_V + tables.half_V
     dips = [_dip(name, branch) for name, branch in (("discharge", low_V), ("charge", high_V))]
-    told = [text for depth_V, text in dips if depth_V > _MOST_DIP_V]
+    told = [text for depth_V, soc, text in dips if depth_V > (_MOST_DIP_V if soc > residual.KNEE else _MOST_KNEE_V)]
     if told:
         raise ScenarioError(
-            f"{map_.cell.name}: {' and '.join(told)}; a cell's voltage rises with its charge; are all files of one cell, is the "
-            "temperature right, and is the charge counted from full (cell.charge_max_V)?"
+            f"{map_.cell.name}: {' and '.join(told)}; a cell's voltage rises with its charge; are all files of one cell, "
+            "is the temperature right, and is the charge counted from full (cell.charge_max_V)?"
         )
     discharge_V, charge_V = _risen(low_V), _risen(high_V)
     top = float((discharge_V[-1] + charge_V[-1] - discharge_V[-3] - charge_V[-3]) / (2.0 * (OCV_SOC[-1] - OCV_SOC[-3])))
@@ -132,13 +133,13 @@ def _finish(map_: Map, lender: Cell, fit: Fit, reference: Reference | None, ends
         discharge_V=discharge_V,
         charge_V=charge_V,
         covered=(max(float(seen.min()), 0.0), min(float(seen.max()), 1.0)),
-        flattened_V=max(depth_V for depth_V, _ in dips),
+        flattened_V=max(depth_V for depth_V, *_ in dips),
         reports=reports,
     )
 
 
-def _dip(name: str, branch_V: F64) -> tuple[float, str]:
-    """How far a branch falls where it should rise [V], and where in words."""
+def _dip(name: str, branch_V: F64) -> tuple[float, float, str]:
+    """How far a branch falls where it should rise [V], up to which SOC, and that in words."""
     deep_V = np.maximum.accumulate(branch_V) - branch_V
     k = int(np.argmax(deep_V))
     j = int(np.argmax(branch_V[: k + 1]))
@@ -146,7 +147,7 @@ def _dip(name: str, branch_V: F64) -> tuple[float, str]:
         f"the open-circuit voltage on {name} that fits best falls from {branch_V[j]:.3f} V at soc {OCV_SOC[j]:g} to "
         f"{branch_V[k]:.3f} V at soc {OCV_SOC[k]:g}"
     )
-    return float(deep_V[k]), text
+    return float(deep_V[k]), float(OCV_SOC[k]), text
 
 
 def _risen(branch_V: F64) -> F64:

@@ -13,7 +13,7 @@ from firmware_sim.types import F64
 from hil import files
 from hil.fit import residual
 from hil.fit.cell import J_PER_KG_K, Made
-from hil.fit.model import OCV_SOC, R_SOC, weights
+from hil.fit.model import OCV_SOC, R_SOC
 from hil.plant.cellfile import Cell
 from hil.tables import MAX_NODES
 
@@ -24,8 +24,8 @@ _LONGEST = 400
 def text(made: Made) -> str:
     """The whole file."""
     parts = [
-        _head(made), _capacity(made), _limits(made), _ocv(made), _hysteresis(made), _resistance(made), _reach(made), _entropy(made),
-        _thermal(made),
+        _head(made), _capacity(made), _limits(made), _ocv(made), _hysteresis(made), _resistance(made), _reach(made),
+        _entropy(made), _thermal(made),
     ]  # fmt: skip
     return "\n".join(line for part in parts for line in [*part, ""])
 
@@ -77,7 +77,7 @@ def _head(made: Made) -> list[str]:
         *(f"# {line}" for line in run_lines(made)),
         "format = 1",
         f"name = {quoted(facts.name)}",
-        f"title = {quoted(facts.title if facts.title else facts.name)}",
+        f"title = {quoted(facts.title or facts.name)}",
         f"chemistry = {quoted(facts.chemistry)}",
         f"nominal_V = {facts.nominal_V if facts.nominal_V is not None else round(mean_V, 2)}",
         f"capacity_Ah = {capacity_Ah:.5f}",
@@ -92,7 +92,9 @@ def run_lines(made: Made) -> list[str]:
     """A line a run: residuals, its number for the capacity, what its sensor lost."""
     lines = []
     for report in made.reports:
-        parts = [f"{kind} {getattr(report, kind)}" for kind in ("discharge", "charge", "rest", "knee") if getattr(report, kind).n]
+        parts = [
+            f"{kind} {getattr(report, kind)}" for kind in ("discharge", "charge", "rest", "knee") if getattr(report, kind).n
+        ]
         parts += [f"capacity x {share:.3f}" for share in report.capacity_share]
         parts += [f"charge returned {100 * drift:.1f} %" for drift in report.drift]
         lines.append(f"{report.name}: {'; '.join(parts)}")
@@ -110,11 +112,17 @@ def _capacity(made: Made) -> list[str]:
 def _limits(made: Made) -> list[str]:
     facts, lender = made.facts, made.lender.limits
     size = made.tables.capacity_Ah / made.lender.capacity_Ah
-    own = [name for name in ("charge_max_V", "discharge_min_V", "charge_max_A", "discharge_max_A") if getattr(facts, name) is not None]
+    own = [
+        name
+        for name in ("charge_max_V", "discharge_min_V", "charge_max_A", "discharge_max_A")
+        if getattr(facts, name) is not None
+    ]
     seen = [name for name in ("charge_max_V", "discharge_min_V") if name not in own]
     told = [f"{', '.join(own)}: given with the map"] if own else []
     told += [f"{', '.join(seen)}: the ends of the data"] if seen else []
-    lines = _table("limits", "assumption", "; ".join([*told, f"the rest {_borrowed(made, 'limits')}, currents for this capacity"]))
+    lines = _table(
+        "limits", "assumption", "; ".join([*told, f"the rest {_borrowed(made, 'limits')}, currents for this capacity"])
+    )
     high_V, low_V = round(made.volt_ends[0], 3), round(made.volt_ends[1], 3)
     charge_A = facts.charge_max_A if facts.charge_max_A is not None else lender.charge_max_A * size
     discharge_A = facts.discharge_max_A if facts.discharge_max_A is not None else lender.discharge_max_A * size
@@ -137,16 +145,20 @@ def loop_words(made: Made) -> str:
         return "rests after discharge and after charge show both branches"
     if not tells.charge_rates:
         return f"no charge was measured: the loop's width is that of {made.map_.borrow}"
-    rates = f"{min(tells.charge_rates):.3g} to {max(tells.charge_rates):.3g} A" if tells.loop_apart else f"{np.mean(tells.charge_rates):.3g} A"
+    rates = (
+        f"{min(tells.charge_rates):.3g} to {max(tells.charge_rates):.3g} A"
+        if tells.loop_apart
+        else f"{np.mean(tells.charge_rates):.3g} A"
+    )
     apart = "hardly" if tells.loop_apart else "not"
     return (
-        f"charges at {rates} and no rests on both branches: loop and charge resistance can {apart} be told apart, and the width "
-        f"holds whatever of the charge's voltage does not grow with current; it leans on {made.map_.borrow}"
+        f"charges at {rates} and no rests on both branches: loop and charge resistance can {apart} be told apart, and the "
+        f"width holds whatever of the charge's voltage does not grow with current; it leans on {made.map_.borrow}"
     )
 
 
 def _ocv(made: Made) -> list[str]:
-    low, high = made.covered
+    low, _ = made.covered
     every = [getattr(report, kind) for report in made.reports for kind in ("discharge", "charge", "rest")]
     told = [f"{made.map_.source}: {_names(made)}: {residual.pooled(every)} at 5 to 100 %", loop_words(made)]
     if low > 0.02:
@@ -176,12 +188,16 @@ def resistance_words(made: Made) -> tuple[str, str]:
             how += ": too far apart for the fast pair, which became part of R0"
         confidence = "fitted"
     else:
-        how = f"constant current only: it cannot tell resistance from open-circuit voltage, so the course over SOC leans on {lender}"
+        how = "constant current only: it cannot tell resistance from open-circuit voltage, so the course over SOC leans on "
+        how += lender
         how += " and the steps at the ends" if tells.rates_apart else " and only its level, from the steps at the ends, is data"
         confidence = "fitted" if tells.rates_apart else "assumption"
         how += f"; the shares of R0, R1, R2 and both time constants are those of {lender}"
     told = f"{made.map_.source}: {how}; within a minute of a current step: {steps}; data at {degC} degC"
-    return confidence, f"{told}; course over temperature {'beyond these ' if len(tells.data_degC) > 1 else ''}borrowed from {lender}"
+    return (
+        confidence,
+        f"{told}; course over temperature {'beyond these ' if len(tells.data_degC) > 1 else ''}borrowed from {lender}",
+    )
 
 
 def _resistance(made: Made) -> list[str]:
@@ -228,7 +244,8 @@ def _thermal(made: Made) -> list[str]:
     thermal, size = made.fit.thermal, made.tables.capacity_Ah / made.lender.capacity_Ah
     if thermal.n:
         found = f"RMSE {thermal.rmse_K:.2f} K, max {thermal.worst_K:.1f} K, {thermal.n} points"
-        source = f"{made.map_.source}: heat capacity and cooling from the logged surface temperature: {found}; neighbours borrowed from {made.map_.borrow}"
+        source = f"{made.map_.source}: heat capacity and cooling from the logged surface temperature: {found}; "
+        source += f"neighbours borrowed from {made.map_.borrow}"
         confidence = "fitted"
     else:
         heat = f"{J_PER_KG_K:g} J/kg/K" if made.facts.mass_kg is not None else "heat capacity for this capacity"

@@ -77,8 +77,8 @@ def _run(path: Path, map_: Map, facts: RunFacts, where: str) -> Run:
     run = Run(path.name, scaled["time"], scaled["voltage"], amps, surface_degC, ambient_degC, facts.starts_full, told)
     key = f"{where}: columns" if not bdf else f"{path}"
     found = _wrong_units(run, map_.cell, key, path)
-    found = found if found else _wrong_sign(run, chosen, bdf, where, path)
-    found = found if found else _gaps(run, map_.cell, path)
+    found = found or _wrong_sign(run, chosen, bdf, where, path)
+    found = found or _gaps(run, map_.cell, path)
     if found:
         raise ScenarioError(*found)
     return run
@@ -131,24 +131,18 @@ def _wrong_charge(run: Run, facts: Facts, capacity_Ah: float, key: str, path: Pa
     rate = peak_A / capacity_Ah
     has = f"cell.capacity_Ah {capacity_Ah:g}"
     if rate > _HIGHEST_RATE:
-        return [
-            f"{path}: a current of {peak_A:.4g} A on a cell of {capacity_Ah:g} Ah looks like mA; expected A: "
-            f"{key}.current.scale = 0.001"
-        ]
+        much = f"a current of {peak_A:.4g} A on a cell of {capacity_Ah:g} Ah"
+        return [f"{path}: {much} looks like mA; expected A: {key}.current.scale = 0.001"]
     if rate < _LOWEST_RATE:
         return [f"{path}: {has} and a largest current of {peak_A:.3g} A: is the capacity in mAh? Expected Ah"]
     largest_Ah = max((abs(q_Ah) for q_Ah in _one_way(run)), default=0.0)
     if largest_Ah > 20.0 * capacity_Ah:
-        return [
-            f"{path}: one leg carries {largest_Ah:.4g} Ah, {has}; time looks like ms; expected s: {key}.time.scale = 0.001"
-        ]
+        return [f"{path}: one leg carries {largest_Ah:.4g} Ah, {has}; time looks like ms; expected s: {key}.time.scale = 0.001"]
     if swings and passed_Ah < 0.1 * capacity_Ah:
         hours = abs(np.log(passed_Ah * 3600.0 / capacity_Ah)) < abs(np.log(passed_Ah * 60.0 / capacity_Ah))
         unit, scale = ("hours", 3600) if hours else ("minutes", 60)
-        return [
-            f"{path}: the voltage goes through its whole range while {passed_Ah:.3g} Ah pass, {has}; time looks like {unit}; "
-            f"expected s: {key}.time.scale = {scale}"
-        ]
+        much = f"the voltage goes through its whole range while {passed_Ah:.3g} Ah pass, {has}"
+        return [f"{path}: {much}; time looks like {unit}; expected s: {key}.time.scale = {scale}"]
     return []
 
 
@@ -215,7 +209,6 @@ def _gaps(run: Run, facts: Facts, path: Path) -> list[str]:
         return []
     k = int(wide[0])
     more = f", and so at {len(wide) - 1} more places" if len(wide) > 1 else ""
-    return [
-        f"{path}: a gap of {dt_s[k]:.4g} s after {run.t_s[k - 1]:.6g} s, with {way[k]:.3g} A before or after it: up to "
-        f"{unseen_Ah[k]:.3g} Ah were not seen{more}; expected a row each {period_s:.3g} s; cut the file there"
-    ]
+    where = f"a gap of {dt_s[k]:.4g} s after {run.t_s[k - 1]:.6g} s, with {way[k]:.3g} A before or after it"
+    unseen = f"up to {unseen_Ah[k]:.3g} Ah were not seen{more}"
+    return [f"{path}: {where}: {unseen}; expected a row each {period_s:.3g} s; cut the file there"]

@@ -103,7 +103,7 @@ def load(path: Path) -> tuple[Map, Cell]:
 def without(out: Path) -> tuple[Map, Cell]:
     """What holds when no map is given: Battery Data Format, and a name from the file that will be written."""
     name = "".join(c if c.isalnum() and c.isascii() else "-" for c in out.stem.lower()).strip("-")[:80]
-    facts = Facts(name=name if name else "cell")
+    facts = Facts(name=name or "cell")
     return Map(format=1, borrow=LENDER, source="no map was given", cell=facts), cellfile.load(LENDER)[1]
 
 

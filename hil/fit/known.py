@@ -148,4 +148,6 @@ def reference(tracks: Sequence[Track], known: Known, empty_V: float) -> Referenc
     charge_Ah, n, span, at = same[(len(same) - 1) // 2]
     warm_degC = tracks[n].surface_degC[at]
     degC = float(warm_degC if np.isfinite(warm_degC) else tracks[n].ambient_degC[at])
-    return Reference(n, span, charge_Ah, degC, f"{tracks[n].run.name}, full to empty at {slowest_A:.3g} A on average, rests included")
+    return Reference(
+        n, span, charge_Ah, degC, f"{tracks[n].run.name}, full to empty at {slowest_A:.3g} A on average, rests included"
+    )

@@ -186,9 +186,12 @@ class Course:
 
 
 def soc(tables: Tables, course: Course, ln_s: F64) -> F64:
-    """x at each row. ln_s: by span, logarithm of its capacity over that of the cell."""
-    held_Ah = tables.capacity_Ah * np.exp(ln_s[course.track.span]) * tables.reach_at(course.degC)
-    return np.asarray(1.0 - course.track.missing_Ah / held_Ah)
+    """Share of the charge that can be reached, at each row; not below empty while there is charge out of reach.
+
+    ln_s: by span, logarithm of its capacity over that of the cell.
+    """
+    gone = course.track.missing_Ah / (tables.capacity_Ah * np.exp(ln_s[course.track.span]))
+    return np.asarray(np.maximum(1.0 - gone / tables.reach_at(course.degC), np.minimum(1.0 - gone, 0.0)))
 
 
 def open_V(tables: Tables, x: F64, degC: F64) -> F64:

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from firmware_sim.types import F64
 from hil.fit import celltext, heat, residual
 from hil.fit.cell import Made
-from hil.fit.model import OCV_SOC, R_SOC
+from hil.fit.model import OCV_SOC, R_SOC, weights
 from hil.fit.residual import KNEE, Report
 from hil.report import bokehjs, thin
 from hil.report.bokehjs import Field, Model, Value, drawn, table
@@ -63,16 +63,17 @@ def _legs(made: Made, n: int) -> str:
     return ", ".join(f"{kinds.count(kind)} {kind}{'s' if kinds.count(kind) > 1 else ''}" for kind in dict.fromkeys(kinds))
 
 
-def _plot(name: str, axes: tuple[str, str], curves: Sequence[Curve], height: int, digits: int) -> Model:
-    """Curves over an axis, with the legend beside them."""
+def _plot(
+    name: str, axes: tuple[str, str], curves: Sequence[Curve], height: int, digits: int, x_range: Model | None = None
+) -> Model:
+    """Curves over an axis, with the legend beside them. x_range: that of another plot, to move with it."""
     look: dict[str, Any] = {"axis_line_color": None, "minor_tick_line_color": None, "axis_label_text_font_style": "normal"}
     x, y = (Model("LinearAxis", axis_label=label, **look) for label in axes)
     items, renderers = [], []
     for label, at, values, colour, dash in curves:
         source = table(x=at, y=values)
-        line = Model(
-            "Line", x=Field("x"), y=Field("y"), line_color=Value(colour), line_dash=Value(dash), line_width=Value(1.5), line_join=Value("round")
-        )  # fmt: skip
+        dyes = {"line_color": Value(colour), "line_dash": Value(dash), "line_width": Value(1.5), "line_join": Value("round")}
+        line = Model("Line", x=Field("x"), y=Field("y"), **dyes)
         renderers.append(drawn(source, line))
         items.append(Model("LegendItem", label=Value(label), renderers=[renderers[-1]]))
     tips = [(axes[0], "$snap_x{0.000}"), (axes[1], f"$snap_y{{0.{'0' * digits}}}")]
@@ -82,11 +83,12 @@ def _plot(name: str, axes: tuple[str, str], curves: Sequence[Curve], height: int
     return Model(
         "Plot",
         name=name,
-        x_range=_range([c[1] for c in curves]),
+        x_range=_range([c[1] for c in curves]) if x_range is None else x_range,
         y_range=_range([c[2] for c in curves]),
         height=height,
         sizing_mode="stretch_width",
         min_border_left=62,
+        min_border_right=150,
         outline_line_color="#d8dee4",
         below=[x],
         left=[y],
@@ -114,7 +116,9 @@ def _run(report: Report) -> tuple[Model, Model]:
     off = [("error", t_h, np.where(report.soc[kept] < KNEE, np.nan, off_mV), _BLUE, "solid")]
     if np.isfinite(knee).any():
         off.append(("in the knee", t_h, np.clip(knee, -150.0, 150.0), _GREY, "dotted"))
-    return _plot("run", ("time [h]", "voltage [V]"), shown, 240, 4), _plot("off", ("time [h]", "error [mV]"), off, 150, 1)
+    time = _range([t_h])
+    above = _plot("run", ("time [h]", "voltage [V]"), shown, 240, 4, time)
+    return above, _plot("off", ("time [h]", "error [mV]"), off, 150, 1, time)
 
 
 def _ocv(made: Made) -> Model:
@@ -133,7 +137,7 @@ def _resistance(made: Made) -> Model:
     """R0, R1 and R2 at the temperature of the data that is nearest 25 degC, and the lender's for this capacity."""
     degC = made.tables.data_degC[[int(np.argmin(np.abs(made.tables.data_degC - 25.0)))]]
     own = 1e3 * np.exp(made.tables.ln_r(degC))[0]
-    bare = np.exp(celltext.weights(degC, made.tables.base_degC) @ made.tables.base.reshape(len(made.tables.base), -1))
+    bare = np.exp(weights(degC, made.tables.base_degC) @ made.tables.base.reshape(len(made.tables.base), -1))
     lent = 1e3 * bare.reshape(3, -1)
     curves: list[Curve] = []
     for pair, colour in enumerate(_PAIR_COLOURS):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -132,8 +133,16 @@ class Problem:
         walk = np.diff(d, axis=2) / np.sqrt(np.diff(R_SOC)) / _WALK[pulses]
         between = np.diff(d, axis=0) / _BETWEEN[pulses]
         tau = self.part(theta, 3) - self.first_tau if pulses else np.zeros(0)
-        spans = ((self.part(theta, 4) - self.span_mean[self.long]) / self.span_sigma[self.long])
-        parts = [off_V / _OFF_V, bends, loop, np.diff(loop) * 2.0, walk.ravel(), between.ravel(), d.mean(axis=2).ravel()]
+        spans = (self.part(theta, 4) - self.span_mean[self.long]) / self.span_sigma[self.long]
+        parts = [
+            off_V / _OFF_V,
+            bends,
+            loop,
+            np.diff(loop) / np.sqrt(np.diff(OCV_SOC)) * 0.75,
+            walk.ravel(),
+            between.ravel(),
+            d.mean(axis=2).ravel(),
+        ]
         return np.concatenate([*parts, tau, spans])
 
     def residuals(self, theta: F64) -> F64:
@@ -201,7 +210,8 @@ class Problem:
 def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal, fixed: int, bar: Bar) -> Fit:
     """Fit all tracks.
 
-    tables: the lender's, for this capacity.  fixed: span whose capacity is the cell's, or -1.  bar: called with steps done and steps at most.
+    tables: the lender's, for this capacity.  fixed: span whose capacity is the cell's, or -1.  bar: called with steps done
+    and steps at most.
     """
     coarse = known.pulses and known.period_s > 2.0 * tables.tau1_s
     if coarse:
@@ -219,10 +229,10 @@ def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal,
         found = least_squares(
             problem.residuals,
             theta,
-            jac=lambda at, n=n: _counted(problem, at, bar, n),
+            jac=partial(_counted, problem, bar, n),
             method="lm",
             xtol=1e-5,
-            ftol=1e-5,
+            ftol=1e-4,
             max_nfev=_MOST_STEPS,
         )
         theta = found.x
@@ -238,7 +248,7 @@ def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal,
     return Fit(made, tuple(problem.courses), ln_s, thermal, known, sigma_V, coarse)
 
 
-def _counted(problem: Problem, theta: F64, bar: Bar, n: int) -> F64:
+def _counted(problem: Problem, bar: Bar, n: int, theta: F64) -> F64:
     """The Jacobian, and word of it to the bar."""
     out = problem.jacobian(theta)
     bar(min(problem.steps, (n + 1) * _MOST_STEPS), ROUNDS * _MOST_STEPS)

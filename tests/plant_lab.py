@@ -38,7 +38,7 @@ PACK = Pack(
 
 
 def another_cell() -> Cell:
-    """A cell unlike the shipped one: other curve, loop, resistance over SOC, slow time constant and cooling."""
+    """A cell unlike the shipped one: other curve, loop, resistance over SOC, time constants, reach and cooling."""
     _, shipped = cellfile.load("nfm-18650")
     soc = np.array(shipped.ocv.soc)
     middle = 0.5 * (np.array(shipped.ocv.discharge_V) + np.array(shipped.ocv.charge_V))
@@ -61,8 +61,11 @@ def another_cell() -> Cell:
             "tau2_s": 42.0,
         }
     )
+    reach = shipped.reach.model_copy(update={"share": [0.65, 0.81, 0.9, 1.0]})
     thermal = shipped.thermal.model_copy(update={"heat_capacity_J_per_K": 44.0, "coolant_W_per_K": 0.1})
-    return shipped.model_copy(update={"capacity_Ah": 1.42, "ocv": ocv, "resistance": resistance, "thermal": thermal})
+    return shipped.model_copy(
+        update={"capacity_Ah": 1.42, "ocv": ocv, "resistance": resistance, "thermal": thermal, "reach": reach}
+    )
 
 
 class Lab:

@@ -138,9 +138,16 @@ class Lab:
         return np.array(self.rows)
 
 
-def hppc(cell: Cell, temp_degC: float = 25.0, step: float = 0.05, *, charges: bool = True) -> Lab:
-    """From full to 1.5 V in steps, pulses at each rest, and back to full the same way."""
+def hppc(cell: Cell, temp_degC: float = 25.0, step: float = 0.05, *, charges: bool = True, topped: bool = False) -> Lab:
+    """From full to 1.5 V in steps, pulses at each rest, and back to full the same way.
+
+    topped: it begins where a charge to 4.1 V ends, not at SOC 1.
+    """
     lab = Lab(cell, temp_degC)
+    if topped:
+        lab.hold(4.1, 0.05 * cell.capacity_Ah)
+        lab.run(0.0, 300.0)
+        lab.rows.clear()
     capacity_Ah, rate_A = cell.capacity_Ah, 0.5 * cell.capacity_Ah
     step_s = step * capacity_Ah / rate_A * 3600.0
     lab.run(0.0, 60.0)

@@ -53,7 +53,7 @@ def make(paths: Sequence[Path], map_: Map, lender: Cell, where: str, bar: Bar) -
     """Fit a cell to files. where: how the map is called in messages.  Raises ScenarioError with what is wrong."""
     runs = data.load(paths, map_, where)
     facts = map_.cell
-    high_V = facts.charge_max_V if facts.charge_max_V is not None else max(float(run.volt.max()) for run in runs)
+    high_V = facts.charge_max_V if facts.charge_max_V is not None else max(legs.upper_V(run) for run in runs)
     low_V = facts.discharge_min_V if facts.discharge_min_V is not None else min(float(run.volt.min()) for run in runs)
     guess_Ah = facts.capacity_Ah if facts.capacity_Ah is not None else max(legs.largest_swing_Ah(run) for run in runs)
     problems, tracks, first = Problems(), [], 0

@@ -37,7 +37,12 @@ def checked(path: Path, written: str) -> Cell:
 
 def quoted(words: str) -> str:
     """A TOML string."""
-    return json.dumps("".join(c if c.isprintable() else " " for c in words), ensure_ascii=False)
+    return json.dumps(_plain(words), ensure_ascii=False)
+
+
+def _plain(words: str) -> str:
+    """Words on one line."""
+    return "".join(c if c.isprintable() else " " for c in words)
 
 
 def array(name: str, values: Sequence[float] | F64, form: str) -> list[str]:
@@ -72,9 +77,9 @@ def _head(made: Made) -> list[str]:
     mean_V = float(np.trapezoid(made.tables.mean_V, OCV_SOC))
     mass_kg = facts.mass_kg if facts.mass_kg is not None else made.lender.mass_kg * capacity_Ah / made.lender.capacity_Ah
     lines = [
-        f"# Fitted by nabench fit to {_names(made)}; what they cannot tell is borrowed from {made.map_.borrow}.",
+        f"# Fitted by nabench fit; what the data cannot tell is borrowed from {_plain(made.map_.borrow)}.",
         "# Residuals are model less measurement, from 5 to 100 % of the charge; below, the knee is told apart.",
-        *(f"# {line}" for line in run_lines(made)),
+        *(f"# run = {_plain(line)}" for line in run_lines(made)),
         "format = 1",
         f"name = {quoted(facts.name)}",
         f"title = {quoted(facts.title or facts.name)}",

@@ -4,8 +4,9 @@ A row stands for the time since the row before, with its own current. Loggers th
 put the first row of a pulse right behind the edge: where a current step follows a long interval, that interval counts
 with the current before it, but for as long as the next interval lasts.
 
-Charge is counted from the places where the cell is known to be full. Sensors drift: between two such places all that was
-charged is stretched alike, such that it returns what was taken.
+Charge is counted from the places where the cell is known to be full. Sensors drift: between two ends of charges all that
+was charged is stretched alike, such that it returns what was taken. A file that merely begins at a high voltage may be a
+little more or less full than its charges end; there the count stands as it is.
 """
 
 from __future__ import annotations
@@ -95,6 +96,12 @@ def largest_swing_Ah(run: Run) -> float:
     return float(max((taken - np.minimum.accumulate(taken)).max(), (np.maximum.accumulate(taken) - taken).max()))
 
 
+def upper_V(run: Run) -> float:
+    """Voltage at which charges end, or the highest when there is none; pulses do not count."""
+    charges = [leg for leg in find_legs(run, largest_swing_Ah(run)) if leg.kind == "charge"]
+    return max((float(run.volt[leg.last]) for leg in charges), default=float(run.volt.max()))
+
+
 def full_rows(run: Run, legs: tuple[Leg, ...], charge_max_V: float, capacity_Ah: float) -> list[int]:
     """Rows at which the cell is full: ends of charges to the upper voltage; the start, when it begins so."""
     rows = []
@@ -182,7 +189,7 @@ def _missing(run: Run, full: list[int], capacity_Ah: float, first_span: int) -> 
     if full[0] > 0:
         missing_Ah[: full[0] + 1] = (np.cumsum(moved_Ah[: full[0] + 1][::-1])[::-1] * -1.0) + moved_Ah[: full[0] + 1]
         missing_Ah[full[0]] = 0.0
-    number = first_span
+    number, base_Ah = first_span, 0.0
     for n, row in enumerate(full):
         end = full[n + 1] if n + 1 < len(full) else len(moved_Ah) - 1
         if row > 0:
@@ -199,6 +206,8 @@ def _missing(run: Run, full: list[int], capacity_Ah: float, first_span: int) -> 
                     f"{100 * drift[number]:.0f} % of the {taken_Ah:.3g} Ah taken; expected about 100 %; is a part missing, or "
                     "does the current have an offset?"
                 )
-            part[part < 0] /= drift[number]
-        missing_Ah[rows] = np.cumsum(part)
+            if row > 0:
+                part[part < 0] /= drift[number]
+        missing_Ah[rows] = base_Ah + np.cumsum(part)
+        base_Ah = float(missing_Ah[end]) if row == 0 else base_Ah
     return missing_Ah, span, drift

@@ -72,7 +72,7 @@ def _plot(
     items, renderers = [], []
     for label, at, values, colour, dash in curves:
         source = table(x=at, y=values)
-        dyes = {"line_color": Value(colour), "line_dash": Value(dash), "line_width": Value(1.5), "line_join": Value("round")}
+        dyes = {"line_color": colour, "line_dash": dash, "line_width": 1.5, "line_join": "round"}
         line = Model("Line", x=Field("x"), y=Field("y"), **dyes)
         renderers.append(drawn(source, line))
         items.append(Model("LegendItem", label=Value(label), renderers=[renderers[-1]]))

@@ -32,6 +32,7 @@ _FIRST_V, _LEAST_V = 0.01, 0.0005
 _SOC_ERROR = 0.001
 _CAPACITY_SIGMA, _COLD_SIGMA = 0.04, 0.1
 _LOOP_SIGMA = {True: 1.5, False: 0.6}  # of the logarithm of the half width: both branches rested, or not
+_LOADED_HALF_V = 0.02
 _CHARGE = 2.0  # without rests on both branches a charge counts less: its resistance may be another
 _WALK = {True: 2.0, False: 0.15}  # how far ln R may leave the lender's course, per square root of SOC; with pulses or without
 _BETWEEN = {True: 0.7, False: 0.1}  # and from one temperature of the data to the next
@@ -91,7 +92,9 @@ class Problem:
         self.at = np.cumsum([0, *sizes])
         self.start = self.pack(tables, np.zeros(self.n_spans))
         self.first_tau = np.log([tables.tau1_s, tables.tau2_s])
-        self.lent_V, self.lent_ln_half = tables.mean_V, np.log(tables.half_V)
+        self.lent_V = tables.mean_V
+        # under current the branches lie further apart than at rest: a lent loop of a few millivolts says nothing there
+        self.lent_ln_half = np.log(np.maximum(tables.half_V, 0.0 if known.both_rested else _LOADED_HALF_V))
         self.sigma = [np.full(len(course.rows), _FIRST_V * _ALIKE) for course in courses]
         self.steps = 0
 

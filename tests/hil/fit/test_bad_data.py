@@ -28,7 +28,7 @@ capacity_Ah = 1.5
 charge_max_V = 4.1
 discharge_min_V = 1.5
 """
-T, U, I = range(3)
+TIME, VOLT, AMPS = range(3)
 
 
 @pytest.fixture(autouse=True)
@@ -74,33 +74,41 @@ def scaled(column: int, factor: float, offset: float = 0.0) -> F64:
 @pytest.mark.parametrize(
     ("column", "factor", "sentence"),
     [
-        (U, 1e3, "data.csv: voltages around 2714 V look like mV; expected V: own.map.toml: columns.voltage.scale = 0.001"),
+        (VOLT, 1e3, "data.csv: voltages around 2714 V look like mV; expected V: own.map.toml: columns.voltage.scale = 0.001"),
         (
-            I,
+            AMPS,
             1e3,
-            "data.csv: a current of 1500 A on a cell of 1.5 Ah looks like mA; expected A: own.map.toml: "
-            "columns.current.scale = 0.001",
+            (
+                "data.csv: a current of 1500 A on a cell of 1.5 Ah looks like mA; expected A: own.map.toml: "
+                "columns.current.scale = 0.001"
+            ),
         ),
         (
-            T,
+            TIME,
             1e3,
-            "data.csv: one leg carries 1500 Ah, cell.capacity_Ah 1.5; time looks like ms; expected s: own.map.toml: "
-            "columns.time.scale = 0.001",
+            (
+                "data.csv: one leg carries 1500 Ah, cell.capacity_Ah 1.5; time looks like ms; expected s: own.map.toml: "
+                "columns.time.scale = 0.001"
+            ),
         ),
         (
-            T,
+            TIME,
             1 / 3600,
-            "data.csv: the voltage goes through its whole range while 0.000833 Ah pass, cell.capacity_Ah 1.5; time looks like "
-            "hours; expected s: own.map.toml: columns.time.scale = 3600",
+            (
+                "data.csv: the voltage goes through its whole range while 0.000833 Ah pass, cell.capacity_Ah 1.5; time looks "
+                "like hours; expected s: own.map.toml: columns.time.scale = 3600"
+            ),
         ),
         (
-            T,
+            TIME,
             1 / 60,
-            "data.csv: the voltage goes through its whole range while 0.05 Ah pass, cell.capacity_Ah 1.5; time looks like "
-            "minutes; expected s: own.map.toml: columns.time.scale = 60",
+            (
+                "data.csv: the voltage goes through its whole range while 0.05 Ah pass, cell.capacity_Ah 1.5; time looks like "
+                "minutes; expected s: own.map.toml: columns.time.scale = 60"
+            ),
         ),
         (
-            U,
+            VOLT,
             16.0,
             "data.csv: voltages from 24 to 65.6 V; expected one cell, -0.5 to 6 V; check own.map.toml: columns.voltage",
         ),
@@ -131,7 +139,7 @@ def test_a_temperature_in_kelvin_is_known_by_its_size():
 
 def test_a_reversed_current_is_known_by_the_voltage():
     """At steps and over long stretches, with the key that mends it."""
-    write(scaled(I, -1.0))
+    write(scaled(AMPS, -1.0))
     (problem,) = told()
     assert problem.startswith(
         "data.csv: the current has the wrong sign: at 3 current steps the voltage rises where it should fall"
@@ -149,7 +157,7 @@ def test_a_reversed_current_in_the_battery_data_format_is_known_too():
 def test_time_that_does_not_rise_and_numbers_that_are_none_are_found_by_their_line():
     """Unsorted, doubled, NaN."""
     table = rows()
-    table[100, T], table[200, U] = table[99, T], np.nan
+    table[100, TIME], table[200, VOLT] = table[99, TIME], np.nan
     write(table)
     assert [
         'data.csv: line 202, column "u": expected a finite number, found nan',
@@ -166,8 +174,10 @@ def test_a_gap_under_current_is_found_and_one_at_rest_is_not():
     table = rows()
     write(np.delete(table, slice(100, 160), axis=0))
     assert [
-        "data.csv: a gap of 610 s after 990 s, with 1.5 A before or after it: up to 0.254 Ah were not seen; expected a row each "
-        "10 s; cut the file there"
+        (
+            "data.csv: a gap of 610 s after 990 s, with 1.5 A before or after it: up to 0.254 Ah were not seen; expected a row "
+            "each 10 s; cut the file there"
+        ),
     ] == told()
     write(np.delete(table, slice(370, 420), axis=0))
     assert 0 == nabench("fit", "data.csv", "--map", "own.map.toml", "--out", "own.toml").code
@@ -187,9 +197,11 @@ def test_a_gap_under_current_is_found_and_one_at_rest_is_not():
         ),
         (
             rows()[200:400],
-            "data.csv: the cell is full nowhere: no charge ends within 30 mV of charge_max_V 4.1 V and the first discharge does "
-            "not begin within 150 mV of it (highest voltage 2.554 V); check cell.charge_max_V, or say starts_full = true in a "
-            "[[run]] of the map",
+            (
+                "data.csv: the cell is full nowhere: no charge ends within 30 mV of charge_max_V 4.1 V and the first discharge "
+                "does not begin within 150 mV of it (highest voltage 2.554 V); check cell.charge_max_V, or say starts_full "
+                "= true in a [[run]] of the map"
+            ),
         ),
     ],
 )
@@ -202,8 +214,8 @@ def test_too_little_is_refused(table, sentence):
 def test_charge_that_does_not_come_back_is_refused():
     """From full to full a sensor may lose a quarter, not more."""
     table = rows()
-    table[426:, I] *= 1.5
-    table[426:, T] = table[425, T] + np.arange(1, 361) * 10.0
+    table[426:, AMPS] *= 1.5
+    table[426:, TIME] = table[425, TIME] + np.arange(1, 361) * 10.0
     write(table)
     (problem,) = told()
     assert "the charge returned is 150 % of the 1.5 Ah taken; expected about 100 %" in problem
@@ -212,9 +224,9 @@ def test_charge_that_does_not_come_back_is_refused():
 def test_voltage_that_falls_with_charge_is_no_cell():
     """Not one that rises and falls over its charge, far above what an error could do."""
     table = rows()
-    soc = np.clip(1.0 - np.cumsum(table[:, I]) * 10.0 / 3600.0 / 1.5, 0.0, 1.0)
-    table[:, U] += 0.5 * np.sin(9.0 * soc) - 0.5 * np.sin(9.0)
-    table[:, U] = np.clip(table[:, U], 1.5, 4.1)
+    soc = np.clip(1.0 - np.cumsum(table[:, AMPS]) * 10.0 / 3600.0 / 1.5, 0.0, 1.0)
+    table[:, VOLT] += 0.5 * np.sin(9.0 * soc) - 0.5 * np.sin(9.0)
+    table[:, VOLT] = np.clip(table[:, VOLT], 1.5, 4.1)
     write(table)
     (problem,) = told()
     assert problem.startswith("own: the open-circuit voltage on discharge that fits best falls from ")
@@ -249,14 +261,14 @@ def test_columns_of_no_known_format_ask_for_a_map():
 
 def test_all_files_are_looked_at_before_the_first_is_fitted():
     """One sentence for each that is wrong."""
-    write(scaled(U, 1e3), "a.csv")
+    write(scaled(VOLT, 1e3), "a.csv")
     with gzip.open("b.csv.gz", "wt") as packed:
         packed.write("t,u,i\n")
     assert 2 == len(told("a.csv", "b.csv.gz"))
 
 
 def test_a_map_is_checked_and_its_words_are_bound():
-    """nabench check says what it is; an unknown key and a lender that is none are named."""
+    """The check says what it is; an unknown key and a lender that is none are named."""
     assert (
         'own.map.toml: ok, map of the data of cell "own": 3 columns, borrows from nfm-18650\n'
         == nabench("check", "own.map.toml").out

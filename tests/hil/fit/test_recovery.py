@@ -159,7 +159,7 @@ def test_two_temperatures_give_two_rows_and_the_reach_of_the_colder(tmp_path):
     )
     made = cell.make(paths, map_, datamap.without(Path("x.toml"))[1], "map", quiet)
     found = celltext.checked(Path("x.toml"), celltext.text(made))
-    middle = (SOC >= 0.2) & (SOC <= 0.9)
+    middle = (SOC >= 0.3) & (SOC <= 0.9)
     for degC in (5.0, 25.0):
         got = ohms(found, SOC, degC).sum(axis=0)
         true = ohms(TRUTH, true_soc(found, TRUTH), degC).sum(axis=0)

@@ -117,8 +117,9 @@ class Lab:
 
     def hold(self, volt: float, least_A: float) -> None:
         """Charge at constant voltage until the current has fallen so far."""
-        current_A = -1.0
-        while current_A < -least_A:
+        current_A, small = -0.5, 0
+        while small < 60:  # s: not when it merely swings in
+            small = small + 1 if current_A >= -least_A else 0
             cells = self.slow.cells[:, 0, 0, 0]
             # u1 and u2 move within the tick: a short series of guesses is what a charger does too
             current_A = min(0.0, current_A + (float(cells[c.TERMINAL_V]) - volt) * 6.0)

@@ -25,6 +25,7 @@ EMPTY_NEAR_V = 0.03
 PULSE_S = 90.0
 _CV_S = 20.0
 _CHARGED = 0.02  # of the capacity: a shorter charge is a pulse or a top-up
+_DRAWN = 0.01  # of the capacity: less is no discharge between two charges
 _MOST_DRIFT = 0.25
 
 
@@ -117,7 +118,13 @@ def full_rows(run: Run, legs: tuple[Leg, ...], charge_max_V: float, capacity_Ah:
         holds = leg.duration_s >= _CV_S and run.volt[leg.first : leg.last + 1][held].min() >= charge_max_V - FULL_NEAR_V
         if holds or -leg.charge_Ah >= _CHARGED * capacity_Ah:
             rows.append(leg.last)
-    return rows
+    taken_Ah = np.cumsum(np.maximum(run.amps, 0.0) * run.dt_s) / 3600.0
+    # of several ends with no discharge between them, the last is the full one
+    return [
+        k
+        for k, after in zip(rows, [*rows[1:], None], strict=True)
+        if after is None or taken_Ah[after] - taken_Ah[k] > _DRAWN * capacity_Ah
+    ]
 
 
 def lay_out(run: Run, charge_max_V: float, capacity_Ah: float, first_span: int) -> Track:

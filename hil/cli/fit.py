@@ -11,6 +11,8 @@ from hil.cli import say
 
 if TYPE_CHECKING:
     from hil.fit.cell import Made
+    from hil.fit.datamap import Map
+    from hil.plant.cellfile import Cell
 
 
 def fit(
@@ -23,8 +25,10 @@ def fit(
     force: Annotated[bool, typer.Option("--force", help="Write over files that exist.")] = False,
 ) -> None:
     """Fit a cell to measured data and write its file, with source and residuals of each table. Exit code 0 or 2."""
+    from hil import files
     from hil.errors import BenchError, ScenarioError
-    from hil.fit import datamap
+    from hil.fit import celltext, datamap
+    from hil.fit import page as fit_page
 
     if out.suffix != ".toml":
         raise ScenarioError(f'{out}: expected a name that ends in .toml, as in "{out.with_suffix(".toml")}"')
@@ -36,10 +40,6 @@ def fit(
         raise ScenarioError(f"{out}: the folder {out.parent} does not exist")
     chosen, lender = datamap.load(map_) if map_ is not None else datamap.without(out)
     made = _with_bar(data, chosen, lender, str(map_) if map_ is not None else "no map")
-    from hil import files
-    from hil.fit import celltext
-    from hil.fit import page as fit_page
-
     text = celltext.text(made)
     cell = celltext.checked(out, text)
     try:
@@ -50,7 +50,7 @@ def fit(
     _tell(made, out, page, sum(table.confidence == "assumption" for table in cell.tables().values()), len(cell.tables()))
 
 
-def _with_bar(data: list[Path], chosen: object, lender: object, where: str) -> Made:
+def _with_bar(data: list[Path], chosen: Map, lender: Cell, where: str) -> Made:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from hil.fit import cell
@@ -59,7 +59,7 @@ def _with_bar(data: list[Path], chosen: object, lender: object, where: str) -> M
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(f"fit {len(data)} {'file' if len(data) == 1 else 'files'}", total=None)
-        return cell.make(data, chosen, lender, where, lambda done, total: bar.update(task, completed=done, total=total))  # type: ignore[arg-type]
+        return cell.make(data, chosen, lender, where, lambda done, total: bar.update(task, completed=done, total=total))
 
 
 def _tell(made: Made, out: Path, page: Path, assumed: int, tables: int) -> None:

@@ -18,6 +18,7 @@ from hil.fit.model import OCV_SOC, Tables
 from hil.fit.residual import Report
 from hil.fit.solve import Bar, Fit
 from hil.plant.cellfile import Cell
+from hil.tables import MAX_NODES
 
 J_PER_KG_K = 1000.0
 _MOST_DIP_V, _MOST_KNEE_V = 0.005, 0.3
@@ -64,6 +65,11 @@ def make(paths: Sequence[Path], map_: Map, lender: Cell, where: str, bar: Bar) -
             first = int(track.span.max()) + 1
     problems.settle()
     tells = known.look(tracks, guess_Ah)
+    if len(tells.data_degC) > MAX_NODES:
+        shown = ", ".join(f"{degC:.3g}" for degC in tells.data_degC)
+        raise ScenarioError(
+            f"{where}: the data were taken at {len(tells.data_degC)} temperatures ({shown} degC); a cell file holds {MAX_NODES}"
+        )
     reference = known.reference(tracks, tells, low_V)
     if reference is None and facts.capacity_Ah is None:
         names = ", ".join(run.name for run in runs)

@@ -122,7 +122,7 @@ def full_rows(run: Run, legs: tuple[Leg, ...], charge_max_V: float, capacity_Ah:
     # of several ends with no discharge between them, the last is the full one
     return [
         k
-        for k, after in zip(rows, [*rows[1:], None], strict=True)
+        for k, after in zip(rows, [*rows[1:], None], strict=False)
         if after is None or taken_Ah[after] - taken_Ah[k] > _DRAWN * capacity_Ah
     ]
 

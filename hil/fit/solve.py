@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from scipy.optimize import least_squares
@@ -166,14 +166,12 @@ class Problem:
             blocks.append(block / sigma[:, None])
         return np.concatenate([*blocks, self.linear])
 
-    @property
+    @cached_property
     def linear(self) -> F64:
         """Derivatives of the priors."""
-        if not hasattr(self, "_linear"):
-            zero = np.zeros(int(self.at[-1]))
-            at_zero = self.priors(zero)
-            self._linear = np.stack([self.priors(unit) - at_zero for unit in np.eye(len(zero))], axis=1)
-        return self._linear
+        zero = np.zeros(int(self.at[-1]))
+        at_zero = self.priors(zero)
+        return np.stack([self.priors(unit) - at_zero for unit in np.eye(len(zero))], axis=1)
 
     def stepped(self, tables: Tables, course: Course, ln_s: F64) -> F64:
         """Derivatives by time constants and by ln s of the long spans, by small steps."""

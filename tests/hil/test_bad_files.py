@@ -186,6 +186,7 @@ OTHERS = {
             (
                 'not a file of a known kind; expected one of these keys: "duration_s" (scenario), "requirement" (requirements)'
                 ', "bus" (network), "signal" (mapping), "series" (pack), "limit" (calibration), "chemistry" (cell)'
+                ', "borrow" (map)'
             )
         ],
     ),

@@ -32,6 +32,8 @@ _FIRST_V, _LEAST_V = 0.01, 0.0005
 _SOC_ERROR = 0.001
 _CAPACITY_SIGMA, _COLD_SIGMA = 0.04, 0.1
 _LOOP_SIGMA = {True: 1.5, False: 0.6}  # of the logarithm of the half width: both branches rested, or not
+_LOOP_WALK = {True: 2.0, False: 0.8}  # from node to node, per square root of SOC
+_KNEE_SIGMA = 0.3  # the same below 5 %, where nothing rests for long
 _LOADED_HALF_V = 0.02
 _CHARGE = 2.0  # without rests on both branches a charge counts less: its resistance may be another
 _WALK = {True: 2.0, False: 0.15}  # how far ln R may leave the lender's course, per square root of SOC; with pulses or without
@@ -131,7 +133,7 @@ class Problem:
         apart, pulses = self.known.both_rested, self.known.pulses
         off_V = self.part(theta, 0) - self.lent_V
         bends = np.diff(np.diff(off_V) / np.diff(OCV_SOC)) / _BEND_V_PER_SOC
-        loop = (self.part(theta, 1) - self.lent_ln_half) / _LOOP_SIGMA[apart]
+        loop = (self.part(theta, 1) - self.lent_ln_half) / np.where(OCV_SOC < 0.05, _KNEE_SIGMA, _LOOP_SIGMA[apart])
         d = self.part(theta, 2).reshape(self.shape)
         walk = np.diff(d, axis=2) / np.sqrt(np.diff(R_SOC)) / _WALK[pulses]
         between = np.diff(d, axis=0) / _BETWEEN[pulses]
@@ -141,7 +143,7 @@ class Problem:
             off_V / _OFF_V,
             bends,
             loop,
-            np.diff(loop) / np.sqrt(np.diff(OCV_SOC)) * 0.75,
+            np.diff(self.part(theta, 1) - self.lent_ln_half) / np.sqrt(np.diff(OCV_SOC)) / _LOOP_WALK[apart],
             walk.ravel(),
             between.ravel(),
             d.mean(axis=2).ravel(),

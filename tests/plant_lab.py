@@ -16,7 +16,7 @@ from hil.plant import cellfile, contactor, load
 from hil.plant import pack as pk
 from hil.plant.cellfile import Cell
 from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
-from hil.plant.plant import Initial, Plant, build
+from hil.plant.plant import Initial, Plant, build, empty_demand
 
 ROWS = ("t_s", "volt", "amps", "surface_degC")
 _FAST_S = 2.0
@@ -79,7 +79,7 @@ class Lab:
             plant.cells[c.HYST] = 1.0
             plant.settle()
             plant.pack[pk.LINK_V] = plant.pack[pk.PACK_V]
-        self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
+        self.demand = empty_demand()
         self.demand[0, load.KIND] = load.CURRENT
         self.t_s = 0.0
         self.rows: list[tuple[float, float, float, float]] = []

@@ -238,7 +238,7 @@ def fit_coolant(cell: Cell) -> Cell:
         trial = replace(cell, coolant_W_per_K=float(np.exp(log_W_per_K[0])))
         out = []
         for row in rows:
-            state, rate_A = np.array([cell.capacity_Ah, 0.0, 0.0, 1.0, 25.0]), ONE_C_A * float(row["c_rate"])
+            state, rate_A = trial.full(), ONE_C_A * float(row["c_rate"])
             Bench(trial).run(trial.parameters(25.0), state, np.full(round(7200 / rate_A), rate_A), 1.0, CUT_OFF_V)
             out.append(state[4] - 25.0 - float(row["t_span_k"]))
         return np.array(out)

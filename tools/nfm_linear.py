@@ -36,6 +36,7 @@ LOOP_HALF_V = np.array([0.040, 0.035, 0.025, 0.015, 0.015, 0.035, 0.0075, 0.0075
 BLOCK_S = 5
 
 
+
 @dataclass(frozen=True)
 class Laws:
     """What the voltage is not linear in: a factor on TUB's exchange currents, the third pair, the heat flow to the room."""
@@ -159,7 +160,7 @@ def fit(names: Sequence[str], capacity_Ah: dict[str, float], start: Laws | None 
         return solve([design(name, capacity_Ah[name], laws, mean_V) for name in names], level)
 
     def residuals(theta: F64) -> F64:
-        return np.append(linear(theta)[1] * math.sqrt(len(names)), 0.003 * (theta - prior) / width)
+        return np.append(linear(theta)[1] * math.sqrt(len(names)), 0.02 * (theta - prior) / width)
 
     theta = prior if start is None else np.log([start.i0_factor, start.r3_share, start.tau3_s, start.coolant_W_per_K])
     for _ in range(2):  # the heat wants the open-circuit voltage that is fitted

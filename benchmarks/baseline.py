@@ -173,6 +173,7 @@ class Baseline:
                 *(c.closed for c in pack.contactors),
                 *(c.coil for c in pack.contactors),
                 *(c.changed_ns for c in pack.contactors),
+                0.0,  # gas: nothing burns
             )  # fmt: skip
         )
         if self.k % self.cells_every == 0:

@@ -13,9 +13,9 @@ import numpy as np
 from firmware_sim.types import F64
 from hil import noise
 from hil.plant import cell as c
+from hil.plant import drift, sensor
 from hil.plant import load as ld
 from hil.plant import pack as pk
-from hil.plant import sensor
 from hil.plant.plant import Plant
 from hil.rig import Inputs
 
@@ -57,13 +57,16 @@ class Pack:
         cells, par, pack = plant.cells[:, 0, 0].copy(), plant.par[:, 0, 0].copy(), plant.pack_par[:, 0]
         self.dt_ns, self.demand = plant.dt_ns, inputs.demand.tolist()
         self.curves, self.ln_r, self.nodes = plant.curves[0], plant.ln_r[0], plant.nodes[0].tolist()
-        self.d1, self.d2 = plant.decay[0].tolist()
+        self.d1, self.d2, self.d3 = plant.decay[0].tolist()
         self.scalars = self.nodes[c.SCALARS]
         self.capacity_Ah, self.r_scale = par[c.CAPACITY_AH], par[c.R_SCALE]
         self.offset_V, self.cooling, self.heat_capacity = par[c.OCV_OFFSET_V], par[c.COOLING], par[c.HEAT_CAPACITY]
-        self.q_Ah, self.u1, self.u2, self.h = cells[c.Q_AH], cells[c.U1_V], cells[c.U2_V], cells[c.HYST]
+        self.q_Ah, self.h = cells[c.Q_AH], cells[c.HYST]
+        self.u1, self.u2, self.u3 = cells[c.U1_V], cells[c.U2_V], cells[c.U3_V]
         self.temp_degC, self.emf_V, self.terminal_V = cells[c.TEMP_DEGC], cells[c.EMF_V], cells[c.TERMINAL_V]
         self.r0, self.r1, self.r2, self.reach = cells[c.R0_OHM], cells[c.R1_OHM], cells[c.R2_OHM], cells[c.REACH]
+        self.per_i0, self.per_rate, self.leak_A = cells[c.PER_I0], cells[c.PER_RATE], cells[c.LEAK_A]
+        self.ohm, self.enthalpy_V = cells[c.OHM], cells[c.ENTHALPY_V]
         self.pack_par = pack.tolist()
         travel = plant.block[3:5, 0].T.tolist()
         self.contactors = [Contactor(close_ns, open_ns) for close_ns, open_ns in travel]
@@ -88,6 +91,21 @@ class Pack:
         ln_r = a + (at - g) * (b - a)
         self.r0[i], self.r1[i], self.r2[i] = self.r_scale[i] * np.exp(ln_r[:3] + weight * (ln_r[3:] - ln_r[:3]))
         self.reach[i] = reach
+        n = int(scalars[c.N_RATE])
+        if n > 0:
+            table, ln_i0 = self.nodes[c.RATE_PER_K][:n], self.nodes[c.RATE_LN_I0][:n]
+            self.per_i0[i] = math.exp(-float(np.interp(-inverse_K, [-one for one in table], ln_i0)))
+            self.per_rate[i] = 1.0 / self._rate(np.asarray(scalars[c.RATE_REFERENCE_A] * self.per_i0[i]))
+        leak = self.nodes[c.SLOW]
+        warm = math.exp(leak[drift.LEAK_K] * (1.0 / (c.ZERO_DEGC_K + c.REFERENCE_DEGC) - inverse_K))
+        self.leak_A[i] = leak[drift.LEAK_PER_H] * self.capacity_Ah[i] * warm
+
+    def _rate(self, y: F64) -> F64:
+        """Share to which kinetic resistance falls at y times i0."""
+        at = np.minimum(y / c.Y_STEP, c.N_X - 1.000001)
+        g = at.astype(np.intp)
+        low = self.curves[c.RATE, g]
+        return np.asarray(low + (at - g) * (self.curves[c.RATE, g + 1] - low))
 
     def step(self, t_ns: int) -> None:
         """Move the pack from t to t + dt."""
@@ -99,7 +117,7 @@ class Pack:
 
     def _circuit(self, t_ns: int) -> None:
         """Solve current and link voltage exactly between the instants at which a contact moves."""
-        emf_V, source_ohm = float(self.emf_V.sum()), self.pack_par[pk.BUSBAR_OHM] + float(self.r0.sum())
+        emf_V, source_ohm = float(self.emf_V.sum()), self.pack_par[pk.BUSBAR_OHM] + float(self.ohm.sum())
         load = next(row for row in reversed(self.demand) if row[ld.START_NS] <= t_ns)
         capacity_F, end_ns = self.pack_par[pk.LINK_F], t_ns + self.dt_ns
         charge_As = load_As = end_A = 0.0
@@ -138,9 +156,11 @@ class Pack:
         """Charge, RC pairs, hysteresis, voltages and heat of all cells at once."""
         current_A, dt_s = self.mean_A, self.dt_ns * 1e-9
         dt_h = dt_s / 3600.0
-        self.q_Ah -= current_A * dt_h
-        self.u1 = self.u1 * self.d1 + (1.0 - self.d1) * current_A * self.r1
+        self.q_Ah -= (current_A + self.leak_A) * dt_h
+        factor = self._rate(abs(current_A) * self.per_i0) * self.per_rate
+        self.u1 = self.u1 * self.d1 + (1.0 - self.d1) * current_A * self.r1 * factor
         self.u2 = self.u2 * self.d2 + (1.0 - self.d2) * current_A * self.r2
+        self.u3 = self.u3 * self.d3 + (1.0 - self.d3) * current_A * self.r2 * self.scalars[c.R3_SHARE]
         half_swing = 0.5 * self.scalars[c.HYST_DECAY] * abs(current_A) * dt_h / self.capacity_Ah
         target = -1.0 if current_A > 0.0 else 1.0
         self.h = target + (self.h - target) * np.maximum((1.0 - half_swing) / (1.0 + half_swing), 0.0)
@@ -149,13 +169,17 @@ class Pack:
         x = np.maximum(1.0 - (1.0 - z) / self.reach, np.minimum(z, 0.0))
         at = np.minimum(np.maximum((x - c.X_LOW) * (1.0 / c.X_STEP), 0.0), c.N_X - 1.000001)
         g = at.astype(np.intp)
-        low = self.curves[:, g]
-        mean_V, half_V, dudt = low + (at - g) * (self.curves[:, g + 1] - low)
+        low = self.curves[: c.RATE, g]
+        mean_V, half_V, dudt = low + (at - g) * (self.curves[: c.RATE, g + 1] - low)
         mean_V += self.offset_V + dudt * (self.temp_degC - c.REFERENCE_DEGC)
-        self.emf_V = mean_V + half_V * self.h - self.u1 - self.u2
-        self.terminal_V = self.emf_V - self.r0 * self.current_A
+        self.emf_V = mean_V + half_V * self.h - self.u1 - self.u2 - self.u3
+        kinetic = self.scalars[c.R0_KINETIC]
+        self.ohm = self.r0 * (1.0 - kinetic + kinetic * factor)
+        self.terminal_V = self.emf_V - self.ohm * self.current_A
         self.pack_V = float(self.terminal_V.sum())
-        heat_W = current_A * (mean_V - self.terminal_V - (self.temp_degC + c.ZERO_DEGC_K) * dudt)
+        enthalpy_V = mean_V - (self.temp_degC + c.ZERO_DEGC_K) * dudt
+        given_V, self.enthalpy_V = 0.5 * (self.enthalpy_V + enthalpy_V), enthalpy_V
+        heat_W = (current_A + self.leak_A) * given_V - current_A * self.terminal_V
 
         temp_degC = self.temp_degC
         flow_W = self.cooling * self.scalars[c.COOLANT_W_PER_K] * (self.pack_par[pk.COOLANT_DEGC] - temp_degC)

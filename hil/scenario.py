@@ -23,10 +23,21 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class InitialState(files.FileModel):
-    """How the pack stands at the start."""
+    """How the pack stands at the start. soh, resistance: of aged cells relative to new ones, which the cell file describes."""
 
     soc: Share = 0.5
     temperature_degC: Annotated[float, Field(ge=-60, le=100)] = 25.0
+    soh: Annotated[float, Field(ge=0.3, le=1.2)] = 1.0
+    resistance: Annotated[float, Field(ge=0.3, le=10)] = 1.0
+
+
+class Ambient(files.FileModel):
+    """From at_s on: how far the coolant stands from its start, the heater of the whole pack, fan or pump as a share."""
+
+    at_s: Seconds
+    coolant_shift_K: Annotated[float, Field(ge=-120, le=120)] = 0.0
+    heater_W: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    flow: Annotated[float, Field(ge=0, le=10)] = 1.0
 
 
 class Request(files.FileModel):
@@ -253,6 +264,7 @@ class Scenario(files.Document):
     recording: Recording | None = None
     request: list[Request] = []
     load: list[Load] = []
+    ambient: list[Ambient] = []
     fault: list[FaultSpec] = []
     expect: list[Expect] = []
 
@@ -276,7 +288,7 @@ class Scenario(files.Document):
 def _order(s: Scenario) -> list[str]:
     """Times that do not follow each other."""
     found = []
-    for name, rows in (("request", s.request), ("load", s.load)):
+    for name, rows in (("request", s.request), ("load", s.load), ("ambient", s.ambient)):
         for n, (a, b) in enumerate(zip(rows, rows[1:], strict=False)):
             if not b.at_s > a.at_s:
                 found.append(f"{name}[{n + 1}].at_s {b.at_s:g} must lie after that of {name}[{n}], {a.at_s:g}")

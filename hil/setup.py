@@ -126,7 +126,9 @@ def _parts(
             packed.ntc_cells,
         )  # fmt: skip
     series = size[0] if packed is None else packed.series
-    parts.place = Place(net.database, net.to_dut, net.from_dut, size[0], series, size[1], s.tick_ns)
+    parts.place = Place(
+        net.database, net.to_dut, net.from_dut, size[0], series, size[1], s.tick_ns, 1 if packed is None else packed.parallel
+    )
     found = [problems.call(catalogue.bind, spec, parts.place, n, f"{path}: fault[{n}]") for n, spec in enumerate(s.fault)]
     parts.faults = tuple(fault for fault in found if fault is not None)
     constant = {n for n, bits in enumerate(net.to_dut.signals[:, BITS]) if bits == 0}
@@ -180,8 +182,10 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
         n_packs,
     )
     stated_degC = s.recording.temperature_degC if s.recording is not None else None
-    initial = plant.Initial(s.initial.soc, s.initial.temperature_degC if stated_degC is None else stated_degC)
-    built = plant.build(pack, inputs.cell, initial, s.tick_ns, seed, n_packs)
+    at_degC = s.initial.temperature_degC if stated_degC is None else stated_degC
+    initial = plant.Initial(s.initial.soc, at_degC, s.initial.soh, s.initial.resistance)
+    others = [other for _, other in packfile.others(inputs.pack_path, pack)]
+    built = plant.build(pack, inputs.cell, initial, s.tick_ns, seed, n_packs, others)
     feed = RigInputs(demand, request_table(inputs), parts.samples)
     rig = Rig(built, net, table, feed, seed, max(s.record.cells_every_ms // s.tick_ms, 1))
     rig.watch(
@@ -239,7 +243,21 @@ def load_table(path: Path, s: Scenario, extra: list[tuple[str, Path]]) -> F64:
         else:
             rows += problems.call(_profile, row, path, s, n, extra) or []
     problems.settle()
-    return np.array(sorted(rows, key=lambda row: row[0]), np.float64)
+    return _with_ambient(sorted(rows, key=lambda row: row[0]), s)
+
+
+def _with_ambient(loads: list[list[float]], s: Scenario) -> F64:
+    """Load rows with the columns of coolant, heater and flow; a change of either starts a row."""
+    around = [[0.0, 0.0, 0.0, 1.0], *([row.at_s * 1e9, row.coolant_shift_K, row.heater_W, row.flow] for row in s.ambient)]
+    starts = sorted({row[0] for row in loads} | {row[0] for row in around})
+    out, n, m = [], 0, 0
+    for start_ns in starts:
+        while n + 1 < len(loads) and loads[n + 1][0] <= start_ns:
+            n += 1
+        while m + 1 < len(around) and around[m + 1][0] <= start_ns:
+            m += 1
+        out.append([start_ns, *loads[n][1:], *around[m][1:]])
+    return np.array(out, np.float64)
 
 
 def _profile(row: scenario.ProfileLoad, near: Path, s: Scenario, n: int, extra: list[tuple[str, Path]]) -> list[list[float]]:

@@ -60,7 +60,7 @@ def sense(
     vehicle.ask(t_ns, requests, request_row, request_roles, values)
     for n in range(touched.shape[0]):
         sides[0, n] = values[0, touched[n]]
-    sensed.apply(t_ns, rows, numbers, memory, index, cells.shape[3], values)
+    sensed.apply(t_ns, rows, numbers, memory, index, cells.shape[3] // int(pack_par[pack.PARALLEL, 0]), values)
     for n in range(touched.shape[0]):
         sides[1, n] = values[0, touched[n]]
 
@@ -130,5 +130,5 @@ def record(
     parameter: F64, with_cells: bool,
 ) -> None:  # fmt: skip
     """Write the truth of this tick, and the plant parameters that faults touch."""
-    truth.observe(cells, par, pack_f, block, row, sample, with_cells)
+    truth.observe(cells, par, pack_f, pack_par, block, row, sample, with_cells)
     truth.read_back(addresses, par, pack_par, sensors, block, parameter)

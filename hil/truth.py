@@ -32,12 +32,13 @@ COLUMNS = (
     ("main_plus_changed", "ns"),
     ("main_minus_changed", "ns"),
     ("precharge_changed", "ns"),
+    ("gas", "mol"),
 )
 (
     CURRENT, MEAN_CURRENT, LOAD_CURRENT, CHARGE, PACK_V, LINK_V, CELL_MAX, CELL_MIN, TEMP_MAX, TEMP_MIN, SOC, SOC_MIN, SOC_MAX,
-    AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS,
-) = range(23)  # fmt: skip
-N_COLUMNS = 23
+    AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS, GAS,
+) = range(24)  # fmt: skip
+N_COLUMNS = 24
 # Rows of a cell sample, (row, cell).
 CELL_V, CELL_DEGC, CELL_SOC = range(3)
 # Blocks of plant parameters.
@@ -46,24 +47,37 @@ CELL_COLUMNS = (("cell_voltage", "V"), ("cell_temperature", "degC"), ("cell_soc"
 
 
 @kernel
-def observe(cells: F64, par: F64, pack: F64, block: I64, row: F64, sample: F64, with_cells: bool) -> None:
-    """Write one row of truth of pack 0. row: (23,).  sample: (3, n_cells), written when with_cells.
+def observe(cells: F64, par: F64, pack: F64, pack_par: F64, block: I64, row: F64, sample: F64, with_cells: bool) -> None:
+    """Write one row of truth of pack 0. row: (24,).  sample: (3, n_cells), written when with_cells.
 
-    SOC of the pack is that of an ideal observer: a / (1 - b + a) with the emptiest cell a and the fullest b.
+    A group of cells in parallel counts as one cell: its common voltage, the charge of all over the capacity of all, the
+    temperature of its hottest. SOC of the pack is that of an ideal observer: a / (1 - b + a) with the emptiest cell a and
+    the fullest b.
     """
-    high_V, low_V, hot, cold, low, high, available = -1e9, 1e9, -1e9, 1e9, 2.0, -1.0, 2.0
-    n = cells.shape[3]
+    high_V, low_V, hot, cold, low, high, available, gas_mol = -1e9, 1e9, -1e9, 1e9, 2.0, -1.0, 2.0, 0.0
+    parallel = int(pack_par[pk.PARALLEL, 0])
+    n = cells.shape[3] // parallel
     for s in range(cells.shape[2]):
         for i in range(n):
-            volt, temp_degC = cells[c.TERMINAL_V, 0, s, i], cells[c.TEMP_DEGC, 0, s, i]
-            soc = cells[c.Q_AH, 0, s, i] / par[c.CAPACITY_AH, 0, s, i]
+            first = i * parallel
+            q_Ah, capacity_Ah, warmest, reach = 0.0, 0.0, -1e9, 1.0
+            for j in range(first, first + parallel):
+                temp_degC = cells[c.TEMP_DEGC, 0, s, j]
+                q_Ah += cells[c.Q_AH, 0, s, j]
+                capacity_Ah += c.capacity_Ah(cells, par, 0, s, j)
+                warmest, cold = max(warmest, temp_degC), min(cold, temp_degC)
+                reach = min(reach, cells[c.REACH, 0, s, j])
+                gas_mol += cells[c.GAS_MOL, 0, s, j]
+            volt = cells[c.TERMINAL_V, 0, s, first]
+            soc = q_Ah / capacity_Ah
             high_V, low_V = max(high_V, volt), min(low_V, volt)
-            hot, cold = max(hot, temp_degC), min(cold, temp_degC)
+            hot = max(hot, warmest)
             low, high = min(low, soc), max(high, soc)
-            available = min(available, 1.0 - (1.0 - soc) / cells[c.REACH, 0, s, i])
+            available = min(available, 1.0 - (1.0 - soc) / reach)
             if with_cells:
                 at = s * n + i
-                sample[CELL_V, at], sample[CELL_DEGC, at], sample[CELL_SOC, at] = volt, temp_degC, soc
+                sample[CELL_V, at], sample[CELL_DEGC, at], sample[CELL_SOC, at] = volt, warmest, soc
+    row[GAS] = gas_mol
     row[CURRENT], row[MEAN_CURRENT], row[LOAD_CURRENT] = pack[pk.CURRENT_A, 0], pack[pk.MEAN_A, 0], pack[pk.LOAD_A, 0]
     row[CHARGE], row[PACK_V], row[LINK_V] = pack[pk.CHARGE_AH, 0], pack[pk.PACK_V, 0], pack[pk.LINK_V, 0]
     row[CELL_MAX], row[CELL_MIN], row[TEMP_MAX], row[TEMP_MIN] = high_V, low_V, hot, cold

@@ -41,7 +41,8 @@ _NAMED = re.compile(r"(\w+):(\w+)(?:\[(\d{1,6})\])?", re.ASCII)
 class Place:
     """Where faults can land: the size of the pack and the wire of both directions.
 
-    n_cells: of all strings.  series: cells of one string; sense wires are counted along the first.
+    n_cells: of all strings.  series: cells of one string; sense wires are counted along the first.  parallel: cells of a group;
+    a fault in a cell hits the first of its group, one in all cells every one.
     """
 
     database: Database
@@ -51,6 +52,7 @@ class Place:
     series: int
     n_ntc: int
     dt_ns: int
+    parallel: int = 1
 
 
 class Row(NamedTuple):
@@ -114,10 +116,13 @@ class _Finder:
             word, signal_names.PACK_SENSORS.__getitem__
         )
         for i in indices:
-            if self.kind.primitive in BLOCKS:
-                self.parameter(i if BLOCKS[self.kind.primitive] is cell else first + i)
-            else:
+            if self.kind.primitive not in BLOCKS:
                 self.signal(name(i))
+            elif BLOCKS[self.kind.primitive] is cell:
+                for j in range(place.parallel if self.target.endswith("[*]") else 1):
+                    self.parameter(i * place.parallel + j)
+            else:
+                self.parameter(first + i)
 
     def tap(self) -> None:
         """A sense wire: tap n stands above cell n - 1. The cells beside it read wrong."""

@@ -13,6 +13,18 @@ from firmware_sim.jit import exp
 from firmware_sim.types import F64
 from hil import files
 from hil.plant import cell as k
+from hil.plant.extras import (
+    Ageing,
+    Deep,
+    Plating,
+    Rate,
+    Runaway,
+    SelfDischarge,
+    Slow,
+    fill_abuse,
+    fill_rate,
+    fill_slow,
+)
 from hil.shape import settle
 from hil.tables import (
     MAX_NODES,
@@ -26,6 +38,7 @@ from hil.tables import (
     Sourced,
     TempDegC,
     grid,
+    log,
     log_resistance,
     voltage_curves,
 )
@@ -85,6 +98,13 @@ class Cell(files.Document):
     reach: Reach
     entropy: Entropy
     thermal: Thermal
+    rate: Rate | None = None
+    slow: Slow | None = None
+    self_discharge: SelfDischarge | None = None
+    ageing: Ageing | None = None
+    deep: Deep | None = None
+    plating: Plating | None = None
+    runaway: Runaway | None = None
 
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""
@@ -104,21 +124,37 @@ def load(name: str, near: Path | None = None) -> tuple[Path, Cell]:
 def compile_cells(cells: Sequence[Cell], dt_s: float) -> tuple[F64, F64, F64, F64]:
     """Tables of the kernels for one or more kinds of cell: curves, ln_r, nodes, decay (see hil.plant.cell)."""
     n = len(cells)
-    curves = np.zeros((n, 3, k.N_X))
+    curves = np.zeros((n, 4, k.N_X))
     ln_r = np.zeros((n, 3 * MAX_NODES, k.N_RX))
-    nodes = np.zeros((n, 4, MAX_NODES))
-    decay = np.zeros((n, 2))
+    nodes = np.zeros((n, k.N_NODE_ROWS, MAX_NODES))
+    decay = np.zeros((n, 3))
     for kind, c in enumerate(cells):
-        curves[kind] = voltage_curves(c.ocv, c.entropy, grid(k.X_LOW, k.X_STEP, k.N_X))
+        curves[kind, : k.RATE] = voltage_curves(c.ocv, c.entropy, grid(k.X_LOW, k.X_STEP, k.N_X))
+        curves[kind, k.RATE] = rate_curve()
+        if c.deep is not None:
+            curves[kind, k.MEAN_V] = np.maximum(curves[kind, k.MEAN_V], c.deep.reverse_V)
         ln_r[kind], nodes[kind, k.INVERSE_K] = log_resistance(c.resistance, grid(0.0, 1.0 / (k.N_RX - 1), k.N_RX))
         nodes[kind, k.REACH_DEGC, : len(c.reach.temp_degC)] = c.reach.temp_degC
         nodes[kind, k.REACH_SHARE, : len(c.reach.share)] = c.reach.share
         scalars = nodes[kind, k.SCALARS]
         scalars[k.N_TEMPERATURES] = len(c.resistance.temp_degC)
         scalars[k.N_REACH] = len(c.reach.share)
-        scalars[k.TAU1_S], scalars[k.TAU2_S] = c.resistance.tau1_s, c.resistance.tau2_s
         scalars[k.HYST_DECAY] = c.hysteresis.decay_per_soc
         scalars[k.NEIGHBOUR_W_PER_K] = c.thermal.neighbour_W_per_K
         scalars[k.COOLANT_W_PER_K] = c.thermal.coolant_W_per_K
-        decay[kind] = exp(-dt_s / c.resistance.tau1_s), exp(-dt_s / c.resistance.tau2_s)
+        decay[kind] = exp(-dt_s / c.resistance.tau1_s), exp(-dt_s / c.resistance.tau2_s), 1.0
+        if c.rate is not None:
+            fill_rate(c.rate, nodes[kind])
+        if c.slow is not None:
+            scalars[k.R3_SHARE] = c.slow.r3_share
+            decay[kind, 2] = exp(-dt_s / c.slow.tau3_s)
+        fill_slow(c.self_discharge, c.ageing, c.deep, c.plating, nodes[kind, k.SLOW])
+        heat_capacity = c.thermal.heat_capacity_J_per_K
+        fill_abuse(c.runaway, c.capacity_Ah, heat_capacity, c.limits.charge_max_V, nodes[kind, k.ABUSE])
     return curves, ln_r, nodes, decay
+
+
+def rate_curve() -> F64:
+    """asinh(y) / y at y = 0, Y_STEP, ...: what a Butler-Volmer electrode's resistance falls to at y times its i0."""
+    y = k.Y_STEP * np.arange(1, k.N_X)
+    return np.array([1.0, *(log(float(v + np.sqrt(v * v + 1.0))) / float(v) for v in y)])

@@ -12,8 +12,10 @@ from firmware_sim.jit import kernel
 from firmware_sim.types import F64
 
 # Columns of a demand table: one row from its START_NS on until the next row's.
-START_NS, KIND, VALUE, LIMIT_V, ALWAYS = range(5)
-N_DEMAND_COLUMNS = 5
+# COOLANT_SHIFT_K: coolant against where it stood at the start; HEATER_W: of the pack's heater; FLOW: share of the fan's or
+# pump's nominal.
+START_NS, KIND, VALUE, LIMIT_V, ALWAYS, COOLANT_SHIFT_K, HEATER_W, FLOW = range(8)
+N_DEMAND_COLUMNS = 8
 # KIND. CURRENT: VALUE [A], positive discharges. POWER: VALUE [W], positive discharges. RESISTANCE: VALUE [ohm].
 # CHARGER: VALUE [A, magnitude] until the link reaches LIMIT_V [V], then constant voltage.  RECORDED: the recording's.
 NONE, CURRENT, POWER, RESISTANCE, CHARGER, RECORDED = range(6)

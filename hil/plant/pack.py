@@ -1,26 +1,29 @@
-"""One pack in one tick: strings of cells in parallel, contactors, DC link, load.
+"""One pack in one tick: strings of groups of cells, contactors, DC link, load.
 
-Seen from its terminals a string is a source with EMF and resistance, both known from the end of the last tick; strings in
-parallel combine to one source without a time-step limit. Behind the contactors stands the link capacitor with its bleed
-resistor. Its voltage is solved exactly between the instants at which a contact moves, so the charge that leaves the cells
-is the charge that the load and the capacitor receive. Positive current discharges.
+Cells in parallel form a group, groups in series a string, strings in parallel the pack. Seen from its terminals a string is
+a source with EMF and resistance, both known from the end of the last tick; so is a group. Sources in parallel combine to one
+without a time-step limit. Behind the contactors stands the link capacitor with its bleed resistor. Its voltage is solved
+exactly between the instants at which a contact moves, so the charge that leaves the cells is the charge that the load and the
+capacitor receive. Positive current discharges.
 """
 
 from __future__ import annotations
 
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64, I64
-from hil.plant import cell, contactor, load, thermal
-from hil.plant.cell import EMF_V, R0_OHM, SHORT_S, TERMINAL_V
+from hil.plant import abuse, cell, contactor, drift, load, thermal
+from hil.plant.cell import TERMINAL_V
 
 # Rows of the pack state block, (row, pack).
 CURRENT_A, MEAN_A, PACK_V, LINK_V, CHARGE_AH, LOAD_A, LOAD_ROW, CHARGE_LIMIT_A, REPLAY_ROW, REPLAY_A = range(10)
 N_PACK_ROWS = 10
 # Rows of the pack parameter block, (row, pack). All are faults' targets too.
-CONTACT_OHM, PRECHARGE_OHM, LINK_F, BLEED_S, BUSBAR_OHM, COOLANT_DEGC, INSULATION_KOHM, HVIL, SUPPLY_V, EMERGENCY, OBEYS = (
-    range(11)
-)
-N_PACK_PARAMETERS = 11
+# CLAMP_V: highest voltage to which a source behind the contactors can raise the link.  PARALLEL: cells of a group.
+(
+    CONTACT_OHM, PRECHARGE_OHM, LINK_F, BLEED_S, BUSBAR_OHM, COOLANT_DEGC, INSULATION_KOHM, HVIL, SUPPLY_V, EMERGENCY, OBEYS,
+    CLAMP_V, PARALLEL,
+) = range(13)  # fmt: skip
+N_PACK_PARAMETERS = 13
 # Rows of the string state block, (row, pack, string).
 STRING_EMF_V, STRING_OHM, STRING_A, STRING_MEAN_A = range(4)
 N_STRING_ROWS = 4
@@ -29,16 +32,21 @@ _OPEN_OHM = 1e12
 
 
 @kernel
-def collect(cells: F64, par: F64, strings: F64, pack_par: F64, p: int) -> None:
-    """Sum each string's cells to one source."""
+def collect(cells: F64, par: F64, strings: F64, pack: F64, pack_par: F64, p: int) -> None:
+    """Sum each string's groups of cells to one source, and the voltages of string 0 to that of the pack."""
+    parallel = int(pack_par[PARALLEL, p])
     for s in range(cells.shape[2]):
-        emf_V, source_ohm = 0.0, pack_par[BUSBAR_OHM, p]
-        for i in range(cells.shape[3]):
-            share = 1.0 / (1.0 + cells[R0_OHM, p, s, i] * par[SHORT_S, p, s, i])
-            emf_V += cells[EMF_V, p, s, i] * share
-            source_ohm += cells[R0_OHM, p, s, i] * share
-        strings[STRING_EMF_V, p, s] = emf_V
+        string_V, source_ohm = 0.0, pack_par[BUSBAR_OHM, p]
+        for i in range(0, cells.shape[3], parallel):
+            emf_V, ohm = cell.group_source(cells, par, p, s, i, parallel)
+            string_V += emf_V
+            source_ohm += ohm
+        strings[STRING_EMF_V, p, s] = string_V
         strings[STRING_OHM, p, s] = source_ohm
+    pack_V = 0.0
+    for i in range(0, cells.shape[3], parallel):
+        pack_V += cells[TERMINAL_V, p, 0, i]
+    pack[PACK_V, p] = pack_V
 
 
 @kernel
@@ -94,6 +102,11 @@ def circuit(t_ns: int, dt_ns: int, demand: F64, strings: F64, pack: F64, pack_pa
             steady_V = -start_V * left / (1.0 - left)
             load_A = emf_V / ohm - steady_V * total
             link_V = 0.0
+        elif link_V > pack_par[CLAMP_V, p] and load_A < 0.0:
+            # a clamp keeps a source that has lost its battery from raising the link further (load dump)
+            steady_V = (pack_par[CLAMP_V, p] - start_V * left) / (1.0 - left)
+            load_A = emf_V / ohm - steady_V * total
+            link_V = pack_par[CLAMP_V, p]
         mean_V = steady_V + (start_V - link_V) * capacity_F / (total * span_s)
         charge_As += (emf_V - mean_V) / ohm * span_s
         load_As += load_A * span_s
@@ -134,22 +147,24 @@ def step(
     """Move all packs from t to t + dt.
 
     demand: see load.  cells, par: cell blocks.  strings, pack, pack_par: see above.  block: contactors.
-    curves, ln_r, nodes: tables of the cell kinds.  decay: (kind, 2), exp(-dt / tau) of the RC pairs.
+    curves, ln_r, nodes: tables of the cell kinds.  decay: (kind, 3), exp(-dt / tau) of the RC pairs.
     """
     dt_s = dt_ns * 1e-9
     every = max(1_000_000_000 // dt_ns, 1)
     for p in range(cells.shape[1]):
         circuit(t_ns, dt_ns, demand, strings, pack, pack_par, block, p)
-        pack_V = 0.0
+        row = int(pack[LOAD_ROW, p])
+        coolant_degC = pack_par[COOLANT_DEGC, p] + demand[row, load.COOLANT_SHIFT_K]
+        heater_W = demand[row, load.HEATER_W] / (cells.shape[2] * cells.shape[3])
+        parallel = int(pack_par[PARALLEL, p])
         for s in range(cells.shape[2]):
             for i in range(int((t_ns // dt_ns) % every), cells.shape[3], every):
-                cell.refresh(cells, par, ln_r, nodes, p, s, i)
-            cell.advance(cells, par, curves, nodes, p, s, strings[STRING_MEAN_A, p, s], strings[STRING_A, p, s], dt_s, decay)
-            thermal.step(cells, par, nodes, p, s, pack_par[COOLANT_DEGC, p], dt_s)
-        collect(cells, par, strings, pack_par, p)
-        for i in range(cells.shape[3]):
-            pack_V += cells[TERMINAL_V, p, 0, i]
-        pack[PACK_V, p] = pack_V
+                drift.refresh(cells, par, curves, ln_r, nodes, p, s, i, every * dt_s)
+            mean_A, end_A = strings[STRING_MEAN_A, p, s], strings[STRING_A, p, s]
+            cell.advance(cells, par, curves, nodes, p, s, parallel, mean_A, end_A, dt_s, decay)
+            abuse.step(cells, par, nodes, p, s, dt_s)
+            thermal.step(cells, par, nodes, p, s, coolant_degC, demand[row, load.FLOW], heater_W, dt_s)
+        collect(cells, par, strings, pack, pack_par, p)
 
 
 @kernel
@@ -158,12 +173,12 @@ def settle(
 ) -> None:
     """Fill all derived rows of a fresh state: tables, voltages, sources."""
     for p in range(cells.shape[1]):
-        pack_V = 0.0
+        parallel = int(pack_par[PARALLEL, p])
         for s in range(cells.shape[2]):
             for i in range(cells.shape[3]):
-                cell.refresh(cells, par, ln_r, nodes, p, s, i)
-            cell.advance(cells, par, curves, nodes, p, s, 0.0, 0.0, 0.0, decay)
-        collect(cells, par, strings, pack_par, p)
-        for i in range(cells.shape[3]):
-            pack_V += cells[TERMINAL_V, p, 0, i]
-        pack[PACK_V, p] = pack_V
+                drift.refresh(cells, par, curves, ln_r, nodes, p, s, i, 0.0)
+            # twice: the groups' common voltage follows from the EMF and resistance of each cell
+            cell.advance(cells, par, curves, nodes, p, s, 1, 0.0, 0.0, 0.0, decay)
+            if parallel > 1:
+                cell.advance(cells, par, curves, nodes, p, s, parallel, 0.0, 0.0, 0.0, decay)
+        collect(cells, par, strings, pack, pack_par, p)

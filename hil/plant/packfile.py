@@ -37,10 +37,19 @@ class Contactors(Sourced):
 
 
 class Link(Sourced):
-    """DC link behind the contactors."""
+    """DC link behind the contactors. clamp_V: the most to which a source behind open contacts can raise it, where limited."""
 
     capacitance_F: Positive
     bleed_ohm: Positive
+    clamp_V: Positive | None = None
+
+
+class Group(files.FileModel):
+    """Cells of another kind, numbered as on the wire: through the strings, from 0."""
+
+    cell: str
+    first: Annotated[int, Field(ge=0)]
+    last: Annotated[int, Field(ge=0)]
 
 
 class Analog(files.FileModel):
@@ -79,6 +88,8 @@ class Pack(files.Document):
     calibration: str
     series: Annotated[int, Field(ge=1, le=192)]
     strings: Annotated[int, Field(ge=1, le=16)] = 1
+    parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    group: Annotated[list[Group], Field(max_length=8)] = []
     ntc_cells: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=64)]
     spread: Spread
     contactors: Contactors
@@ -96,12 +107,39 @@ class Pack(files.Document):
         ]
         if count > 192:
             found = [f"strings {self.strings} times series {self.series} are {count} cells; the wire carries at most 192"]
+        found += self._groups(count)
         refuse([] if is_mended(info, "series", "strings") else found, self, info)
         return self
 
+    def _groups(self, count: int) -> list[str]:
+        """What is wrong with the groups: order, range, overlap."""
+        found, taken = [], -1
+        for n, group in enumerate(self.group):
+            if group.last < group.first:
+                found.append(f"group[{n}].last {group.last} lies below its first, {group.first}")
+            elif group.last >= count:
+                found.append(f"group[{n}].last {group.last} does not exist; this pack has cell 0 to {count - 1}")
+            elif group.first <= taken:
+                found.append(f"group[{n}].first {group.first} must lie above {taken}, the last cell of the group before")
+            taken = max(taken, group.last)
+        return found
+
+    def kinds(self) -> list[int]:
+        """Kind of each measured cell: 0 is `cell`, then the groups' cells in their order."""
+        names = [self.cell, *self.group_cells()]
+        out = [0] * self.n_cells
+        for group in self.group:
+            for at in range(group.first, group.last + 1):
+                out[at] = names.index(group.cell)
+        return out
+
+    def group_cells(self) -> list[str]:
+        """Names of the groups' cells, each once."""
+        return [name for name in dict.fromkeys(group.cell for group in self.group) if name != self.cell]
+
     @property
     def n_cells(self) -> int:
-        """Cells that are measured one by one."""
+        """Cells, or groups in parallel, that are measured one by one."""
         return self.series * self.strings
 
     def tables(self) -> dict[str, Sourced]:
@@ -119,16 +157,23 @@ def load(name: str, near: Path | None = None) -> tuple[Path, Pack, Path, cellfil
     far = files.load_far(path, Pack)
     problems, pack = Problems(), far.model
     problems.found += far.problems
-    cell = problems.call(_cell, path, pack) if pack is not None else None
+    cell = problems.call(_cell, path, pack.cell) if pack is not None else None
+    for name in pack.group_cells() if pack is not None else []:
+        problems.call(_cell, path, name)
     problems.settle()
     if pack is None or cell is None:
         raise ScenarioError(f"{path}: the pack could not be loaded")
     return path, pack, *cell
 
 
-def _cell(path: Path, pack: Pack) -> tuple[Path, cellfile.Cell]:
-    """The cell of a pack; what is wrong with it names the pack too."""
+def others(path: Path, pack: Pack) -> list[tuple[Path, cellfile.Cell]]:
+    """The cells that a pack's groups name, in the order of its kinds from 1 on."""
+    return [_cell(path, name) for name in pack.group_cells()]
+
+
+def _cell(path: Path, name: str) -> tuple[Path, cellfile.Cell]:
+    """A cell of a pack; what is wrong with it names the pack too."""
     try:
-        return cellfile.load(pack.cell, path)
+        return cellfile.load(name, path)
     except ScenarioError as error:
         raise ScenarioError(*(p if str(path) in p else f"{path}: cell: {p}" for p in error.problems)) from None

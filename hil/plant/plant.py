@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,14 +18,21 @@ from hil.plant.cellfile import Cell, compile_cells
 from hil.plant.packfile import Analog, Pack
 
 _CAPACITY, _RESISTANCE, _SOC, _OCV, _GAIN, _OFFSET = range(6)
+_NO_CLAMP_V = 1e9
 
 
 @dataclass(frozen=True)
 class Initial:
-    """How the pack stands when the run begins. soc: of every cell before spread; temp_degC: of cells and coolant."""
+    """How the pack stands when the run begins.
+
+    soc: of every cell before spread; temp_degC: of cells and coolant.  soh, resistance: capacity and resistance of aged
+    cells relative to new ones.
+    """
 
     soc: float = 0.5
     temp_degC: float = 25.0
+    soh: float = 1.0
+    resistance: float = 1.0
 
 
 @dataclass
@@ -57,8 +65,8 @@ class Plant:
 
     @property
     def n_cells(self) -> int:
-        """Cells of one pack, all strings together."""
-        return int(self.cells.shape[2] * self.cells.shape[3])
+        """Cells of one pack that are measured one by one, all strings together."""
+        return int(self.cells.shape[2] * self.cells.shape[3] / self.pack_par[pk.PARALLEL, 0])
 
     @property
     def n_sensors(self) -> int:
@@ -86,27 +94,36 @@ class Plant:
 
 def empty_demand() -> F64:
     """A demand table without a load."""
-    return np.zeros((1, load.N_DEMAND_COLUMNS))
+    demand = np.zeros((1, load.N_DEMAND_COLUMNS))
+    demand[0, load.FLOW] = 1.0
+    return demand
 
 
-def build(pack: Pack, cell: Cell, initial: Initial, dt_ns: int, seed: int, n_packs: int = 1) -> Plant:
+def build(
+    pack: Pack, cell: Cell, initial: Initial, dt_ns: int, seed: int, n_packs: int = 1, others: Sequence[Cell] = ()
+) -> Plant:
     """A plant at rest with open contactors and an empty link; spreads and sensor errors drawn from the seed.
 
-    Pack 0 of n is the pack that stands alone with the same seed.
+    Pack 0 of n is the pack that stands alone with the same seed.  others: cells of the pack's groups, kinds 1, 2, ...
     """
-    shape = (n_packs, pack.strings, pack.series)
-    curves, ln_r, nodes, decay = compile_cells([cell], dt_ns * 1e-9)
+    shape = (n_packs, pack.strings, pack.series * pack.parallel)
+    kinds = [cell, *others]
+    kind = np.repeat(np.array(pack.kinds()), pack.parallel).reshape(shape[1:])
+    curves, ln_r, nodes, decay = compile_cells(kinds, dt_ns * 1e-9)
 
     def spread(label: int, share: float) -> F64:
-        rows = [noise.draws(seed, p, label, pack.n_cells).reshape(shape[1:]) for p in range(n_packs)]
+        rows = [noise.draws(seed, p, label, kind.size).reshape(shape[1:]) for p in range(n_packs)]
         return np.array(rows) * share
 
     par = np.zeros((c.N_CELL_PARAMETERS, *shape))
-    par[c.CAPACITY_AH] = cell.capacity_Ah * (1.0 + spread(_CAPACITY, pack.spread.capacity_share))
-    par[c.R_SCALE] = 1.0 + spread(_RESISTANCE, pack.spread.resistance_share)
+    par[c.KIND] = kind
+    capacity_Ah = np.array([one.capacity_Ah for one in kinds])[kind]
+    par[c.CAPACITY_AH] = capacity_Ah * initial.soh * (1.0 + spread(_CAPACITY, pack.spread.capacity_share))
+    par[c.R_SCALE] = initial.resistance * (1.0 + spread(_RESISTANCE, pack.spread.resistance_share))
     par[c.OCV_OFFSET_V] = spread(_OCV, pack.spread.ocv_V)
     par[c.COOLING] = 1.0
-    par[c.HEAT_CAPACITY] = cell.thermal.heat_capacity_J_per_K
+    par[c.LEAK_SCALE] = 1.0
+    par[c.HEAT_CAPACITY] = np.array([one.thermal.heat_capacity_J_per_K for one in kinds])[kind]
     cells = np.zeros((c.N_CELL_ROWS, *shape))
     soc = np.clip(initial.soc + spread(_SOC, pack.spread.soc), 0.0, 1.0)
     cells[c.Q_AH] = soc * par[c.CAPACITY_AH]
@@ -123,6 +140,8 @@ def build(pack: Pack, cell: Cell, initial: Initial, dt_ns: int, seed: int, n_pac
     pack_par[pk.HVIL] = 1.0
     pack_par[pk.EMERGENCY] = 1.0
     pack_par[pk.OBEYS] = 1.0
+    pack_par[pk.CLAMP_V] = _NO_CLAMP_V if pack.link.clamp_V is None else pack.link.clamp_V
+    pack_par[pk.PARALLEL] = pack.parallel
     block = np.zeros((k.N_CONTACTOR_ROWS, n_packs, k.N_CONTACTORS), np.int64)
     block[k.MOVES_NS] = k.NEVER_NS
     block[k.CLOSE_TRAVEL_NS] = round(pack.contactors.close_ms * MS_NS)

@@ -56,19 +56,21 @@ def read(
 ) -> None:
     """Take one sample of every sensor.
 
-    cells, pack, pack_par, block: plant.  sensor: parameters.  ntc: (n_ntc,) cell on which each NTC sits, counted through
-    the strings.  gauss: (65536,) quantiles; noise: (pack, sensor) indices into it.  index: see above.
+    cells, pack, pack_par, block: plant.  sensor: parameters.  ntc: (n_ntc,) group of cells on whose first each NTC sits,
+    counted through the strings.  gauss: (65536,) quantiles; noise: (pack, sensor) indices into it.  index: see above.
     values: (pack, signal) physical values in the order of the layout, written.
     """
-    n_cells = cells.shape[3]
-    n_sensed = cells.shape[2] * n_cells
     for p in range(cells.shape[1]):
+        parallel = int(pack_par[pk.PARALLEL, p])
+        series = cells.shape[3] // parallel
+        n_sensed = cells.shape[2] * series
         for s in range(cells.shape[2]):
-            for i in range(n_cells):
-                _store(values, sensor, gauss, noise, index, p, s * n_cells + i, cells[TERMINAL_V, p, s, i])
+            for i in range(series):
+                _store(values, sensor, gauss, noise, index, p, s * series + i, cells[TERMINAL_V, p, s, i * parallel])
         for j in range(ntc.shape[0]):
             at = ntc[j]
-            _store(values, sensor, gauss, noise, index, p, n_sensed + j, cells[TEMP_DEGC, p, at // n_cells, at % n_cells])
+            temp_degC = cells[TEMP_DEGC, p, at // series, at % series * parallel]
+            _store(values, sensor, gauss, noise, index, p, n_sensed + j, temp_degC)
         first = n_sensed + ntc.shape[0]
         for j in range(N_PACK_SENSORS):
             physical = pack[_PACK_ROWS[j], p] if j < SHUNT_DEGC else pack_par[pk.COOLANT_DEGC, p]

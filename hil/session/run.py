@@ -268,7 +268,7 @@ class Run:
         if name not in columns:
             raise ScenarioError(f'there is no truth "{name}"{nearest(name, [*columns, *CELL_EXAMPLES])}')
         row_now: F64 = np.zeros(truth.N_COLUMNS)
-        truth.observe(pl.cells, pl.par, pl.pack, pl.block, row_now, np.zeros((3, pl.n_cells)), False)
+        truth.observe(pl.cells, pl.par, pl.pack, pl.pack_par, pl.block, row_now, np.zeros((3, pl.n_cells)), False)
         return float(row_now[columns.index(name)])
 
     def late_ns(self) -> list[int]:

@@ -22,7 +22,7 @@ from hil.plant import cellfile, contactor, load
 from hil.plant import pack as pk
 from hil.plant.cellfile import Cell
 from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
-from hil.plant.plant import Initial, Plant, build
+from hil.plant.plant import Initial, Plant, build, empty_demand
 
 WLTP = files.folder("scenario") / "profiles" / "wltp_power.csv"
 ZERO_DEGC_K = 273.15
@@ -54,7 +54,7 @@ class Stand:
     def __init__(self, pack: Pack, cell: Cell, dt_ms: int, soc: float = 0.6, n: int = 1, closed: bool = True) -> None:
         self.plant: Plant = build(pack, cell, Initial(soc=soc), dt_ms * 1_000_000, 0, n)
         self.dt_s, self.t_ns = dt_ms * 1e-3, 0
-        self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
+        self.demand = empty_demand()
         if closed:
             for main in (contactor.MAIN_PLUS, contactor.MAIN_MINUS):
                 self.close(main)
@@ -145,19 +145,32 @@ class CellContract:
     def test_energy_is_neither_made_nor_lost(self, cell: Cell) -> None:
         """What leaves the cell's chemistry is delivered at its terminals or becomes heat, entropic heat included.
 
-        Chemistry gives U(x) I, with U the mean of both branches of the file; entropy takes I T dU/dT of it.
+        Chemistry gives the integral of U - T dU/dT over the charge, with U the mean of both branches of the file.
         """
-        currents, stand = drive_and_charge(cell), Stand(bare(cell), cell, 100)
+        currents, stand = drive_and_charge(cell)[::5], Stand(bare(cell), cell, 10)
         stand.isothermal()
+        stand.plant.par[c.LEAK_SCALE] = 0.0
         charge_As = 3600.0 * 0.6 * cell.capacity_Ah
         chemical, delivered, heat = [], [], []
         dudt = [1e-3 * slope for slope in cell.entropy.dudt_mV_per_K]
+        grid = -0.25 + 0.005 * np.arange(301)
+        enthalpy_V = np.array(
+            [mean_V(cell, x) - (25.0 + ZERO_DEGC_K) * resampled(cell, cell.entropy.soc, dudt, x) for x in grid]
+        )
+        so_far = np.concatenate([[0.0], np.cumsum(0.0025 * (enthalpy_V[1:] + enthalpy_V[:-1]))])
+
+        def content(x: float) -> float:
+            """Integral of a piecewise linear function, from -0.25 to x."""
+            at = int((x + 0.25) / 0.005)
+            part = x - grid[at]
+            slope = (enthalpy_V[at + 1] - enthalpy_V[at]) / 0.005
+            return float(so_far[at] + part * (enthalpy_V[at] + 0.5 * slope * part))
+
         for current_A in currents:
             stand.step(current_A)
+            before = content(charge_As / 3600.0 / cell.capacity_Ah)
             charge_As -= current_A * stand.dt_s
-            x = charge_As / 3600.0 / cell.capacity_Ah
-            entropic_V = (25.0 + ZERO_DEGC_K) * resampled(cell, cell.entropy.soc, dudt, x)
-            chemical.append((mean_V(cell, x) - entropic_V) * current_A * stand.dt_s)
+            chemical.append(3600.0 * cell.capacity_Ah * (before - content(charge_As / 3600.0 / cell.capacity_Ah)))
             delivered.append(float(stand.plant.pack[pk.PACK_V, 0]) * current_A * stand.dt_s)
             heat.append(float(stand.cell(c.HEAT_W)[0, 0]) * stand.dt_s)
         moved_J = math.fsum(map(abs, chemical))

@@ -21,7 +21,7 @@ from hil.plant import cell as c
 from hil.plant import cellfile, contactor, load
 from hil.plant import pack as pk
 from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
-from hil.plant.plant import Initial, Plant, build
+from hil.plant.plant import Initial, Plant, build, empty_demand
 
 ROOT = Path(__file__).resolve().parents[3]
 TUB = ROOT / "tests" / "data" / "tub-sib-18650"
@@ -60,7 +60,7 @@ class Bench:
     ) -> None:
         self.plant: Plant = build(bare_pack(), CELL, Initial(soc=1.0), dt_ms * 1_000_000, 0, n)
         self.t_ns = 0
-        self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
+        self.demand = empty_demand()
         self.demand[0, load.KIND] = load.CURRENT
         for main in (contactor.MAIN_PLUS, contactor.MAIN_MINUS):
             self.plant.block[contactor.CLOSED, :, main] = self.plant.block[contactor.COIL, :, main] = 1

@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, fields, replace
 from functools import cache
 
 import numpy as np
-from nfm_model import F64, HEAT_CAPACITY_J_PER_K, KELVIN, ROOM_DEGC, ROOT, Bench, Cell, Rate, Slow, X, hat, legs, read_cell
+from nfm_model import F64, HEAT_CAPACITY_J_PER_K, KELVIN, ROOM_DEGC, ROOT, Bench, Cell, Slow, X, hat, legs, read_cell, table
 from scipy.optimize import least_squares, lsq_linear
 from scipy.signal import lfilter
 
@@ -33,6 +33,7 @@ FACTOR_RANGE = (0.5, 1.2)
 # Half width of the loop that two rigs on such cells report (docs/cells/nfm-18650.md).
 LOOP_SOC = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.9, 0.95])
 LOOP_HALF_V = np.array([0.040, 0.035, 0.025, 0.015, 0.015, 0.035, 0.0075, 0.0075, 0.025])
+# R1 answers within 0.1 s, so in a block it is at its end value.
 BLOCK_S = 5
 
 
@@ -73,6 +74,17 @@ def throughput_Ah(name: str) -> float:
     return float(discharge(name)[:, 1].sum()) / 3600.0
 
 
+def first_ohm_by_tub(names: Sequence[str]) -> float:
+    """Mean 10 s resistance of the runs' first seconds, as a share of TUB's pulse from full.
+
+    Each discharge follows a charge at 4.1 V that has tapered to 0.1 A.
+    """
+    rows = [row for row in table("sib_pulse_resistance_1C_mohm.csv") if row["dir"] == "discharge"]
+    tub_ohm = next(float(r["r_10s"]) * 1e-3 for r in rows if r["t_set_c"] == "25" and r["soc_pct"] == "100")
+    own_ohm = [(4.1 - leg[9, 0]) / (float(np.mean(leg[:10, 1])) + 0.1) for leg in map(discharge, names)]
+    return float(np.mean(own_ohm)) / tub_ohm
+
+
 def half_V(x: F64) -> F64:
     """Half width of the loop."""
     return np.interp(x, LOOP_SOC, LOOP_HALF_V)
@@ -90,42 +102,46 @@ def tub_ohm(x: F64, degC: F64) -> F64:
     return np.asarray(np.exp(low + weight[:, None] * (high - low)).T)
 
 
-def kinetic(laws: Laws, current_A: F64, degC: F64) -> F64:
-    """What is left of a kinetic resistance at a current."""
+def kinetic(laws: Laws, current_A: F64, degC: F64) -> tuple[float, F64]:
+    """The kinetic share of R0, and what is left of a kinetic resistance at a current."""
     rate = tub().rate
     if rate is None:
         raise ValueError("nfm-18650.toml: expected a table [rate]")
     ln_i0 = np.interp(-1.0 / (degC + KELVIN), -1.0 / (rate.degC + KELVIN), np.log(rate.i0_A))
     i0_A = laws.i0_factor * np.exp(ln_i0)
     y, y_ref = np.abs(current_A) / i0_A + 1e-9, rate.reference_A / i0_A
-    return np.asarray((np.arcsinh(y) / y) / (np.arcsinh(y_ref) / y_ref))
+    return rate.r0_share, np.asarray((np.arcsinh(y) / y) / (np.arcsinh(y_ref) / y_ref))
+
+
+def blocks(name: str) -> tuple[F64, F64, F64]:
+    """Means over blocks of a discharge: voltage [V], current [A], and the charge passed at the middle of the block [Ah]."""
+    leg = discharge(name)
+    leg = leg[: len(leg) // BLOCK_S * BLOCK_S].reshape(-1, BLOCK_S, 2).mean(axis=1)
+    return leg[:, 0], leg[:, 1], (np.cumsum(leg[:, 1]) - 0.5 * leg[:, 1]) * BLOCK_S / 3600.0
 
 
 def design(name: str, capacity_Ah: float, laws: Laws, mean_V: F64) -> tuple[F64, F64]:
     """Matrix (block of seconds, unknown) and the voltage [V] that it should give; mean_V: guess of U for the heat."""
-    cell, leg = tub(), discharge(name)
-    cell_V, i = leg[:, 0], leg[:, 1]
-    passed_Ah = np.cumsum(i) / 3600.0
-    x, before = 1.0 - passed_Ah / capacity_Ah, 1.0 - (passed_Ah - i / 3600.0) / capacity_Ah
+    cell = tub()
+    cell_V, i, passed_Ah = blocks(name)
+    x = 1.0 - passed_Ah / capacity_Ah
     dudt = np.interp(x, cell.entropy_soc, cell.dudt_V_per_K)
     heat_W = i * (np.interp(x, U_SOC, mean_V) - cell_V) - i * (ROOM_DEGC + KELVIN) * dudt
-    keep = 1.0 - laws.coolant_W_per_K / HEAT_CAPACITY_J_PER_K
-    degC = ROOM_DEGC + np.append(0.0, lfilter([1.0 / HEAT_CAPACITY_J_PER_K], [1.0, -keep], heat_W)[:-1])
-    r0, r1, r2 = tub_ohm(before, degC)
-    left, at = kinetic(laws, i, degC), hat(before, FACTOR_SOC)
-    r0_share = tub().rate.r0_share  # type: ignore[union-attr]
+    share = BLOCK_S / HEAT_CAPACITY_J_PER_K
+    warm_K = lfilter([share], [1.0, laws.coolant_W_per_K * share - 1.0], heat_W)
+    degC = ROOM_DEGC + np.append(0.0, warm_K[:-1])
+    r0, r1, r2 = tub_ohm(x, degC)
+    r0_share, left = kinetic(laws, i, degC)
+    at = hat(x, FACTOR_SOC)
 
     def pair(drop_V: F64, tau_s: float) -> F64:
-        keep = math.exp(-1.0 / tau_s)
-        return np.asarray(lfilter([1.0 - keep], [1.0, -keep], drop_V[:, None] * at, axis=0))
+        keep = math.exp(-BLOCK_S / tau_s)
+        return np.asarray(lfilter([0.5 * (1.0 - keep)] * 2, [1.0, -keep], drop_V[:, None] * at, axis=0))
 
-    fast = (r0 * (1.0 - r0_share + r0_share * left) * i)[:, None] * at + pair(r1 * left * i, cell.tau1_s)
+    fast = ((r0 * (1.0 - r0_share + r0_share * left) + r1 * left) * i)[:, None] * at
     slow = pair(r2 * i, cell.tau2_s) + pair(laws.r3_share * r2 * i, laws.tau3_s)
     h = 2.0 * np.exp(-40.0 * passed_Ah / capacity_Ah) - 1.0
-    rows = np.hstack([hat(x, U_SOC), -fast, -slow])
-    wanted_V = cell_V - dudt * (degC - ROOM_DEGC) - h * half_V(x)
-    m = len(x) // BLOCK_S * BLOCK_S
-    return rows[:m].reshape(-1, BLOCK_S, rows.shape[1]).mean(axis=1), wanted_V[:m].reshape(-1, BLOCK_S).mean(axis=1)
+    return np.hstack([hat(x, U_SOC), -fast, -slow]), cell_V - dudt * (degC - ROOM_DEGC) - h * half_V(x)
 
 
 def solve(parts: Sequence[tuple[F64, F64]], level: float) -> tuple[F64, F64]:
@@ -145,29 +161,35 @@ def solve(parts: Sequence[tuple[F64, F64]], level: float) -> tuple[F64, F64]:
     return theta, rows @ theta - wanted
 
 
-def fit(names: Sequence[str], capacity_Ah: dict[str, float], start: Laws | None = None, level: float = 0.71) -> Fit:
-    """Fit the circuit to the discharges of some runs, each with its capacity.
+def fit(names: Sequence[str], capacity_Ah: dict[str, float], start: Laws | None = None, held: Sequence[str] = ()) -> Fit:
+    """Fit the circuit to the discharges of some runs, each with its capacity. held: laws that stay as in `start`.
 
-    Priors, a weak pull each: exchange currents as TUB's, third pair 0.3 of R2 with 1200 s, heat flow of a free 18650 in
-    still air (0.04 to 0.08 W/K), resistance at `level` times TUB's (first 10 s from full).
+    Priors: exchange currents as TUB's, third pair 0.3 of R2 with 1200 s, heat flow of a free 18650 in still air (0.04 to
+    0.08 W/K), resistance at the level of the runs' own first 10 s.
     """
+    start = Laws() if start is None else start
+    level = first_ohm_by_tub(names)
     mean_V = np.interp(U_SOC, tub().soc, 0.5 * (tub().discharge_V + tub().charge_V))
-    prior = np.log([1.0, 0.3, 1200.0, 0.06])
-    width = np.array([1.0, 1.0, 0.7, 0.4])
+    free = np.array([field.name not in held for field in fields(Laws)])
+    prior, width = np.log(astuple(Laws()))[free], np.array([1.0, 1.0, 0.7, 0.4])[free]
+
+    def laws(theta: F64) -> Laws:
+        values = np.array(astuple(start))
+        values[free] = np.exp(theta)
+        return Laws(*values.tolist())
 
     def linear(theta: F64) -> tuple[F64, F64]:
-        laws = Laws(*np.exp(theta).tolist())
-        return solve([design(name, capacity_Ah[name], laws, mean_V) for name in names], level)
+        return solve([design(name, capacity_Ah[name], laws(theta), mean_V) for name in names], level)
 
     def residuals(theta: F64) -> F64:
         return np.append(linear(theta)[1] * math.sqrt(len(names)), 0.02 * (theta - prior) / width)
 
-    theta = prior if start is None else np.log([start.i0_factor, start.r3_share, start.tau3_s, start.coolant_W_per_K])
+    theta = np.log(astuple(start))[free]
     for _ in range(2):  # the heat wants the open-circuit voltage that is fitted
         theta = least_squares(residuals, theta, diff_step=1e-2, xtol=1e-3, ftol=1e-4, max_nfev=12).x
         unknown = linear(theta)[0]
         mean_V = unknown[: len(U_SOC)]
-    return Fit(Laws(*np.exp(theta).tolist()), mean_V, unknown[len(U_SOC) :].reshape(2, -1))
+    return Fit(laws(theta), mean_V, unknown[len(U_SOC) :].reshape(2, -1))
 
 
 def bench(found: Fit) -> Bench:
@@ -193,11 +215,12 @@ def bench(found: Fit) -> Bench:
 
 
 def errors_V(found: Fit, name: str, capacity_Ah: float) -> tuple[F64, F64, F64]:
-    """Error of the circuit's voltage [V] at each second of a discharge, with SOC and mean open-circuit voltage there."""
+    """Error of the circuit's voltage [V] at each second of a discharge, with SOC and mean open-circuit voltage there.
+
+    Of the run it gets the current and the capacity, nothing else.
+    """
     laid, leg = bench(found), discharge(name)
     simulated_V = laid.run(laid.cell.parameters(ROOM_DEGC, capacity_Ah), laid.cell.full(capacity_Ah=capacity_Ah), leg[:, 1].copy(), 1.0)
     x = 1.0 - np.cumsum(leg[:, 1]) / 3600.0 / capacity_Ah
     return simulated_V - leg[:, 0], x, np.interp(x, U_SOC, found.mean_V)
 
-
-__all__ = ["Fit", "Laws", "Rate", "bench", "discharge", "errors_V", "fit", "throughput_Ah"]

@@ -10,7 +10,7 @@ import gzip
 import math
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +76,7 @@ class Cell:
     coolant_W_per_K: float = 0.1
     rate: Rate | None = None
     slow: Slow | None = None
+    r_soc: F64 = field(default_factory=lambda: R_SOC)
 
     def curves(self) -> F64:
         """Mean and half width of the loop [V] and dU/dT [V/K] over X."""
@@ -103,7 +104,7 @@ class Bench:
     def __init__(self, cell: Cell) -> None:
         self.cell = cell
         self.curves = cell.curves()
-        self.ln_r = np.array([[np.interp(RX, R_SOC, pair) for pair in row] for row in cell.ln_r])
+        self.ln_r = np.array([[np.interp(RX, cell.r_soc, pair) for pair in row] for row in cell.ln_r])
         self.inverse_K = 1.0 / (cell.r_degC + KELVIN)
         rate = cell.rate or Rate(np.array([ROOM_DEGC]), np.array([1.0]), 0.0)
         self.rate = np.array([1.0 / (rate.degC + KELVIN), np.log(rate.i0_A)])
@@ -277,6 +278,7 @@ def read_cell(path: Path) -> Cell:
         coolant_W_per_K=data["thermal"]["coolant_W_per_K"],
         rate=Rate(np.array(rate["temp_degC"]), np.array(rate["i0_A"]), rate["r0_share"], rate["reference_A"]) if rate else None,
         slow=Slow(slow["r3_share"], slow["tau3_s"]) if slow else None,
+        r_soc=np.array(r["soc"]),
     )
 
 
@@ -306,7 +308,7 @@ def tables(cell: Cell, source: dict[str, str], prefix: str = "") -> list[str]:
     lines += array("discharge_V", cell.discharge_V, ".4f") + array("charge_V", cell.charge_V, ".4f")
     lines += [f"below_empty_V_per_soc = {cell.below_V_per_soc}", f"above_full_V_per_soc = {cell.above_V_per_soc}"]
     lines += [*opening("hysteresis"), f"decay_per_soc = {HYSTERESIS_PER_SOC}"]
-    lines += opening("resistance") + array("soc", R_SOC, "g") + array("temp_degC", cell.r_degC, "g")
+    lines += opening("resistance") + array("soc", cell.r_soc, "g") + array("temp_degC", cell.r_degC, "g")
     for pair in range(3):
         lines += matrix(f"r{pair}_ohm", r[:, pair])
     lines += [f"tau1_s = {cell.tau1_s:.3g}", f"tau2_s = {cell.tau2_s}"]

@@ -48,6 +48,9 @@ class Laws:
     coolant_W_per_K: float = 0.06
 
 
+LAWS_RANGE = ((0.01, 0.02, 300.0, 0.01), (20.0, 2.0, 6000.0, 0.3))
+
+
 @dataclass(frozen=True)
 class Fit:
     """Laws, knots of the mean open-circuit voltage [V] over U_SOC, factors on R over FACTOR_SOC: (fast or slow, knot)."""
@@ -172,6 +175,7 @@ def fit(names: Sequence[str], capacity_Ah: dict[str, float], start: Laws | None 
     mean_V = np.interp(U_SOC, tub().soc, 0.5 * (tub().discharge_V + tub().charge_V))
     free = np.array([field.name not in held for field in fields(Laws)])
     prior, width = np.log(astuple(Laws()))[free], np.array([1.0, 1.0, 0.7, 0.4])[free]
+    low, high = np.log(LAWS_RANGE[0])[free], np.log(LAWS_RANGE[1])[free]
 
     def laws(theta: F64) -> Laws:
         values = np.array(astuple(start))
@@ -182,11 +186,11 @@ def fit(names: Sequence[str], capacity_Ah: dict[str, float], start: Laws | None 
         return solve([design(name, capacity_Ah[name], laws(theta), mean_V) for name in names], level)
 
     def residuals(theta: F64) -> F64:
-        return np.append(linear(theta)[1] * math.sqrt(len(names)), 0.02 * (theta - prior) / width)
+        return np.append(linear(theta)[1] * math.sqrt(len(names)), 0.002 * (theta - prior) / width)
 
     theta = np.log(astuple(start))[free]
     for _ in range(2):  # the heat wants the open-circuit voltage that is fitted
-        theta = least_squares(residuals, theta, diff_step=1e-2, xtol=1e-3, ftol=1e-4, max_nfev=12).x
+        theta = least_squares(residuals, np.clip(theta, low + 1e-3, high - 1e-3), bounds=(low, high), diff_step=1e-2, xtol=1e-3, ftol=1e-4, max_nfev=12).x
         unknown = linear(theta)[0]
         mean_V = unknown[: len(U_SOC)]
     return Fit(laws(theta), mean_V, unknown[len(U_SOC) :].reshape(2, -1))

@@ -282,10 +282,15 @@ def read_cell(path: Path) -> Cell:
     )
 
 
+def literals(values: Sequence[float] | F64, form: str) -> list[str]:
+    """TOML floats."""
+    cells = [format(value, form) for value in values]
+    return [text if any(c in text for c in ".e") else f"{text}.0" for text in cells]
+
+
 def array(name: str, values: F64, form: str) -> list[str]:
     """Lines of a TOML array, at most ten numbers each."""
-    cells = [format(value, form) for value in values]
-    cells = [text if any(c in text for c in ".e") else f"{text}.0" for text in cells]
+    cells = literals(values, form)
     if len(cells) <= 16:
         return [f"{name} = [{', '.join(cells)}]"]
     return [f"{name} = [", *(f"  {', '.join(cells[k : k + 10])}," for k in range(0, len(cells), 10)), "]"]
@@ -293,7 +298,7 @@ def array(name: str, values: F64, form: str) -> list[str]:
 
 def matrix(name: str, rows: F64) -> list[str]:
     """Lines of a TOML array of arrays of ohms."""
-    return [f"{name} = [", *("  " + array("", row, ".4g")[0].removeprefix(" = ") + "," for row in rows), "]"]
+    return [f"{name} = [", *(f"  [{', '.join(literals(row, '.4g'))}]," for row in rows), "]"]
 
 
 def tables(cell: Cell, source: dict[str, str], prefix: str = "") -> list[str]:
@@ -311,7 +316,7 @@ def tables(cell: Cell, source: dict[str, str], prefix: str = "") -> list[str]:
     lines += opening("resistance") + array("soc", cell.r_soc, "g") + array("temp_degC", cell.r_degC, "g")
     for pair in range(3):
         lines += matrix(f"r{pair}_ohm", r[:, pair])
-    lines += [f"tau1_s = {cell.tau1_s:.3g}", f"tau2_s = {cell.tau2_s}"]
+    lines += [f"tau1_s = {literals([cell.tau1_s], '.3g')[0]}", f"tau2_s = {literals([cell.tau2_s], '.4g')[0]}"]
     lines += opening("reach") + array("temp_degC", cell.reach_degC, "g") + array("share", cell.reach, ".4f")
     lines += opening("entropy") + array("soc", cell.entropy_soc, "g")
     return lines + array("dudt_mV_per_K", cell.dudt_V_per_K * 1e3, ".4f")

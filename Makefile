@@ -76,6 +76,7 @@ bench: $(RUN_STAMP)
 
 picture: $(DEV_STAMP)
 	$(BIN)/python tools/picture.py
+	$(BIN)/python tools/picture.py cells
 
 mutants: $(DEV_STAMP)
 	$(BIN)/python tools/mutants.py --write

@@ -240,15 +240,15 @@ class Bms:
 
     def _power(self) -> None:
         """Allowed currents over temperature, tapered towards the voltage limits."""
-        q, real, may = self.quantities, self.real, self.filter.is_seeded
-        table = self.settings.power
+        q, kind, may = self.quantities, self.filter.kind, self.filter.is_seeded
+        table = self.settings.power[0]
         ends = q.extremes.get("BMS_TemperatureMax", 0.0), q.extremes.get("BMS_TemperatureMin", 0.0)
         discharge_A = float(np.interp(ends, table[cfg.POWER_DEGC], table[cfg.POWER_DISCHARGE_A]).min())
         charge_A = float(np.interp(ends, table[cfg.POWER_DEGC], table[cfg.POWER_CHARGE_A]).min())
-        room_V = real[cfg.CHARGE_STOP_V] - q.extremes.get("BMS_CellVoltageMax", 0.0)
-        charge_A *= min(max(room_V / real[cfg.CHARGE_TAPER_V], 0.0), 1.0)
-        room_V = q.extremes.get("BMS_CellVoltageMin", 0.0) - real[cfg.DISCHARGE_STOP_V]
-        discharge_A *= min(max(room_V / real[cfg.DISCHARGE_TAPER_V], 0.0), 1.0)
+        room_V = kind[cfg.CHARGE_STOP_V] - q.extremes.get("BMS_CellVoltageMax", 0.0)
+        charge_A *= min(max(room_V / kind[cfg.CHARGE_TAPER_V], 0.0), 1.0)
+        room_V = q.extremes.get("BMS_CellVoltageMin", 0.0) - kind[cfg.DISCHARGE_STOP_V]
+        discharge_A *= min(max(room_V / kind[cfg.DISCHARGE_TAPER_V], 0.0), 1.0)
         self.out["BMS_ChargeCurrentLimit"] = charge_A if may and not self.limits.no_charge else 0.0
         self.out["BMS_DischargeCurrentLimit"] = discharge_A if may and not self.limits.no_discharge else 0.0
 
@@ -263,9 +263,8 @@ class Bms:
             out["BMS_ChargeAllowed"], out["BMS_DischargeAllowed"] = int(not limits.no_charge), int(not limits.no_discharge)
             out["BMS_Uptime"] = min(self.up_ns // 1_000_000_000, 65535)
         if "BMS_VoltageLimits" in names:
-            series = self.settings.n_cells
-            out["BMS_ChargeVoltageLimit"] = series * self.real[cfg.CHARGE_MAX_V]
-            out["BMS_DischargeVoltageLimit"] = series * self.real[cfg.DISCHARGE_MIN_V]
+            out["BMS_ChargeVoltageLimit"] = self.real[cfg.CHARGE_MAX_V]
+            out["BMS_DischargeVoltageLimit"] = self.real[cfg.DISCHARGE_MIN_V]
         if "BMS_DiagLimits" in names or "BMS_DiagSensors" in names:
             active = limits.active.tolist()
             out.update({name: int(active[n]) for n, name in self.flag_names.items()})

@@ -28,11 +28,14 @@ class Filter:
 
     def __init__(self, settings: cfg.Settings) -> None:
         n = settings.n_cells
-        self.real, self.curves, self.ln_r = settings.real.tolist(), settings.curves, settings.ln_r
-        n_temperatures, n_reach = settings.n_nodes.tolist()
-        self.inverse_K = settings.nodes[cfg.INVERSE_K, :n_temperatures].tolist()
-        self.reach_degC = settings.nodes[cfg.REACH_DEGC, :n_reach]
-        self.reach_share = settings.nodes[cfg.REACH_SHARE, :n_reach]
+        if settings.n_kinds != 1:
+            raise ValueError(f"the obvious design knows one kind of cells, found {settings.n_kinds}")
+        self.real, self.kind = settings.real.tolist(), settings.kinds[0].tolist()
+        self.curves, self.ln_r, nodes = settings.curves[0], settings.ln_r[0], settings.nodes[0]
+        n_temperatures, n_reach = settings.n_nodes[0].tolist()
+        self.inverse_K = nodes[cfg.INVERSE_K, :n_temperatures].tolist()
+        self.reach_degC = nodes[cfg.REACH_DEGC, :n_reach]
+        self.reach_share = nodes[cfg.REACH_SHARE, :n_reach]
         self.x, self.p = np.zeros((5, n)), np.zeros((5, 5, n))
         self.r0, self.r1, self.r2, self.reach = np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n)
         self.temp_degC = np.full(n, 25.0)
@@ -78,11 +81,11 @@ class Filter:
 
     def predict(self, current_A: float, dt_s: float) -> None:
         """Count charge and let pairs, hysteresis and covariance move by dt."""
-        r = self.real
-        capacity_As = 3600.0 * r[cfg.CAPACITY_AH]
-        d1, d2 = math.exp(-dt_s / r[cfg.TAU1_S]), math.exp(-dt_s / r[cfg.TAU2_S])
+        r, kind = self.real, self.kind
+        capacity_As = 3600.0 * kind[cfg.CAPACITY_AH]
+        d1, d2 = math.exp(-dt_s / kind[cfg.TAU1_S]), math.exp(-dt_s / kind[cfg.TAU2_S])
         dz = current_A * dt_s / capacity_As
-        swing = 0.5 * r[cfg.HYST_DECAY] * abs(dz)
+        swing = 0.5 * kind[cfg.HYST_DECAY] * abs(dz)
         dh = max((1.0 - swing) / (1.0 + swing), 0.0)
         target = -1.0 if current_A > 0.0 else 1.0
         rate = (r[cfg.CURRENT_ERROR_SHARE] * abs(current_A) + r[cfg.CURRENT_ERROR_A]) / capacity_As
@@ -137,5 +140,5 @@ class Filter:
             "BMS_SocMax": 100.0 * high,
             "BMS_SocBand": 100.0 * 1.96 * math.sqrt(float(self.p[0, 0].max()) + self.real[cfg.BAND_FLOOR] ** 2),
             "BMS_AvailableSoc": 100.0 * float((left / self.reach).min()),
-            "BMS_RemainingCharge": float(left.min()) * self.real[cfg.CAPACITY_AH],
+            "BMS_RemainingCharge": float(left.min()) * self.kind[cfg.CAPACITY_AH],
         }

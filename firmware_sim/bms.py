@@ -27,8 +27,8 @@ def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState
         link=np.zeros((st.N_LINK, n_packs, rx.n_slots), np.int64),
         value=np.zeros((n_packs, rx.n_signals)),
         valid=np.zeros((n_packs, rx.n_signals), np.uint8),
-        quantity=np.zeros((len(soa.QUANTITIES), n_packs)),
-        known=np.zeros((len(soa.QUANTITIES), n_packs), np.uint8),
+        quantity=np.zeros((soa.n_rows(settings.n_kinds), n_packs)),
+        known=np.zeros((soa.n_rows(settings.n_kinds), n_packs), np.uint8),
         out=np.full((n_packs, tx.n_signals), np.nan),
         sender=sender_state(tx, n_packs, t_ns),
     )
@@ -46,15 +46,18 @@ def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState
 
 
 @kernel
-def _begin(cell: F64, whole: I64, reals: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool, p: int) -> None:
+def _begin(
+    cell: F64, whole: I64, cell_map: I64, reals: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool, p: int
+) -> None:  # fmt: skip
     """Start the filters once every cell and temperature has been seen."""
     if whole[st.IS_SEEDED, p] == 1 or not ready:
         return
     stored = whole[st.NVM_SAVED, p] == 1
     for i in range(cell.shape[2]):
-        soc.refresh(cell, p, i, ln_r, nodes, n_nodes)
-        soc.seed(cell, p, i, reals, curves, stored)
-        soc.refresh(cell, p, i, ln_r, nodes, n_nodes)
+        k = cell_map[cfg.MAP_KIND, i]
+        soc.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+        soc.seed(cell, p, i, k, reals, curves, stored)
+        soc.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
     whole[st.IS_SEEDED, p] = 1
 
 
@@ -105,8 +108,8 @@ def step(
     rx_words: I64, rx_meta: I64, events: I64, event_count: I64, spare: I64,
     cell: F64, ntc: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64, known: U8, out: F64,
     sender: I64, bus_free_ns: I64,
-    limits: I64, thresholds: F64, settings: I64, reals: F64, power: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
-    rx: I64, tx: I64, tx_scale: F64, cell_map: I64, ntc_map: I64,
+    limits: I64, thresholds: F64, settings: I64, reals: F64, kinds: F64, stretches: I64, power: F64, curves: F64, ln_r: F64,
+    nodes: F64, n_nodes: I64, rx: I64, tx: I64, tx_scale: F64, cell_map: I64, ntc_map: I64,
     rx_signals: I64, rx_scales: F64, rx_slots: I64, rx_blank: I64,
     tx_signals: I64, tx_scales: F64, tx_slots: I64, tx_blank: I64,
     tx_words: I64, tx_meta: I64,
@@ -139,16 +142,17 @@ def step(
         request = _request(value, valid, link, whole, rx, rx_signals, settings, p)
         mode.forget(real, whole, p)
         soa.current(real, whole, link, valid, value, q, known, rx, rx_signals, settings, reals, p)
-        soa.cells(cell, real, whole, link, valid, value, q, known, cell_map, settings, reals, p)
+        soa.cells(cell, real, whole, link, valid, value, q, known, cell_map, stretches, settings, reals, p)
         soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
         soa.lines(whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
         ready = _is_ready(known, q, settings, p)
-        _begin(cell, whole, reals, curves, ln_r, nodes, n_nodes, ready, p)
+        _begin(cell, whole, cell_map, reals, curves, ln_r, nodes, n_nodes, ready, p)
         soc.step(
-            cell, real, whole, link, valid, cell_map, reals, curves, ln_r, nodes, n_nodes, p, dt_ns, settings[cfg.N_STRINGS]
-        )
+            cell, real, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns,
+            settings[cfg.N_STRINGS],
+        )  # fmt: skip
         diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)
-        sop.step(real, whole, power, reals, cell.shape[2] // settings[cfg.N_STRINGS], p)
+        sop.step(real, whole, q, power, kinds, reals, p)
         mode.step(real, whole, value, rx, settings, reals, request, ready, p, dt_ns)
         _save(cell, whole, settings, p, dt_ns)
         transmit.fill(cell, real, whole, limit, out, tx, tx_scale, limits, p)

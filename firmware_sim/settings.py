@@ -35,19 +35,30 @@ N_WHOLE_SETTINGS = 21
 
 # Settings that are real numbers.
 (
-    CAPACITY_AH, HYST_DECAY, TAU1_S, TAU2_S,
     CELL_SIGMA_V, MODEL_V2S, R_ERROR_SHARE, CURRENT_ERROR_SHARE, CURRENT_ERROR_A, CURRENT_CORRELATION_S,
     START_SIGMA, HYST_SIGMA, RC_NOISE_V2_PER_S, STORED_SIGMA, RHO_SIGMA, RHO_WALK_PER_S, BAND_FLOOR,
     REST_A, PRE_LINK_SHARE, PRE_END_A, PRE_FAST_SHARE, OPEN_MAX_A, STUCK_STEP_A, DIRECTION_STEP_A,
-    RATE_TAU_S, CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V,
-    CHARGE_MAX_V, DISCHARGE_MIN_V,
-) = range(31)  # fmt: skip
-N_REAL_SETTINGS = 31
+    RATE_TAU_S, CHARGE_MAX_V, DISCHARGE_MIN_V,
+) = range(23)  # fmt: skip
+N_REAL_SETTINGS = 23
 
-# Rows of `power`, (row, temperature): allowed magnitudes over temperature.
+# Kinds of cells: kind 0 are the cells that no group of the calibration names, kind n those of its n-th group.
+# Columns of `kinds`, one row a kind. CAPACITY_SHARE: capacity relative to kind 0. EMPTY_SOC, FULL_SOC: what the voltage limits
+# of unlike strings beside it leave of its SOC; -1 and 1 where they leave all.
+(
+    CAPACITY_AH, CAPACITY_SHARE, HYST_DECAY, TAU1_S, TAU2_S,
+    CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V, EMPTY_SOC, FULL_SOC,
+) = range(11)  # fmt: skip
+N_KIND_SETTINGS = 11
+# Columns of `stretches`: neighbouring cells FIRST ... END - 1 of one KIND that carry one current. STRING: which of the unlike
+# strings they belong to; 0 throughout while all strings are alike and share the pack current equally.
+FIRST, END, KIND, STRING = range(4)
+
+# Rows of `power`, (kind, row, temperature): allowed magnitudes over temperature.
 POWER_DEGC, POWER_CHARGE_A, POWER_DISCHARGE_A = range(3)
 
-# Belief tables: rows of `curves` (row, grid over x), columns of `ln_r` (3 temperature + pair, grid), rows of `nodes`.
+# Belief tables, each with the kind in front: rows of `curves` (row, grid over x), columns of `ln_r` (3 temperature + pair,
+# grid), rows of `nodes`.
 MEAN_V, HALF_V, DUDT = range(3)
 X_LOW, X_STEP, N_X = -0.25, 0.005, 301
 N_RX = 101
@@ -59,8 +70,8 @@ INVERSE_K, REACH_DEGC, REACH_SHARE = range(3)
     RX_MODE, RX_RESET, RX_CHARGER,
 ) = range(13)  # fmt: skip
 N_RX_ROLES = 13
-# Rows of `cell_map`, (row, cell), and of `ntc_map`, (row, sensor).
-MAP_SIGNAL, MAP_SLOT, MAP_NTC = range(3)
+# Rows of `cell_map`, (row, cell), and, the first two, of `ntc_map`, (row, sensor).
+MAP_SIGNAL, MAP_SLOT, MAP_NTC, MAP_KIND = range(4)
 
 # What the firmware sends: (name, block, row, factor, offset, needs a started estimator). REAL and WHOLE are blocks of the
 # state; a row of CELL goes out for every cell, from the named signal on. `tx` holds one line for each that the network has.
@@ -110,15 +121,18 @@ class Settings:
     """A calibration, bound to a network and a pack.
 
     limits: (n_limits, 11) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
-    power: (3, n).  curves: (3, 301).  ln_r: (3 n, 101).  nodes: (3, n).  n_nodes: (2,) int64, temperatures of
-    ln_r and points of reach.  rx: roles.  cell_map: (3, n_cells).  ntc_map: (2, n_ntc).  slot_group: (n_rx_slots,).
-    rx_layout, tx_layout: wire tables.  codes: names of the limit rows.
+    kinds: (n_kinds, 11) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
+    curves: (n_kinds, 3, 301).  ln_r: (n_kinds, 3 n, 101).  nodes: (n_kinds, 3, n).  n_nodes: (n_kinds, 2) int64,
+    temperatures of ln_r and points of reach.  rx: roles.  cell_map: (4, n_cells).  ntc_map: (2, n_ntc).
+    rx_layout, tx_layout: wire tables.  codes: names of the limit rows, those of a group as code@group.
     """
 
     limits: I64
     thresholds: F64
     whole: I64
     real: F64
+    kinds: F64
+    stretches: I64
     power: F64
     curves: F64
     ln_r: F64
@@ -137,6 +151,11 @@ class Settings:
     def n_cells(self) -> int:
         """Cells that are measured one by one."""
         return int(self.cell_map.shape[1])
+
+    @property
+    def n_kinds(self) -> int:
+        """Kinds of cells."""
+        return int(self.kinds.shape[0])
 
     @property
     def n_ntc(self) -> int:

@@ -1,7 +1,8 @@
 """Safe operating area: from what was received to the quantities that limits are applied to.
 
 Each quantity has a name, a unit in that name, and a flag `known`: 0 means the data behind it is stale or was never valid,
-and a limit on it freezes. A protection on a new quantity is one function here and one line in QUANTITIES.
+and a limit on it freezes. A protection on a new quantity is one function here and one line in QUANTITIES. Cells of different
+kinds are never compared with each other: their extremes and spread are quantities of each kind.
 """
 
 from __future__ import annotations
@@ -14,8 +15,6 @@ from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64, I64, U8
 
 QUANTITIES = (
-    "cell_V_max",
-    "cell_V_min",
     "temp_max_degC",
     "temp_min_degC",
     "discharge_A",
@@ -28,7 +27,6 @@ QUANTITIES = (
     "cell_invalid_count",
     "temp_invalid_count",
     "current_invalid",
-    "cell_spread_V",
     "temp_spread_K",
     "temp_rate_K_per_s",
     "cell_stuck_s",
@@ -48,13 +46,35 @@ QUANTITIES = (
     "emergency_line_lost",
     "insulation_kohm",
     "supply_V",
+    "cell_V_max",
+    "cell_V_min",
+    "cell_spread_V",
 )
 (
-    CELL_V_MAX, CELL_V_MIN, TEMP_MAX, TEMP_MIN, DISCHARGE, CHARGE, CELL_AGE, TEMP_AGE, CURRENT_AGE, PACK_IO_AGE,
-    REQUEST_AGE, CELL_INVALID, TEMP_INVALID, CURRENT_INVALID, CELL_SPREAD, TEMP_SPREAD, TEMP_RATE, CELL_STUCK,
+    TEMP_MAX, TEMP_MIN, DISCHARGE, CHARGE, CELL_AGE, TEMP_AGE, CURRENT_AGE, PACK_IO_AGE,
+    REQUEST_AGE, CELL_INVALID, TEMP_INVALID, CURRENT_INVALID, TEMP_SPREAD, TEMP_RATE, CELL_STUCK,
     PACK_MISMATCH, LINK_MISMATCH, OPEN_CURRENT, CURRENT_DIRECTION, PLUS_MISMATCH, MINUS_MISMATCH, PRE_MISMATCH,
     PLUS_WELDED, MINUS_WELDED, PRE_FAILED, PRE_TOO_FAST, INIT_TIMEOUT, HVIL_OPEN, EMERGENCY_LOST, INSULATION, SUPPLY,
+    CELL_V_MAX, CELL_V_MIN, CELL_SPREAD,
 ) = range(len(QUANTITIES))  # fmt: skip
+# The last ones are those of one kind of cells: kind k has its own at KIND_QUANTITIES k rows further on.
+KIND_QUANTITIES = 3
+
+
+def row_of(quantity: str, kind: int) -> int:
+    """Row of a quantity of a kind of cells; kind 0 where it is one of the whole pack."""
+    return QUANTITIES.index(quantity) + KIND_QUANTITIES * kind
+
+
+def quantity_of(row: int) -> str:
+    """Name of the quantity in a row, of whatever kind of cells."""
+    return QUANTITIES[row if row < CELL_V_MAX else CELL_V_MAX + (row - CELL_V_MAX) % KIND_QUANTITIES]
+
+
+def n_rows(n_kinds: int) -> int:
+    """Rows of quantities with so many kinds of cells."""
+    return CELL_V_MAX + KIND_QUANTITIES * n_kinds
+
 
 _SETTLE_NS = 1_000_000_000  # a current reading counts as "contactors open" only this long after they opened
 
@@ -81,63 +101,80 @@ def _signal_known(rx: I64, role: int, rx_signals: I64, link: I64, valid: U8, who
     return ok
 
 
+@inlined
+def _take(cell: F64, p: int, i: int, volt: float, current_A: float, sample_ns: int, reals: F64) -> None:
+    """Keep a new sample; stuck: bit for bit the same while the current moved enough to move any real cell."""
+    if volt != cell[st.VOLT, p, i]:
+        cell[st.EQUAL_NS, p, i] = 0.0
+        cell[st.SAMPLE_A, p, i] = current_A
+    elif math.fabs(current_A - cell[st.SAMPLE_A, p, i]) >= reals[cfg.STUCK_STEP_A] or cell[st.EQUAL_NS, p, i] > 0.0:
+        cell[st.EQUAL_NS, p, i] += sample_ns
+    cell[st.VOLT, p, i] = volt
+
+
 @kernel
 def cells(
-    cell: F64, real: F64, whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, cell_map: I64, settings: I64,
-    reals: F64, p: int,
+    cell: F64, real: F64, whole: I64, link: I64, valid: U8, value: F64, q: F64, known: U8, cell_map: I64, stretches: I64,
+    settings: I64, reals: F64, p: int,
 ) -> None:  # fmt: skip
-    """Extremes, spread, ages and stuck readings of the cell voltages."""
-    high, low, total = -1e9, 1e9, 0.0
-    n_valid, n_invalid, oldest_ns, longest_ns = 0, 0, 0, 0
+    """Extremes and spread of the cell voltages of each kind; ages and stuck readings of all."""
+    highest, lowest, pack_total = -1e9, 1e9, 0.0
+    n_all, n_invalid, oldest_ns, longest_ns, all_heard = 0, 0, 0, 0, 1
     current_A = real[st.CURRENT_A, p]
-    last_slot, fresh, age_ns, all_heard = -1, 0, 0, 1
-    for i in range(cell_map.shape[1]):
-        slot, at = cell_map[cfg.MAP_SLOT, i], cell_map[cfg.MAP_SIGNAL, i]
-        if slot != last_slot:
-            last_slot = slot
-            fresh = link[st.FRESH, p, slot]
-            age_ns = _age_ns(link, whole, p, slot)
-            oldest_ns = max(oldest_ns, age_ns)
-            all_heard = min(all_heard, _was_heard(link, p, slot))
-        if age_ns > settings[cfg.CELL_AGE_NS]:
-            continue
-        if valid[p, at] == 0:
-            n_invalid += 1
-            continue
-        volt = value[p, at]
-        if fresh == 1:
-            # stuck: bit for bit the same while the current moved enough to move any real cell
-            if volt != cell[st.VOLT, p, i]:
-                cell[st.EQUAL_NS, p, i] = 0.0
-                cell[st.SAMPLE_A, p, i] = current_A
-            elif math.fabs(current_A - cell[st.SAMPLE_A, p, i]) >= reals[cfg.STUCK_STEP_A] or cell[st.EQUAL_NS, p, i] > 0.0:
-                cell[st.EQUAL_NS, p, i] += link[st.SAMPLE_NS, p, slot]
-            cell[st.VOLT, p, i] = volt
-        longest_ns = max(longest_ns, int(cell[st.EQUAL_NS, p, i]))
-        n_valid += 1
-        total += volt
-        if volt > high:
-            high = volt
-            whole[st.CELL_MAX_AT, p] = i
-        if volt < low:
-            low = volt
-            whole[st.CELL_MIN_AT, p] = i
-    some = 1 if n_valid > 0 else 0
-    all_there = 1 if n_valid == cell_map.shape[1] else 0
-    if some == 1:
-        real[st.CELL_MAX_V, p], real[st.CELL_MIN_V, p] = high, low
-        average = total / n_valid
-        q[CELL_V_MAX, p], q[CELL_V_MIN, p] = high, low
-        q[CELL_SPREAD, p] = max(high - average, average - low)
+    for row in range(CELL_V_MAX, q.shape[0], KIND_QUANTITIES):
+        high, low, total, n_valid = -1e9, 1e9, 0.0, 0
+        for n in range(stretches.shape[0]):
+            if CELL_V_MAX + KIND_QUANTITIES * stretches[n, cfg.KIND] != row:
+                continue
+            last_slot, fresh, age_ns = -1, 0, 0
+            for i in range(stretches[n, cfg.FIRST], stretches[n, cfg.END]):
+                slot, at = cell_map[cfg.MAP_SLOT, i], cell_map[cfg.MAP_SIGNAL, i]
+                if slot != last_slot:
+                    last_slot = slot
+                    fresh = link[st.FRESH, p, slot]
+                    age_ns = _age_ns(link, whole, p, slot)
+                    oldest_ns = max(oldest_ns, age_ns)
+                    all_heard = min(all_heard, _was_heard(link, p, slot))
+                if age_ns > settings[cfg.CELL_AGE_NS]:
+                    continue
+                if valid[p, at] == 0:
+                    n_invalid += 1
+                    continue
+                volt = value[p, at]
+                if fresh == 1:
+                    _take(cell, p, i, volt, current_A, link[st.SAMPLE_NS, p, slot], reals)
+                longest_ns = max(longest_ns, int(cell[st.EQUAL_NS, p, i]))
+                n_valid += 1
+                total += volt
+                if volt > high:
+                    high = volt
+                    if volt > highest:
+                        highest = volt
+                        whole[st.CELL_MAX_AT, p] = i
+                if volt < low:
+                    low = volt
+                    if volt < lowest:
+                        lowest = volt
+                        whole[st.CELL_MIN_AT, p] = i
+        n_all += n_valid
+        pack_total += total
+        known[row, p] = known[row + 1, p] = known[row + 2, p] = 1 if n_valid > 0 else 0
+        if n_valid > 0:
+            average = total / n_valid
+            q[row, p], q[row + 1, p] = high, low
+            q[row + 2, p] = max(high - average, average - low)
+    if n_all > 0:
+        real[st.CELL_MAX_V, p], real[st.CELL_MIN_V, p] = highest, lowest
+    all_there = 1 if n_all == cell_map.shape[1] else 0
     if all_there == 1:
-        real[st.STRING_V, p] = total / settings[cfg.N_STRINGS]
-    known[CELL_V_MAX, p] = known[CELL_V_MIN, p] = known[CELL_SPREAD, p] = some
+        real[st.STRING_V, p] = pack_total / settings[cfg.N_STRINGS]
     q[CELL_AGE, p] = oldest_ns * 1e-6
     q[CELL_INVALID, p] = n_invalid
     q[CELL_STUCK, p] = longest_ns * 1e-9
     known[CELL_AGE, p] = known[CELL_INVALID, p] = known[CELL_STUCK, p] = all_heard
     pack_V = real[st.PACK_V, p]
-    q[PACK_MISMATCH, p] = math.fabs(pack_V - total / settings[cfg.N_STRINGS]) / max(pack_V, 1.0) if all_there == 1 else 0.0
+    off_V = math.fabs(pack_V - pack_total / settings[cfg.N_STRINGS])
+    q[PACK_MISMATCH, p] = off_V / max(pack_V, 1.0) if all_there == 1 else 0.0
     known[PACK_MISMATCH, p] = min(known[PACK_MISMATCH, p], all_there)
 
 

@@ -10,7 +10,10 @@ from firmware_sim.types import F64, I64
 
 @kernel
 def fill(cell: F64, real: F64, whole: I64, limit: I64, out: F64, tx: I64, tx_scale: F64, limits: I64, p: int) -> None:
-    """Write every outgoing value of pack p. What is not known yet stays NaN and goes out as "not available"."""
+    """Write every outgoing value of pack p. What is not known yet stays NaN and goes out as "not available".
+
+    Rows of several groups may share a code; its flag is up while any of them is active.
+    """
     started = whole[st.IS_SEEDED, p] == 1
     for n in range(tx.shape[0]):
         if tx[n, cfg.OUT_NEEDS] == 1 and not started:
@@ -25,6 +28,8 @@ def fill(cell: F64, real: F64, whole: I64, limit: I64, out: F64, tx: I64, tx_sca
             for i in range(cell.shape[2]):
                 out[p, signal + i] = cell[row, p, i] * factor + offset
     for n in range(limits.shape[0]):
-        flag = limits[n, cfg.FLAG]
-        if flag >= 0:
-            out[p, flag] = limit[st.ACTIVE, p, n]
+        if limits[n, cfg.FLAG] >= 0:
+            out[p, limits[n, cfg.FLAG]] = 0.0
+    for n in range(limits.shape[0]):
+        if limits[n, cfg.FLAG] >= 0 and limit[st.ACTIVE, p, n] == 1:
+            out[p, limits[n, cfg.FLAG]] = 1.0

@@ -49,11 +49,12 @@ def _pack(path: Path) -> str:
     problems.found += far.problems
     if pack is not None:
         problems.call(cellfile.load, pack.cell, path)
-        problems.call(calibration.load, pack.calibration, path)
+        if (believed := problems.call(calibration.load, pack.calibration, path)) is not None:
+            problems.found += calibration.strangers(believed[1], believed[0], pack.cell_names())
     problems.settle()
     if pack is None:
         raise ScenarioError(f"{path}: the pack could not be loaded")
-    return f'pack "{pack.name}": {pack.series}S{pack.strings}P of {pack.cell}'
+    return f'pack "{pack.name}": {pack.series}S{pack.strings * pack.parallel}P of {pack.cell}'
 
 
 def _cell(path: Path) -> str:
@@ -63,6 +64,12 @@ def _cell(path: Path) -> str:
     tables = cell.tables()
     assumed = sum(table.confidence == "assumption" for table in tables.values())
     return f'cell "{cell.name}": {cell.capacity_Ah:g} Ah, {assumed} of {len(tables)} tables assumed'
+
+
+def _sheet(path: Path) -> str:
+    from hil.datasheet import make
+
+    return make.describe(path)
 
 
 def _calibration(path: Path) -> str:
@@ -99,6 +106,7 @@ def _mapping(path: Path) -> str:
 _CHECKS: dict[str, Callable[[Path], str]] = {
     "scenario": _scenario,
     "pack": _pack,
+    "data sheet": _sheet,
     "cell": _cell,
     "calibration": _calibration,
     "requirements": _requirements,

@@ -37,6 +37,7 @@ _MARKS = {
     "mapping": ("signal", "dut"),
     "pack": ("series", "ntc_cells"),
     "calibration": ("limit", "e2e"),
+    "data sheet": ("charge_max_V", "discharge_min_V"),
     "cell": ("chemistry", "ocv"),
 }
 

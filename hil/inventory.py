@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hil import calibration, files, requirement, scenario
+from hil import calibration, files, requirement, scenario, sources
 from hil.plant import cellfile, packfile
 
 Row = dict[str, str]
@@ -50,15 +50,13 @@ def _cells(pack: str) -> list[Row]:
     rows = []
     for name in files.shipped("cell"):
         _, cell = cellfile.load(name)
-        tables = cell.tables()
-        assumed = sum(table.confidence == "assumption" for table in tables.values())
         rows.append(
             {
                 "cell": name,
                 "chemistry": cell.chemistry,
                 "Ah": f"{cell.capacity_Ah:g}",
                 "nominal V": f"{cell.nominal_V:g}",
-                "assumed": f"{assumed} of {len(tables)} tables",
+                "assumed": sources.assumed(cell),
                 "title": cell.title,
             }
         )
@@ -72,9 +70,10 @@ def _packs(pack: str) -> list[Row]:
         rows.append(
             {
                 "pack": name,
-                "cells": f"{p.series}S{p.strings}P",
+                "cells": f"{p.series}S{p.strings * p.parallel}P",
                 "cell": cell.name,
                 "calibration": p.calibration,
+                "assumed": sources.assumed(p),
                 "title": p.title,
             }
         )
@@ -96,7 +95,7 @@ def _limits(pack: str) -> list[Row]:
     for row in c.limit:
         side = ">" if row.above is not None else "<"
         rows.append({
-            "limit": row.code, "condition": f"{row.quantity} {side} {row.threshold:g}", "when": row.when, "tier": row.tier,
+            "limit": row.label, "condition": f"{row.quantity} {side} {row.threshold:g}", "when": row.when, "tier": row.tier,
             "debounce ms": str(row.debounce_ms), "delay ms": str(row.delay_ms), "reaction": row.reaction, "latch": row.latch,
             "source": row.source,
         })  # fmt: skip

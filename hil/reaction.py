@@ -12,78 +12,58 @@ clock ran, a path that opened on request or with the supply, a path that nobody 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from firmware_sim.types import F64, I64, MS_NS
+from firmware_sim.types import MS_NS
 from firmware_sim.wire.layout import CYCLE_NS, SLOT
+from hil import hazard
 from hil.fault.catalogue import Bound
-from hil.names import cell_signal, ntc_signal
+from hil.hazard import Stretch
 from hil.observe import Effect, Moment, View
 from hil.opening import Deeds, cascade, holder, opened_by_other, opening, path_open
 from hil.requirement import LimitTrigger, Requirement
 from hil.scenario import ReactionExpect
 from hil.trace import Trace
 from hil.verdict import Evidence, Finding, Verdict, inside
-from hil.wirelog import Bools
 
-_TRUTH_OF = {
-    "cell_voltage": ("cell_voltage_max", "cell_voltage_min"),
-    "cell_temperature": ("temperature_max", "temperature_min"),
-    "discharge_current": ("mean_current", "mean_current"),
-    "charge_current": ("mean_current", "mean_current"),
-}
-_ON_LIMIT = 1e-6
 _HOLD_CYCLES, _HOLD_NS = 3, 300 * MS_NS  # reference profile, loss of data: three cycles or 300 ms
 _ALONE = "put the two causes to separate tests, so that only the one that is judged can open the path"
 _ASKED_NS = 1_000 * MS_NS  # a pack that was asked to close for so long would have closed
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """An uninterrupted time beyond a limit."""
-
-    start: Moment
-    end_ns: int
-
-    @property
-    def length_ns(self) -> int:
-        """How long it lasted."""
-        return self.end_ns - self.start.high_ns
 
 
 def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
     """Findings of a reaction expectation: detection when there are codes, isolation when the path must open."""
     if not req.codes and req.reaction != "open":
         return [_nothing_to_judge(req)]
-    hazard: Moment | None
+    start: Moment | None
     wire: Moment | None
     from_ns = round(row.from_s * 1e9)
     if req.trigger is not None:
         high_ms = (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]
-        if _under_way(view, req.trigger, from_ns):
+        if hazard.under_way(view, req.trigger, from_ns):
             return [_began_before(req, row)]
-        on_wire = _on_wire(view, req.trigger, from_ns)
+        on_wire = hazard.on_wire(view, req.trigger, from_ns)
         wire = _answered(on_wire, _flag_start(view, req.codes, from_ns, from_ns)[1], high_ms)
-        hazard = _first(_in_truth(view, req.trigger, from_ns, row.fhti_ms or req.fhti_ms), wire)
-        if hazard is None:
+        start = hazard.first(hazard.in_truth(view, req.trigger, from_ns, row.fhti_ms or req.fhti_ms), wire)
+        if start is None:
             return [_not_stimulated(req, on_wire, high_ms, req.trigger)]
-        earliest_ns = min([hazard.low_ns, *(stretch.start.low_ns for stretch in on_wire)])
+        earliest_ns = min([start.low_ns, *(stretch.start.low_ns for stretch in on_wire)])
     else:
         effect = effects[row.fault or ""]
         if not effect.happened or effect.start is None:
             return []  # the fault's own finding says so already
         if effect.start.high_ns < from_ns:
             return [_began_before(req, row)]
-        hazard, wire = effect.start, effect.start if effect.wire is None else effect.wire
+        start, wire = effect.start, effect.start if effect.wire is None else effect.wire
         earliest_ns = wire.low_ns
     findings = []
     if req.codes:
         found = _detection(view, row, req, wire, from_ns, earliest_ns)
         findings.append(_blinded(view, req, found, (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]))
     if req.reaction == "open":
-        findings.append(_blinded(view, req, _isolation(view, row, req, hazard), row.fhti_ms or req.fhti_ms or np.inf))
+        findings.append(_blinded(view, req, _isolation(view, row, req, start), row.fhti_ms or req.fhti_ms or np.inf))
     return findings
 
 
@@ -99,100 +79,6 @@ def _began_before(req: Requirement, row: ReactionExpect) -> Finding:
         req.id, "stimulus", req.title, f"the limit was left before {row.from_s:g} s, from when it should be judged",
         Verdict.INCONC, next_step="begin to judge before the hazard, or after an earlier one is over",
     )  # fmt: skip
-
-
-# ---- when it began
-
-
-def _first(*moments: Moment | None) -> Moment | None:
-    return min((m for m in moments if m is not None), key=lambda m: m.high_ns, default=None)
-
-
-def _beyond(trigger: LimitTrigger, limit: float, x: F64) -> Bools:
-    """Where a value lies beyond a limit; one that stands on it, but for what floats make of it, does not."""
-    if trigger.quantity == "charge_current":
-        x = -x
-    return x > limit + _ON_LIMIT if trigger.above is not None else x < limit - _ON_LIMIT
-
-
-def _limit(view: View, trigger: LimitTrigger) -> float:
-    return trigger.value(view.setup.inputs.cell, view.setup.inputs.pack)
-
-
-def _in_truth(view: View, trigger: LimitTrigger, from_ns: int, fhti_ms: float | None) -> Moment | None:
-    """Start of the true hazard that the path's opening answered, or of the first that lasted longer than it may."""
-    limit = _limit(view, trigger)
-    outside = limit + trigger.tolerance * (1.0 if trigger.above is not None else -1.0)
-    name = _TRUTH_OF[trigger.quantity][0 if trigger.above is not None else 1]
-    bad = _beyond(trigger, outside, view.trace.column(name)) & (view.t_ns >= from_ns)
-    edge = np.diff(np.concatenate([[0], bad.astype(np.int8), [0]]))
-    dt_ns = view.trace.dt_ns
-    what = f"{name} beyond {limit:g}" + (f" by more than {trigger.tolerance:g}" if trigger.tolerance else "")
-    for first, end in zip(np.flatnonzero(edge == 1), np.flatnonzero(edge == -1), strict=True):
-        start, end_ns = Moment(max(int(first) - 1, 0) * dt_ns, int(first) * dt_ns, what, name), int(end) * dt_ns
-        opened = opening(view, start.high_ns)
-        answered = opened is not None and opened.low_ns <= end_ns
-        if answered or fhti_ms is None or end_ns - start.high_ns >= fhti_ms * 1e6:
-            return start
-    return None
-
-
-def _signals_of(view: View, trigger: LimitTrigger) -> list[str]:
-    if trigger.quantity == "cell_voltage":
-        return [cell_signal(i) for i in range(view.setup.place.n_cells)]
-    if trigger.quantity == "cell_temperature":
-        return [ntc_signal(j) for j in range(view.setup.place.n_ntc)]
-    return ["Shunt_Current"]
-
-
-def _on_wire(view: View, trigger: LimitTrigger, from_ns: int) -> list[Stretch]:
-    """Stretches in which at least one signal stood beyond the limit on the wire. Between frames the last value holds."""
-    limit, names = _limit(view, trigger), _signals_of(view, trigger)
-    at: list[I64] = []
-    for n, name in enumerate(names):
-        series = view.log.series(name)
-        there = series.valid & (series.t_ns >= from_ns)
-        t_ns, bad = series.t_ns[there], _beyond(trigger, limit, series.value[there]).astype(np.int64)
-        change = np.diff(np.concatenate([[0], bad]))
-        k = np.flatnonzero(change)
-        at.append(np.column_stack([t_ns[k], -change[k], np.full(len(k), n)]))
-    edges = np.concatenate(at)
-    edges = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
-    count = np.cumsum(-edges[:, 1])
-    out: list[Stretch] = []
-    for n in np.flatnonzero((count > 0) & (np.concatenate([[0], count[:-1]]) == 0)).tolist():
-        at_ns, name = int(edges[n, 0]), names[int(edges[n, 2])]
-        over = np.flatnonzero(count[n:] == 0)
-        end_ns = int(edges[n + over[0], 0]) if len(over) else view.trace.n_ticks * view.trace.dt_ns
-        if out and at_ns - out[-1].end_ns < view.trace.dt_ns:  # one frame takes over from another: no tick saw a good value
-            out[-1] = replace(out[-1], end_ns=end_ns)
-            continue
-        series = view.log.series(name)
-        value = series.value[int(np.searchsorted(series.t_ns, at_ns))]
-        out.append(Stretch(Moment(at_ns - series.frame_ns, at_ns, f"{name} = {value:g} beyond {limit:g}", name), end_ns))
-    return out
-
-
-def _under_way(view: View, trigger: LimitTrigger, from_ns: int) -> bool:
-    """Whether from_ns lies inside a hazard: its clock began earlier, unseen.
-
-    A temperature is one only while the pack is charged, or is not; that is what from_s is for there.
-    """
-    if from_ns <= 0 or trigger.quantity == "cell_temperature":
-        return False
-    limit = _limit(view, trigger)
-    name = _TRUTH_OF[trigger.quantity][0 if trigger.above is not None else 1]
-    k = int(np.searchsorted(view.t_ns, from_ns))
-    outside = limit + trigger.tolerance * (1.0 if trigger.above is not None else -1.0)
-    if 0 < k < view.trace.n_ticks and _beyond(trigger, outside, view.trace.column(name)[k - 1 : k + 1]).all():
-        return True
-    for signal in _signals_of(view, trigger):
-        series = view.log.series(signal)
-        t_ns, value = series.t_ns[series.valid], series.value[series.valid]
-        at = int(np.searchsorted(t_ns, from_ns))
-        if 0 < at < len(t_ns) and _beyond(trigger, limit, value[at - 1 : at + 1]).all():
-            return True
-    return False
 
 
 def _answered(stretches: list[Stretch], code: Moment | None, high_ms: float) -> Moment | None:
@@ -232,9 +118,9 @@ def _flag_start(view: View, codes: list[str], from_ns: int, split_ns: int) -> tu
             at = int(series.t_ns[k[0]])
             moment = Moment(at - series.frame_ns, at, f"code {code}", f"Diag_{code}")
             if early:
-                before = _first(before, moment)
+                before = hazard.first(before, moment)
             else:
-                after = _first(after, moment)
+                after = hazard.first(after, moment)
     return before, after
 
 
@@ -404,7 +290,8 @@ def _asked_to_close(view: View, deeds: Deeds, from_ns: int) -> bool:
 
 def _rivals(view: View, row: ReactionExpect, req: Requirement) -> list[Bound]:
     """Faults that may open the path for another reason: not the one that is judged, none on the quantity that is."""
-    own = set(_signals_of(view, req.trigger)) if req.trigger is not None else set()
+    watches = hazard.watched(view, req.trigger) if req.trigger is not None else []
+    own = {signal for watch in watches for signal in watch.signals}
     names = view.setup.network.to_dut.signal_names
     return [
         fault

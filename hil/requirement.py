@@ -31,7 +31,7 @@ class LimitTrigger(files.FileModel):
     """The hazard begins when a quantity leaves a limit of the cell.
 
     above, below: name of a limit in the cell file ("cell.absolute_max_V"), times `factor` plus `offset`. Currents count
-    for the whole pack: the cell's limit times the strings in parallel. tolerance: how exactly the device must know the
+    for the whole pack: the cell's limit times cells and strings in parallel. tolerance: how exactly the device must know the
     quantity; as long as the truth is beyond the limit by less, only what stands on the wire starts a clock.
     """
 
@@ -60,7 +60,7 @@ class LimitTrigger(files.FileModel):
         """The limit in physical units."""
         base = float(getattr(cell.limits, (self.above or self.below or "").removeprefix("cell.")))
         if self.quantity in ("discharge_current", "charge_current"):
-            base *= pack.strings
+            base *= pack.strings * pack.parallel
         return round(base * self.factor + self.offset, 9)  # 4.1 + 0.02 is 4.12, which a reading of 4.12 does not exceed
 
 

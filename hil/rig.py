@@ -42,7 +42,7 @@ class Inputs:
 class Chunk:
     """Records of up to CHUNK ticks.
 
-    truth: (n, 24).  cells: (m, 3, n_cells), every so many ticks.  sides: (n, 2, n_touched).
+    truth: (n, n_columns).  cells: (m, 3, n_cells), every so many ticks.  sides: (n, 2, n_touched).
     parameters: (n, n_addresses).  log: journal rows.
     """
 

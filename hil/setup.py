@@ -10,7 +10,7 @@ import numpy as np
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import BITS, CYCLE_NS, N_WORDS
-from hil import calibration, columns, files, network, recording, requirement, scenario
+from hil import binding, calibration, columns, files, network, recording, requirement, scenario
 from hil.calibration import Calibration
 from hil.errors import Problems, ScenarioError, nearest
 from hil.fault import catalogue
@@ -51,7 +51,7 @@ class Setup:
 
     place: where faults can land.  faults: the scenario's, bound.  resets_ns: when the device loses its supply.
     legs: of the recording, those that the run plays whole.  no_leg: why there is none.
-    data_files: (name in the scenario, path) of profiles and recording.
+    data_files: (name in the scenario, path) of profiles and recording.  others: cells of the pack's groups, with their files.
     """
 
     inputs: Inputs
@@ -64,6 +64,7 @@ class Setup:
     legs: tuple[Leg, ...] = ()
     no_leg: str = ""
     data_files: tuple[tuple[str, Path], ...] = ()
+    others: tuple[tuple[Path, Cell], ...] = ()
 
     def trace_bytes(self) -> float:
         """Room that a tick takes in the trace, about [byte]: truth, cells, touched signals, frames of both directions."""
@@ -72,6 +73,11 @@ class Setup:
         width = WORD + max(int(layout.slots[:, N_WORDS].max()) for layout in layouts)
         cells = 3 * self.inputs.pack.n_cells / self.rig.cells_every
         return 8 * (N_COLUMNS + cells + 2 * len(self.rig.touched) + len(self.rig.addresses) + frames * width)
+
+    @property
+    def kinds(self) -> list[Cell]:
+        """The pack's kinds of cell, in the order of Pack.kinds."""
+        return [self.inputs.cell, *(cell for _, cell in self.others)]
 
     @property
     def touched(self) -> tuple[str, ...]:
@@ -122,8 +128,8 @@ def _parts(
         return parts
     if packed is not None and believed is not None:
         parts.settings = problems.call(
-            calibration.bind, believed[1], believed[0], net.database, net.to_dut, net.from_dut, packed.n_cells, packed.strings,
-            packed.ntc_cells,
+            binding.bind, believed[1], believed[0], net.database, net.to_dut, net.from_dut, packed.cell_names(),
+            packed.strings, packed.ntc_cells,
         )  # fmt: skip
     series = size[0] if packed is None else packed.series
     parts.place = Place(
@@ -184,8 +190,8 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
     stated_degC = s.recording.temperature_degC if s.recording is not None else None
     at_degC = s.initial.temperature_degC if stated_degC is None else stated_degC
     initial = plant.Initial(s.initial.soc, at_degC, s.initial.soh, s.initial.resistance)
-    others = [other for _, other in packfile.others(inputs.pack_path, pack)]
-    built = plant.build(pack, inputs.cell, initial, s.tick_ns, seed, n_packs, others)
+    others = packfile.others(inputs.pack_path, pack)
+    built = plant.build(pack, inputs.cell, initial, s.tick_ns, seed, n_packs, [cell for _, cell in others])
     feed = RigInputs(demand, request_table(inputs), parts.samples)
     rig = Rig(built, net, table, feed, seed, max(s.record.cells_every_ms // s.tick_ms, 1))
     rig.watch(
@@ -195,7 +201,7 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
         [slot for f in bound for slot in f.from_dut],
     )
     resets = tuple(sorted(f.start_ns for f in bound if f.kind.seam == "supply"))
-    return Setup(inputs, net, settings, rig, place, bound, resets, parts.legs, parts.no_leg, tuple(parts.extra))
+    return Setup(inputs, net, settings, rig, place, bound, resets, parts.legs, parts.no_leg, tuple(parts.extra), tuple(others))
 
 
 def addresses(fault: Bound) -> list[tuple[int, int, int]]:

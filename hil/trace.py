@@ -24,7 +24,7 @@ _FORMAT = 1
 class Trace:
     """A recorded run of pack 0.
 
-    dt_ns: tick.  truth: (n_ticks, 24), columns of hil.truth; row k holds at k * dt.  cells: (m, 3, n_cells), every
+    dt_ns: tick.  truth: (n_ticks, n_columns), columns of hil.truth; row k holds at k * dt.  cells: (m, 3, n_cells), every
     cells_every ticks.  touched: names of the signals in `sides`.  sides: (n_ticks, 2, n_touched), before and after the
     sensor faults.  parameters: names of plant parameters that faults touch; parameter: (n_ticks, n) their values.
     journal: frames, columns of hil.journal.  late_ns: (n_ticks,) how late the bench was, in real time, else empty.

@@ -8,6 +8,9 @@ from hil.plant import cell as c
 from hil.plant import contactor as k
 from hil.plant import pack as pk
 
+# Kinds of cell in one pack, in their order; extremes of each are told apart, because their limits differ.
+KIND_NAMES = ("first", "second", "third")
+_EXTREMES = (("cell_voltage", "V"), ("temperature", "degC"))
 COLUMNS = (
     ("current", "A"),
     ("mean_current", "A"),
@@ -33,12 +36,15 @@ COLUMNS = (
     ("main_minus_changed", "ns"),
     ("precharge_changed", "ns"),
     ("gas", "mol"),
+    *((f"{kind}_{quantity}_{side}", unit) for kind in KIND_NAMES for quantity, unit in _EXTREMES for side in ("max", "min")),
 )
 (
     CURRENT, MEAN_CURRENT, LOAD_CURRENT, CHARGE, PACK_V, LINK_V, CELL_MAX, CELL_MIN, TEMP_MAX, TEMP_MIN, SOC, SOC_MIN, SOC_MAX,
-    AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS, GAS,
-) = range(24)  # fmt: skip
-N_COLUMNS = 24
+    AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS, GAS, FIRST_KIND,
+) = range(25)  # fmt: skip
+# After FIRST_KIND: highest and lowest voltage, highest and lowest temperature of each kind.
+N_COLUMNS = FIRST_KIND + 4 * len(KIND_NAMES)
+_N_KINDS = len(KIND_NAMES)
 # Rows of a cell sample, (row, cell).
 CELL_V, CELL_DEGC, CELL_SOC = range(3)
 # Blocks of plant parameters.
@@ -48,7 +54,7 @@ CELL_COLUMNS = (("cell_voltage", "V"), ("cell_temperature", "degC"), ("cell_soc"
 
 @kernel
 def observe(cells: F64, par: F64, pack: F64, pack_par: F64, block: I64, row: F64, sample: F64, with_cells: bool) -> None:
-    """Write one row of truth of pack 0. row: (24,).  sample: (3, n_cells), written when with_cells.
+    """Write one row of truth of pack 0. row: (n_columns,).  sample: (3, n_cells), written when with_cells.
 
     A group of cells in parallel counts as one cell: its common voltage, the charge of all over the capacity of all, the
     temperature of its hottest. SOC of the pack is that of an ideal observer: a / (1 - b + a) with the emptiest cell a and
@@ -57,21 +63,27 @@ def observe(cells: F64, par: F64, pack: F64, pack_par: F64, block: I64, row: F64
     high_V, low_V, hot, cold, low, high, available, gas_mol = -1e9, 1e9, -1e9, 1e9, 2.0, -1.0, 2.0, 0.0
     parallel = int(pack_par[pk.PARALLEL, 0])
     n = cells.shape[3] // parallel
+    for kind in range(_N_KINDS):
+        at = FIRST_KIND + 4 * kind
+        row[at], row[at + 1], row[at + 2], row[at + 3] = -1e9, 1e9, -1e9, 1e9
     for s in range(cells.shape[2]):
         for i in range(n):
             first = i * parallel
-            q_Ah, capacity_Ah, warmest, reach = 0.0, 0.0, -1e9, 1.0
+            q_Ah, capacity_Ah, warmest, coldest, reach = 0.0, 0.0, -1e9, 1e9, 1.0
             for j in range(first, first + parallel):
                 temp_degC = cells[c.TEMP_DEGC, 0, s, j]
                 q_Ah += cells[c.Q_AH, 0, s, j]
                 capacity_Ah += c.capacity_Ah(cells, par, 0, s, j)
-                warmest, cold = max(warmest, temp_degC), min(cold, temp_degC)
+                warmest, coldest = max(warmest, temp_degC), min(coldest, temp_degC)
                 reach = min(reach, cells[c.REACH, 0, s, j])
                 gas_mol += cells[c.GAS_MOL, 0, s, j]
             volt = cells[c.TERMINAL_V, 0, s, first]
             soc = q_Ah / capacity_Ah
             high_V, low_V = max(high_V, volt), min(low_V, volt)
-            hot = max(hot, warmest)
+            hot, cold = max(hot, warmest), min(cold, coldest)
+            own = FIRST_KIND + 4 * int(par[c.KIND, 0, s, first])
+            row[own], row[own + 1] = max(row[own], volt), min(row[own + 1], volt)
+            row[own + 2], row[own + 3] = max(row[own + 2], warmest), min(row[own + 3], coldest)
             low, high = min(low, soc), max(high, soc)
             available = min(available, 1.0 - (1.0 - soc) / reach)
             if with_cells:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rigs
 
 from firmware_sim import diag, mode, soa
@@ -19,6 +21,7 @@ from firmware_sim.settings import Settings
 from firmware_sim.types import MS_NS
 from hil import files
 
+BENCH = "nfm-16s"
 # The step in which a quantity arrives, from the words of the wire's specification; what is computed moves by a float.
 WIRE_STEP = {
     "cell_V_max": 0.0002, "cell_V_min": 0.0002, "cell_spread_V": 0.0002, "temp_max_degC": 0.1, "temp_min_degC": 0.1,
@@ -32,11 +35,12 @@ TIERS = {"mol": 1, "rsl": 2, "msl": 3}
 
 @dataclass(frozen=True)
 class Row:
-    """A limit row as its file says it. at: its place in the file."""
+    """A limit row as its file says it. at: its place in the file.  kind: of the cells that it looks at."""
 
     calibration: str
     at: int
     table: dict[str, Any]
+    kind: int = 0
 
     @property
     def code(self) -> str:
@@ -91,29 +95,40 @@ class Row:
         return self.clear - self.side * max(abs(self.clear), 1.0)
 
 
+def rows_of(name: str, path: Path) -> list[Row]:
+    """Every row of a calibration. name: by which it is loaded."""
+    file = tomllib.loads(path.read_text(encoding="utf-8"))
+    groups = list(dict.fromkeys(group["name"] for group in file.get("group", [])))
+    kinds = {None: 0, **{group: n + 1 for n, group in enumerate(groups)}}
+    return [Row(name, n, table, kinds[table.get("group")]) for n, table in enumerate(file["limit"])]
+
+
 def all_rows() -> list[Row]:
-    """Every row of every shipped calibration."""
-    found = []
-    for name, path in files.shipped("calibration").items():
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))["limit"]
-        found += [Row(name, n, table) for n, table in enumerate(tables)]
-    return found
+    """Every row of every shipped calibration, and those on cells of one that has groups."""
+    found = [row for name, path in files.shipped("calibration").items() for row in rows_of(name, path)]
+    return found + [row for row in rows_of(str(rigs.MIXED), rigs.MIXED) if str(row.table["quantity"]).startswith("cell_V_")]
 
 
 def name_of(row: object) -> str:
     """Id of a row in a test's name."""
     assert isinstance(row, Row)
-    return f"{row.calibration}:{row.code}"
+    group = f"@{row.table['group']}" if row.kind > 0 else ""
+    return f"{Path(row.calibration).stem}:{row.code}{group}"
+
+
+def cases(rows: list[Row]) -> list[Any]:
+    """Rows as parameters of a test. Interpreted, those of the bench pack stand for all: only their numbers differ."""
+    return [
+        pytest.param(
+            row, id=name_of(row), marks=[] if row.calibration in (BENCH, str(rigs.MIXED)) else [pytest.mark.compiled_only]
+        )
+        for row in rows
+    ]
 
 
 def settings_of(row: Row, dt_ms: int = 10) -> Settings:
     """The calibration bound to the pack that is shipped for it."""
-    pack = next(
-        name
-        for name, path in files.shipped("pack").items()
-        if tomllib.loads(path.read_text(encoding="utf-8"))["calibration"] == row.calibration
-    )
-    return rigs.wired(row.calibration, pack, "classic", dt_ms * MS_NS)[1]
+    return rigs.wired(row.calibration, rigs.pack_of(row.calibration), "classic", dt_ms * MS_NS)[1]
 
 
 class OneRow:
@@ -126,16 +141,17 @@ class OneRow:
         self.real, self.whole = np.zeros((st.N_REAL, 1)), np.zeros((st.N_WHOLE, 1), np.int64)
         self.limit = np.zeros((st.N_LIMIT, 1, 1), np.int64)
         self.limit[[st.TIMER_NS, st.ACTIVE_NS]] = -1
-        self.q = np.zeros((len(soa.QUANTITIES), 1))
-        self.known = np.ones((len(soa.QUANTITIES), 1), np.uint8)
-        self.which = soa.QUANTITIES.index(row.table["quantity"])
+        n_quantities = soa.n_rows(bound.n_kinds)
+        self.q, self.known = np.zeros((n_quantities, 1)), np.ones((n_quantities, 1), np.uint8)
+        self.which = soa.row_of(row.table["quantity"], row.kind)
         self.apply(True)
 
     def apply(self, holds: bool) -> None:
         """Bring the device into, or out of, the condition under which the row applies."""
         when = self.row.when
         assert when in ("always", "charging", "not_charging", "closed", "opened")
-        self.real[st.CURRENT_A] = -1.0 if (when == "charging") == holds and "charging" in when else 0.0
+        charging = (when == "charging") == holds and "charging" in when
+        self.real[st.CURRENT_A] = -10.0 * self.reals[cfg.REST_A] if charging else 0.0
         on = (when == "closed") == holds and when in ("closed", "opened")
         self.whole[st.STATE] = mode.RUN if on else mode.STANDBY
         self.whole[[st.PLUS, st.MINUS]] = int(on)

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from firmware_sim import mode
+from firmware_sim import settings as cfg
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, MS_NS
 from firmware_sim.wire.codec import decode_slot
 from firmware_sim.wire.crc import crc_is_right
 from firmware_sim.wire.layout import CYCLE_NS, LEN, LENGTH, SENT, SLOT, Events, Image
 from firmware_sim.wire.send import send_due, sender_state
-from hil import calibration, files, network, requirement, setup
+from hil import binding, calibration, files, network, requirement, setup
 from hil.bench import Bench
 from hil.calibration import Calibration
 from hil.dut.emulator import Emulator
@@ -30,6 +31,7 @@ from hil.trace import Trace
 ROOT = Path(__file__).resolve().parents[1]
 SCENARIO_PATH = ROOT / "hil" / "scenarios" / "of-a-test.scenario.toml"
 TICK_NS = 10 * MS_NS
+MIXED = ROOT / "tests" / "data" / "mixed" / "na-lfp-16s.toml"  # a calibration with a group: cells 8 to 15 of 16 are lithium
 
 
 def scenario(**keys: Any) -> Inputs:
@@ -71,13 +73,26 @@ def drive(load: dict[str, Any] | None = None, **keys: Any) -> Inputs:
     return scenario(**{"request": [{"at_s": 0.2, "mode": "drive"}], "load": loads, "duration_s": 3.0, **keys})
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=1)
+def packs() -> dict[str, packfile.Pack]:
+    """Every shipped pack by name."""
+    return {name: packfile.load(name)[1] for name in files.shipped("pack")}
+
+
+def pack_of(calibration_name: str) -> str:
+    """Name of the pack that a calibration is shipped for: that of its own name, else the first; the bench pack for a copy."""
+    found = [name for name, pack in packs().items() if pack.calibration == calibration_name]
+    return next((name for name in (calibration_name, *found) if name in found), "nfm-16s")
+
+
+@lru_cache(maxsize=32)
 def wired(calibration_name: str, pack: str, network_name: str, dt_ns: int) -> tuple[Network, Settings, Calibration]:
     """Network, settings and decoded calibration of a device."""
-    _, p, _, _ = packfile.load(pack)
+    p = packs()[pack]
     net = network.load(network_name, p.n_cells, len(p.ntc_cells), dt_ns)
     path, believed = calibration.load(calibration_name)
-    bound = calibration.bind(believed, path, net.database, net.to_dut, net.from_dut, p.n_cells, p.strings, p.ntc_cells)
+    cells = p.cell_names()
+    bound = binding.bind(believed, path, net.database, net.to_dut, net.from_dut, cells, p.strings, p.ntc_cells)
     return net, bound, believed
 
 
@@ -98,13 +113,16 @@ class Device:
 
     values: by signal name, through `set`.  lost: slots that do not arrive.  echoes: the contacts follow their commands.
     link_rise: share of the pack voltage by which the link rises in a tick when a path is closed.  alive: cells move by the
-    last bit, as real ones do.
+    last bit, as real ones do.  rest_V: a cell voltage at which nothing is reported.  kind: kind of cells that `cells` moves,
+    the others stay at rest.
     """
 
     def __init__(
-        self, calibration_name: str = "nfm-16s", pack: str = "nfm-16s", network_name: str = "classic", dt_ms: int = 10
+        self, calibration_name: str = "nfm-16s", pack: str = "", network_name: str = "classic", dt_ms: int = 10
     ) -> None:
         self.dt_ns = dt_ms * MS_NS
+        pack = pack or pack_of(calibration_name)
+        self.series, self.supply_V = packs()[pack].series, 24.0 if packs()[pack].surroundings.supply_V > 18.0 else 12.0
         self.net, self.settings, self.calibration = wired(calibration_name, pack, network_name, self.dt_ns)
         rx, tx = self.net.to_dut, self.net.from_dut
         self.rows = {name: n for n, name in enumerate(rx.signal_names)}
@@ -118,12 +136,19 @@ class Device:
         self.lost: set[int] = set()
         self.echoes, self.link_rise, self.alive = True, 0.1, False
         self.cell_rows = [n for name, n in self.rows.items() if name.startswith("CellVoltage_")]
+        self.rest_V = 3.0 if self.calibration.power.charge_max_V > 3.2 else 1.5
+        kind_of = self.settings.cell_map[cfg.MAP_KIND]
+        self.of_kind = [np.flatnonzero(kind_of == k).tolist() for k in range(self.settings.n_kinds)]
+        self.kind = 0
         self.k = 0
         self.rest()
 
     def rest(self) -> None:
         """Everything as it should be, nothing asked for."""
-        self.cells(3.0)
+        self.values[0, self.cell_rows] = self.rest_V
+        for told, cells in list(zip(self.calibration.kinds, self.of_kind, strict=True))[1:]:
+            self.values[0, [self.cell_rows[i] for i in cells]] = told.model.ocv.charge_V[6]
+        self.sum_up()
         self.temperatures(25.0)
         self.set("Shunt_Current", 0.0)
         self.set("Shunt_LinkVoltage", 0.0)
@@ -131,7 +156,7 @@ class Device:
             self.set(f"PackIO_{name}", 1.0)
         for name in ("MainPlusFeedback", "MainMinusFeedback", "PrechargeFeedback"):
             self.set(f"PackIO_{name}", 0.0)
-        self.set("PackIO_SupplyVoltage", 12.0)
+        self.set("PackIO_SupplyVoltage", self.supply_V)
         self.set("PackIO_Insulation", 10_000.0)
         self.ask(mode.ASK_STANDBY)
         self.set("Vehicle_FaultReset", 0.0)
@@ -142,13 +167,19 @@ class Device:
 
     def arrives(self, start: str) -> bool:
         """Whether the last tick brought a frame with a signal whose name starts like this."""
-        slots = {self.slot(name) for name in self.rows if name.startswith(start)}
+        others = {f"CellVoltage_{i:03d}" for i in range(len(self.cell_rows)) if i not in self.of_kind[self.kind]}
+        slots = {self.slot(name) for name in self.rows if name.startswith(start) and name not in others}
         return any(self.image.meta[0, SENT, s] == 1 for s in slots)
 
     def cells(self, volt: float) -> None:
-        """All cells at one voltage, and the pack at their sum."""
-        self.values[0, self.cell_rows] = volt
-        self.set("Shunt_PackVoltage", volt * self.settings.n_cells)
+        """All cells of the kind under test at one voltage, and the pack at the sum of a string."""
+        self.values[0, [self.cell_rows[i] for i in self.of_kind[self.kind]]] = volt
+        self.sum_up()
+
+    def sum_up(self) -> None:
+        """The pack at the sum of a string's cells."""
+        strings = int(self.settings.whole[cfg.N_STRINGS])
+        self.set("Shunt_PackVoltage", float(self.values[0, self.cell_rows[: self.settings.n_cells]].sum()) / strings)
 
     def temperatures(self, temp_degC: float) -> None:
         """All sensors at one temperature."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import cycle
 
 from limit_rows import Row
 from rigs import Device
@@ -24,8 +23,8 @@ class Stimulus:
     """How to make a quantity bad.
 
     place: bring the device into the state in which it counts.  bad: disturb it.  frame: start of the names of signals
-    whose next frame is the first bad sample; "" where the quantity builds up, then after_ms says when it is bad:
-    (earliest, latest).
+    whose next frame is the first bad sample, with the seventh cell of the kind under test in place of braces; "" where
+    the quantity builds up, then after_ms says when it is bad: (earliest, latest).
     each: called in every tick while it is bad.
     """
 
@@ -68,14 +67,14 @@ def _holds(name: str, value: float) -> Action:
 
 
 def _still_cells_under_load(device: Device) -> None:
-    device.set("Shunt_Current", 2.0)
+    device.set("Shunt_Current", 2.0 * device.calibration.plausibility.stuck_step_A)
 
 
 def _wrong_way(device: Device) -> None:
     """Every 50 ms the current steps, and the pack voltage with it."""
     up = device.k // 5 % 2
-    device.set("Shunt_Current", 2.0 * up)
-    device.set("Shunt_PackVoltage", 48.0 + 0.2 * up)
+    device.set("Shunt_Current", 2.0 * device.calibration.plausibility.direction_step_A * up)
+    device.set("Shunt_PackVoltage", device.rest_V * device.series + 0.2 * up)
 
 
 def _warming(device: Device) -> None:
@@ -95,7 +94,18 @@ def _link_at_once(device: Device) -> None:
 
 def _link_falls(device: Device) -> None:
     device.link_rise = 0.0
-    device.set("Shunt_LinkVoltage", 45.0)
+    device.set("Shunt_LinkVoltage", 0.94 * device.rest_V * device.series)
+
+
+def _pack_reads_low(device: Device) -> None:
+    """By a thirtieth."""
+    device.set("Shunt_PackVoltage", 29.0 / 30.0 * device.rest_V * device.series)
+
+
+def _one_cell_is_low(device: Device) -> None:
+    """By so much that its distance from the mean of few cells is beyond the limit too."""
+    spread_V = next(row.threshold for row in device.calibration.limit if row.quantity == "cell_spread_V")
+    _adds(f"CellVoltage_{device.of_kind[device.kind][3]:03d}", -1.6 * spread_V)(device)
 
 
 def _no_precharge_contact(device: Device) -> None:
@@ -108,12 +118,9 @@ def _echo_mains(device: Device) -> None:
     device.set("PackIO_MainMinusFeedback", float(device.read("BMS_MainMinusCommand") == 1.0))
 
 
-_FLICKER = cycle([float("nan")] * 10 + [3.0] * 10)
-
-
 def _flickering_cell(device: Device) -> None:
     """A cell that is there in every other frame only: never ready, never invalid for long."""
-    device.set("CellVoltage_000", next(_FLICKER))
+    device.set("CellVoltage_000", device.rest_V if device.k // 10 % 2 else float("nan"))
 
 
 _AT_ONCE = (0, 500)
@@ -133,13 +140,13 @@ STIMULI: dict[str, Stimulus] = {
     "pack_io_age_ms": Stimulus(_driving, _loses("PackIO_Hvil"), after_ms=(90, 110)),
     "request_age_ms": Stimulus(_driving, _loses("Vehicle_ModeRequest"), after_ms=(400, 510)),
     "cell_invalid_count": Stimulus(_driving, _sets("CellVoltage_003", float("nan")), "CellVoltage_003"),
-    "temp_invalid_count": Stimulus(_driving, _sets("CellTemperature_04", float("nan")), "CellTemperature_04"),
+    "temp_invalid_count": Stimulus(_driving, _sets("CellTemperature_03", float("nan")), "CellTemperature_03"),
     "current_invalid": Stimulus(_driving, _sets("Shunt_Current", float("nan")), "Shunt_Current"),
-    "cell_spread_V": Stimulus(_driving, _adds("CellVoltage_006", -0.4), "CellVoltage_006"),
+    "cell_spread_V": Stimulus(_driving, _one_cell_is_low, "CellVoltage_{:03d}"),
     "temp_spread_K": Stimulus(_driving, _adds("CellTemperature_02", 11.0), "CellTemperature_02"),
     "temp_rate_K_per_s": Stimulus(_driving, lambda device: None, after_ms=(0, 8000), each=_warming),
     "cell_stuck_s": Stimulus(_driving, _still_cells_under_load, after_ms=(5000, 5300)),
-    "pack_mismatch_share": Stimulus(_driving, _adds("Shunt_PackVoltage", -1.6), "Shunt_PackVoltage"),
+    "pack_mismatch_share": Stimulus(_driving, _pack_reads_low, "Shunt_PackVoltage"),
     "link_mismatch_share": Stimulus(_driving, _link_falls, "Shunt_LinkVoltage"),
     "current_direction": Stimulus(_driving, lambda device: None, after_ms=(150, 300), each=_wrong_way),
     "main_plus_mismatch": Stimulus(_driving, _holds("PackIO_MainPlusFeedback", 0.0), "PackIO_MainPlusFeedback"),
@@ -194,7 +201,8 @@ def base(row: Row, rows: list[Row]) -> float:
     opening = [
         other.threshold
         for other in rows
-        if (other.calibration, other.table["quantity"], other.when) == (row.calibration, quantity, row.when)
+        if (other.calibration, other.table["quantity"], other.kind, other.when)
+        == (row.calibration, quantity, row.kind, row.when)
         and other.table["reaction"] == "open"
     ]
     nearest_good = min([row.threshold, *opening], key=lambda x: row.side * x)

@@ -1,6 +1,7 @@
 """Put the figures of a speed measurement into docs/speed.md.
 
 nabench bench --json > speed.json && python tools/figures.py speed.json
+nabench bench --peers --json > peers.json && python tools/figures.py peers.json
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ _HOPS = (
     ("7 record", ("7 record",)),
     ("decode status frames", ()),
 )
+
+
+def _ratio(found: dict[str, Any], peer: str, gear: str, cells: str) -> str:
+    """A ratio of cell-seconds with its quartiles."""
+    low, high = found["quartiles"][cells][f"{gear} vs {peer}"]
+    return f"{found[f'ratio_vs_{peer}'][gear][cells]:,.0f} ({low:,.0f} to {high:,.0f})"
 
 
 def ratio(found: dict[str, Any], key: str, gear: str, cells: str) -> str:
@@ -83,15 +90,41 @@ def figures(found: dict[str, Any], day: str) -> str:
     return "\n".join(out)
 
 
+def peers(found: dict[str, Any], day: str) -> str:
+    """The tables of the comparison with other solvers."""
+    m, tick_us, speed = found["machine"], found["tick_us"], found["cell_s_per_cpu_s"]
+    versions = ", ".join(f"{name} {m[name.lower()]}" for name in ("Python", "NumPy", "Numba", "thevenin", "PyBaMM"))
+    out = [
+        f"{day}, {m['processor']} ({m['cores']} cores, load {m['load_average']:.1f}), {versions}.",
+        "",
+        "| closed loop, steps of 10 ms | cells | step us | cell-s per CPU-s | x thevenin | x PyBaMM |",
+        "|---|---|---|---|---|---|",
+    ]
+    names = {"thevenin": "thevenin", "pybamm": "PyBaMM"}
+    for gear, sizes in tick_us.items():
+        for cells, us in sizes.items():
+            ratios = [_ratio(found, peer, gear, cells) if gear not in names else "" for peer in names]
+            name = names.get(gear, f"nabench, {gear}")
+            out.append(f"| {name} | {cells} | {us:,.2f} | {speed[gear][cells]:,.0f} | {ratios[0]} | {ratios[1]} |")
+    out += ["", "| an hour at one current, one cell | CPU ms | cell-s per CPU-s | voltage at its end V |", "|---|---|---|---|"]
+    for solver, row in found["hour"].items():
+        name = f"{names[solver]}, its own steps" if solver in names else f"nabench, {solver}"
+        out.append(f"| {name} | {row['cpu_ms']:,.2f} | {row['cell_s_per_cpu_s']:,.0f} | {row['end_V']:.5f} |")
+    worst = " and ".join(f"{mV:.2f} mV ({names[peer]})" for peer, mV in found["difference_mV"].items())
+    out += ["", f"Largest difference of terminal voltage in steps of 10 ms: {worst}."]
+    return "\n".join(out)
+
+
 def main() -> None:
     """Read the measurement, write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("measurement", type=Path, help="output of nabench bench --json, without --quick")
     found = json.loads(parser.parse_args().measurement.read_text(encoding="utf-8"))
     day = f"{datetime.datetime.now(datetime.UTC):%d %B %Y}"
+    mark, tables = ("peers", peers) if "hour" in found else ("figures", figures)
     text = PAGE.read_text(encoding="utf-8")
-    marks = r"(<!-- figures -->\n).*(\n<!-- /figures -->)"
-    PAGE.write_text(re.sub(marks, lambda m: f"{m[1]}\n{figures(found, day)}\n{m[2]}", text, flags=re.DOTALL), encoding="utf-8")
+    marks = rf"(<!-- {mark} -->\n).*(\n<!-- /{mark} -->)"
+    PAGE.write_text(re.sub(marks, lambda m: f"{m[1]}\n{tables(found, day)}\n{m[2]}", text, flags=re.DOTALL), encoding="utf-8")
 
 
 if __name__ == "__main__":

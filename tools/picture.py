@@ -1,6 +1,6 @@
-"""Make docs/images/report.png: run a shipped scenario and photograph its report with a headless Chromium.
+"""Make the pictures of the docs with a headless Chromium: report.png of a shipped scenario, cells.png of the gallery.
 
-python tools/picture.py [--scenario NAME] [--browser PATH] [--out FILE] [--height PIXELS]
+python tools/picture.py [report|cells] [--scenario NAME] [--browser PATH] [--out FILE] [--height PIXELS]
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ _FLAGS = (
     "--disable-component-update", "--disable-sync", "--disable-quic", "--force-device-scale-factor=1",
     "--virtual-time-budget=20000",
 )  # fmt: skip
-_WIDTH = 1280
+_WIDTH = {"report": 1280, "cells": 1380}
+_HEIGHT = {"report": 1560, "cells": 1890}
 
 
 def browser(wanted: str | None) -> str | None:
@@ -39,13 +40,23 @@ def report(scenario: str, out: Path) -> Path:
     return path
 
 
-def photograph(program: str, page: Path, picture: Path, height: int) -> None:
+def gallery(out: Path) -> Path:
+    """The page of all shipped cells. Ends the program when there is none."""
+    path = out / "cells.html"
+    nabench = [sys.executable, "-c", "from hil.cli import main; main()"]
+    done = subprocess.run([*nabench, "cells", "--out", str(path)], cwd=_ROOT, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode != 0:
+        sys.exit("error: nabench cells left no page")
+    return path
+
+
+def photograph(program: str, page: Path, picture: Path, width: int, height: int) -> None:
     """Write a picture of a page. Ends the program when the browser makes none."""
     picture.parent.mkdir(parents=True, exist_ok=True)
     root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     with tempfile.TemporaryDirectory() as profile:
         command = [
-            program, *_FLAGS, *root, f"--user-data-dir={profile}", f"--window-size={_WIDTH},{height}",
+            program, *_FLAGS, *root, f"--user-data-dir={profile}", f"--window-size={width},{height}",
             f"--screenshot={picture.resolve()}", page.resolve().as_uri(),
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -56,18 +67,22 @@ def photograph(program: str, page: Path, picture: Path, height: int) -> None:
 def main() -> None:
     """Run, photograph, say where the picture lies."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", choices=("report", "cells"), default="report")
     parser.add_argument("--scenario", default="cell-overvoltage-sense")
     parser.add_argument("--browser", help="Chromium, Chrome or Edge; otherwise the first one on the path")
-    parser.add_argument("--out", type=Path, default=_ROOT / "docs" / "images" / "report.png")
-    parser.add_argument("--height", type=int, default=1560)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--height", type=int)
     given = parser.parse_args()
     program = browser(given.browser)
     if program is None:
         looked = given.browser if given.browser is not None else ", ".join(_BROWSERS)
         sys.exit(f"error: no browser was found (looked for {looked}); install Chromium or give --browser PATH")
+    out = given.out if given.out is not None else _ROOT / "docs" / "images" / f"{given.what}.png"
+    height = given.height if given.height is not None else _HEIGHT[given.what]
     with tempfile.TemporaryDirectory() as scratch:
-        photograph(program, report(given.scenario, Path(scratch)), given.out, given.height)
-    print(given.out)
+        page = gallery(Path(scratch)) if given.what == "cells" else report(given.scenario, Path(scratch))
+        photograph(program, page, out, _WIDTH[given.what], height)
+    print(out)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ def bench(
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A third of a minute: fewer rounds, no cold start.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a ratio misses its target.")] = False,
+    peers: Annotated[
+        bool, typer.Option("--peers", help="Measure the plant alone against thevenin and PyBaMM instead; nabench[peers].")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print figures as JSON instead of tables.")] = False,
 ) -> None:
     """Measure speed against the obvious design (NumPy, cantools, python-can) and against codec and bus alone."""
@@ -26,23 +29,29 @@ def bench(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from hil import warm
-    from hil.speed import case, measure, table
+    from hil.speed import case, measure, peer_cells, peer_table, table
+    from hil.speed import peers as solvers
 
-    case.benchmark("baseline")
-    plan = measure.QUICK if quick else measure.Plan()
+    subject, shown = (solvers, peer_table) if peers else (measure, table)
+    if peers:
+        peer_cells.need()
+        sizes = tuple(dict.fromkeys((1, *sizes)))
+    else:
+        case.benchmark("baseline")
+    plan = subject.QUICK if quick else subject.Plan()
     plan = dataclasses.replace(plan, cells=sizes, rounds=plan.rounds if rounds is None else rounds)
     console, aside = say.console(), say.console(stderr=True)
     warm.warm(lambda text: aside.print(text, style="dim"))
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=aside, transient=True) as bar:
         task = bar.add_task("starting", total=None)
-        found = measure.measure(plan, lambda text: bar.update(task, description=text))
-    promised = table.targets(found)
+        found = subject.measure(plan, lambda text: bar.update(task, description=text))
+    promised = shown.targets(found)
     if json_:
         found["targets"] = [{**dataclasses.asdict(target), "met": target.met} for target in promised]
         typer.echo(json.dumps(found, indent=1))
     else:
-        table.show(found, console)
+        shown.show(found, console)
     missed = [target for target in promised if not target.met and not target.aim]
     raise typer.Exit(1 if strict and missed else 0)
 

@@ -105,7 +105,7 @@ def _moved(settings: Settings, rows: Rows, steps: float) -> Settings:
     """Limits moved outwards by steps, or inwards by less than none."""
     thresholds = settings.thresholds.copy()
     for n in np.flatnonzero(rows):
-        step = step_of(soa.QUANTITIES[int(settings.limits[n, cfg.QUANTITY])])
+        step = step_of(soa.quantity_of(int(settings.limits[n, cfg.QUANTITY])))
         if step is not None:
             # a real device compares integers: the moved limit lies on the next raw value, and a float must not miss it
             thresholds[n] += settings.limits[n, cfg.SIDE] * step * steps * (1.0 + 1e-6)
@@ -196,17 +196,21 @@ def _sign_flipped(settings: Settings) -> Settings:
 
 
 def _capacity_wrong(settings: Settings) -> Settings:
-    return _set(real={cfg.CAPACITY_AH: 0.5 * float(settings.real[cfg.CAPACITY_AH])})(settings)
+    kinds = settings.kinds.copy()
+    kinds[:, cfg.CAPACITY_AH] *= 0.5
+    return replace(settings, kinds=kinds)
 
 
 def _soc_frozen(settings: Settings) -> Settings:
-    return _set(real={cfg.CAPACITY_AH: 1e9, cfg.MODEL_V2S: 1e9})(settings)
+    kinds = settings.kinds.copy()
+    kinds[:, cfg.CAPACITY_AH] = 1e9
+    return _set(real={cfg.MODEL_V2S: 1e9})(replace(settings, kinds=kinds))
 
 
 def _derating_off(settings: Settings) -> Settings:
     power = settings.power.copy()
     for row in (cfg.POWER_CHARGE_A, cfg.POWER_DISCHARGE_A):
-        power[row] = power[row].max()
+        power[:, row] = power[:, row].max(axis=1, keepdims=True)
     return replace(settings, power=power)
 
 
@@ -223,7 +227,9 @@ def _last_ntc_forgotten(settings: Settings) -> Settings:
 
 
 def _cells_shifted(settings: Settings) -> Settings:
-    return replace(settings, cell_map=np.ascontiguousarray(np.roll(settings.cell_map, 1, axis=1)))
+    cell_map = np.roll(settings.cell_map, 1, axis=1)
+    cell_map[cfg.MAP_KIND] = settings.cell_map[cfg.MAP_KIND]
+    return replace(settings, cell_map=np.ascontiguousarray(cell_map))
 
 
 def _reset_ignored(settings: Settings) -> Settings:

@@ -48,9 +48,9 @@ class Emulator:
             t_ns + self.dt_ns, self.dt_ns, image.words, image.meta, events.rows, events.count, self.spare,
             st.cell, st.ntc, st.real, st.whole, st.limit, st.link, st.value, st.valid, st.quantity, st.known, st.out,
             st.sender, self.bus_free_ns,
-            s.limits, s.thresholds, s.whole, s.real, s.power, s.curves, s.ln_r, s.nodes, s.n_nodes, s.rx, s.tx, s.tx_scale,
-            s.cell_map, s.ntc_map, rx.signals, rx.scales, rx.slots, rx.blank, tx.signals, tx.scales, tx.slots, tx.blank,
-            self.image.words, self.image.meta,
+            s.limits, s.thresholds, s.whole, s.real, s.kinds, s.stretches, s.power, s.curves, s.ln_r, s.nodes, s.n_nodes, s.rx,
+            s.tx, s.tx_scale, s.cell_map, s.ntc_map, rx.signals, rx.scales, rx.slots, rx.blank, tx.signals, tx.scales,
+            tx.slots, tx.blank, self.image.words, self.image.meta,
         )  # fmt: skip
         return self.image, self.events
 

@@ -23,8 +23,8 @@ def loop(
     addresses: I64, truth: F64, samples: F64, parameters: F64, sides: F64, log: I64, log_count: I64,
     spare: I64, cell: F64, ntc_state: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64,
     known: U8, out: F64, fw_sender: I64,
-    limits: I64, thresholds: F64, settings: I64, reals: F64, power: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
-    rx: I64, tx: I64, tx_scale: F64, cell_map: I64, ntc_map: I64,
+    limits: I64, thresholds: F64, settings: I64, reals: F64, kinds: F64, stretches: I64, power: F64, curves: F64, ln_r: F64,
+    nodes: F64, n_nodes: I64, rx: I64, tx: I64, tx_scale: F64, cell_map: I64, ntc_map: I64,
 ) -> int:  # fmt: skip
     """Run n_ticks from tick k_0 on. row_0, cell_row_0: first free rows of the record blocks. Returns cell samples written."""
     cell_row = cell_row_0
@@ -46,9 +46,9 @@ def loop(
         )  # fmt: skip
         bms.step(
             t_ns + dt_ns, dt_ns, rx_words, rx_meta, rx_events, rx_count, spare, cell, ntc_state, real, whole, limit, link,
-            value, valid, q, known, out, fw_sender, bus_free_ns, limits, thresholds, settings, reals, power, curves, ln_r,
-            nodes, n_nodes, rx, tx, tx_scale, cell_map, ntc_map, rx_signals, rx_scales, rx_slots, rx_blank, tx_signals,
-            tx_scales, tx_slots, tx_blank, tx_words, tx_meta,
+            value, valid, q, known, out, fw_sender, bus_free_ns, limits, thresholds, settings, reals, kinds, stretches, power,
+            curves, ln_r, nodes, n_nodes, rx, tx, tx_scale, cell_map, ntc_map, rx_signals, rx_scales, rx_slots, rx_blank,
+            tx_signals, tx_scales, tx_slots, tx_blank, tx_words, tx_meta,
         )  # fmt: skip
         tx_count[0] = 0
         stages.answer(

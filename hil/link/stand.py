@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_sim.types import MS_NS
-from hil import calibration, network
+from hil import binding, calibration, network
 from hil.clock import WallClock
 from hil.dut.emulator import Emulator
 from hil.errors import ScenarioError
@@ -69,11 +69,12 @@ def build(bus: str, pack_name: str, calibration_name: str | None, network_name: 
         path, believed = calibration.load(pack.calibration, pack_path)
     else:
         path, believed = calibration.load(calibration_name)
-    settings = calibration.bind(
-        believed, path, net.database, net.to_dut, net.from_dut, pack.n_cells, pack.strings, pack.ntc_cells
+    settings = binding.bind(
+        believed, path, net.database, net.to_dut, net.from_dut, pack.cell_names(), pack.strings, pack.ntc_cells
     )
     dut = Emulator(settings, TICK_NS, np.zeros((1, net.n_buses), np.int64))
-    title = f"pack {pack.name} ({pack.series}S{pack.strings}P, calibration {believed.name}, network {Path(network_name).name})"
+    size = f"{pack.series}S{pack.strings * pack.parallel}P"
+    title = f"pack {pack.name} ({size}, calibration {believed.name}, network {Path(network_name).name})"
     return stand_up(dut, net, bus, far, title)
 
 

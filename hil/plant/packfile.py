@@ -17,6 +17,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 TravelMs = Annotated[float, Field(gt=0, le=60_000)]
 
 
+MOST_KINDS = 3
+
+
 class Spread(Sourced):
     """Standard deviations over the cells of a pack; drawn from the seed."""
 
@@ -108,6 +111,8 @@ class Pack(files.Document):
         if count > 192:
             found = [f"strings {self.strings} times series {self.series} are {count} cells; the wire carries at most 192"]
         found += self._groups(count)
+        if len(self.group_cells()) > MOST_KINDS - 1:
+            found.append(f"the groups name {len(self.group_cells())} other cells; a pack may mix {MOST_KINDS} kinds")
         refuse([] if is_mended(info, "series", "strings") else found, self, info)
         return self
 
@@ -132,6 +137,11 @@ class Pack(files.Document):
             for at in range(group.first, group.last + 1):
                 out[at] = names.index(group.cell)
         return out
+
+    def cell_names(self) -> list[str]:
+        """Name of the cell at each measured number."""
+        names = [self.cell, *self.group_cells()]
+        return [names[kind] for kind in self.kinds()]
 
     def group_cells(self) -> list[str]:
         """Names of the groups' cells, each once."""

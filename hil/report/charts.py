@@ -96,10 +96,22 @@ def _limits(view: View, unit: str, quantities: dict[str, float], cell: list[tupl
     for row in view.setup.inputs.calibration.limit:
         if row.quantity in quantities:
             names = at.setdefault(quantities[row.quantity] * row.threshold, {})
-            names.setdefault(f"{row.tier.upper()}{_WHEN[row.when]}", _TIER[row.tier])
+            whose = "" if row.group is None else f" {row.group}"
+            names.setdefault(f"{row.tier.upper()}{_WHEN[row.when]}{whose}", _TIER[row.tier])
     for label, value in cell:
         at.setdefault(value, {}).setdefault(label, _CELL_LIMIT)
     return [Limit(x, unit, f"{', '.join(names)} {x:g}", *next(iter(names.values()))) for x, names in sorted(at.items())]
+
+
+def _of_kinds(view: View, names: dict[str, str]) -> list[tuple[str, float]]:
+    """Limits of every kind of cell in the pack: label and value. names: label to name in the cell file."""
+    kinds = view.setup.kinds
+    who = ["cell"] if len(kinds) == 1 else [cell.name for cell in kinds]
+    return [
+        (f"{w} {label}", getattr(cell.limits, name))
+        for w, cell in zip(who, kinds, strict=True)
+        for label, name in names.items()
+    ]
 
 
 # ---- cells
@@ -124,7 +136,8 @@ def _read_wrong(view: View, names: list[str]) -> list[int]:
 
 def _altered(view: View) -> list[int]:
     """Cells whose own parameters a fault changes; none when they are too many to stand out."""
-    hit = {at for f in view.setup.faults if f.kind.target == "cell" and f.kind.seam == "plant" for _, _, at in f.addresses}
+    mine = [f for f in view.setup.faults if f.kind.target == "cell" and f.kind.seam == "plant"]
+    hit = {at // view.setup.place.parallel for f in mine for _, _, at in f.addresses}
     return sorted(hit) if len(hit) <= MOST_MARKED else []
 
 
@@ -157,13 +170,8 @@ def _cells(scene: Scene) -> Panel:
     lines, bands = _per_cell(scene, truth.CELL_V, ("cell_voltage_min", "cell_voltage_max"), marked)
     for i in wrong:
         lines += scene.wire(cell_signal(i), f"cell {i} as read", INK, 1.2)
-    cell = view.setup.inputs.cell.limits
-    limits = _limits(
-        view,
-        "V",
-        {"cell_V_max": 1.0, "cell_V_min": 1.0},
-        [("cell max", cell.absolute_max_V), ("cell min", cell.absolute_min_V)],
-    )
+    own = _of_kinds(view, {"max": "absolute_max_V", "min": "absolute_min_V"})
+    limits = _limits(view, "V", {"cell_V_max": 1.0, "cell_V_min": 1.0}, own)
     note = f"true voltage of each of the {view.setup.place.n_cells} cells"
     note += "; thin: what the device read over the wire" if wrong else ""
     return Panel("cells", "Cell voltages", "V", note, lines, bands, limits, least=0.1, digits=4, height=270)
@@ -175,13 +183,13 @@ def _temperature(scene: Scene) -> Panel:
     lines, bands = _per_cell(scene, truth.CELL_DEGC, ("temperature_min", "temperature_max"), _altered(view))
     for n, j in enumerate(wrong):
         lines += scene.wire(ntc_signal(j), f"sensor {j} (on cell {pack.ntc_cells[j]}) as read", _MARKS[n], 1.2)
-    cell = view.setup.inputs.cell.limits
-    own = [
-        ("cell max chg", cell.charge_max_degC),
-        ("cell min chg", cell.charge_min_degC),
-        ("cell max dis", cell.discharge_max_degC),
-        ("cell min dis", cell.discharge_min_degC),
-    ]
+    names = {
+        "max chg": "charge_max_degC",
+        "min chg": "charge_min_degC",
+        "max dis": "discharge_max_degC",
+        "min dis": "discharge_min_degC",
+    }
+    own = _of_kinds(view, names)
     limits = _limits(view, "°C", {"temp_max_degC": 1.0, "temp_min_degC": 1.0}, own)
     note = "true temperature of each cell" + ("; thin: what the device read over the wire" if wrong else "")
     return Panel("temperature", "Temperatures", "°C", note, lines, bands, limits, least=3.0, digits=2, height=180)
@@ -208,8 +216,12 @@ def _current(scene: Scene) -> Panel:
         scene.truth("load_current", "drawn by the load", GREY, 1.4, "4 3"),
         scene.truth("current", "true, through the cells", BLUE),
     ]
-    cell, strings = setup.inputs.cell.limits, setup.inputs.pack.strings
-    own = [("cell max", cell.discharge_max_A * strings), ("cell max charge", -cell.charge_max_A * strings)]
+    beside = setup.inputs.pack.strings * setup.inputs.pack.parallel
+    cells = [cell.limits for cell in setup.kinds]
+    own = [
+        ("cell max", min(cell.discharge_max_A for cell in cells) * beside),
+        ("cell max charge", -min(cell.charge_max_A for cell in cells) * beside),
+    ]
     limits = _limits(scene.view, "A", {"discharge_A": 1.0, "charge_A": -1.0}, own)
     note = "positive discharges"
     return Panel("current", "Current", "A", note, lines, [], limits, least=0.5, digits=3, height=180)

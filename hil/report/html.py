@@ -10,21 +10,34 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hil import figures, files
+from hil.errors import BenchError
 from hil.observe import View
-from hil.report import accuracy, bokehjs, charts, environment, plots, story
+from hil.report import accuracy, bokehjs, charts, environment, plots, rests, story
 from hil.report.panels import Panel, Scene
 from hil.report.record import RunRecord
 from hil.report.story import Jump
 from hil.wirelog import WireLog
 
+_SIGN = b'<meta name="generator" content="nabench">'
 
-@lru_cache(maxsize=1)
-def templates() -> Environment:
-    """The page templates; every value is escaped."""
+
+@lru_cache
+def templates(*also: Path) -> Environment:
+    """The page templates, with those of other folders; every value is escaped."""
     folder = Path(__file__).parent / "templates"
     return Environment(
-        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader([folder, *also]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+
+
+def claim(path: Path) -> None:
+    """Raise BenchError when a page lies there that is not ours."""
+    if path.exists() and not (path.is_file() and _SIGN in path.read_bytes()[:1000]):
+        raise BenchError(f"{path}: nabench did not write this; move it away, or give another --out")
 
 
 def write(record: RunRecord, path: Path) -> None:
@@ -61,7 +74,8 @@ def text(record: RunRecord, facts: dict[str, Any]) -> str:
             accuracy=accuracy.table(view),
             no_accuracy=figures.why_no_leg(view),
             window=(accuracy.OCV_WINDOW_V, (low, high)),
-            assumptions=record.assumptions(),
+            assumptions=record.resting(),
+            shares=rests.shares(record.setup.inputs),
             inputs=record.trace.info.get("inputs", {}),
             facts=_flat({**facts, "link": record.trace.info.get("link", {})}),
             script=bokehjs.script(),

@@ -10,7 +10,7 @@ from pathlib import Path
 from hil import files
 from hil.errors import BenchError
 from hil.report import story
-from hil.report.html import templates
+from hil.report.html import claim, templates
 from hil.report.record import Outcome
 from hil.requirement import Requirement
 from hil.scenario import Expect, SignalExpect
@@ -18,7 +18,6 @@ from hil.verdict import Verdict, worst
 
 # Figures of a requirement, by the kind of expectation that is judged by them.
 _FIGURES = {"soc": ("max_error", "rmse"), "precharge": ("tries", "end_ms", "gap_ms")}
-_SIGN = b'<meta name="generator" content="nabench">'
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,7 @@ def write(outcomes: list[tuple[Outcome, Path]], broken: list[str], out: Path, st
 def place(out: Path) -> Path:
     """Where the overview goes. Raises BenchError when a page lies there that is not ours."""
     path = out / "index.html"
-    if path.exists() and not (path.is_file() and _SIGN in path.read_bytes()[:1000]):
-        raise BenchError(f"{path}: nabench did not write this; move it away, or give another --out")
+    claim(path)
     return path
 
 

@@ -17,16 +17,16 @@ from hil.report import bokehjs
 from hil.report.bokehjs import Field, Model, Value, drawn, table
 from hil.report.panels import INK, PALE, Band, Limit, Panel
 
-_FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
-_TEXT = {"text_font": _FONT, "text_font_size": "11px", "text_color": "#52606d"}
-_AXIS: dict[str, Any] = {
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+TEXT = {"text_font": FONT, "text_font_size": "11px", "text_color": "#52606d"}
+AXIS: dict[str, Any] = {
     "axis_line_color": None,
     "major_tick_line_color": PALE,
     "minor_tick_line_color": None,
     "major_tick_in": 0,
     "major_tick_out": 4,
-    **{f"major_label_{key}": value for key, value in _TEXT.items()},
-    **{f"axis_label_{key}": value for key, value in _TEXT.items()},
+    **{f"major_label_{key}": value for key, value in TEXT.items()},
+    **{f"axis_label_{key}": value for key, value in TEXT.items()},
     "axis_label_text_font_style": "normal",
     "axis_label_standoff": 4,
 }
@@ -35,7 +35,7 @@ _LETTER = 6.6  # width of a letter in a wide font [px]
 _MOST_LETTERS = 34
 _NAME_PX = 13  # from one name of a limit to the next
 _TOP, _BOTTOM, _TIME_AXIS = 6, 4, 42  # borders, and the height of the time axis with its title [px]
-_GRID = "#eef1f4"
+GRID = "#eef1f4"
 _FAULT_FILL, _FAULT_LINE = "#f2b866", "#b36b00"
 _TEX = re.compile(r"\$(?=\$)|\\(?=[\[(])")
 _NEAR = 0.35
@@ -109,7 +109,7 @@ def _plot(panel: Panel, shared: _Shared) -> Model:
         marks.append(_limit_lines(panel))
     curves, tips = _bars(panel) if lanes else _lines(panel)
     x, y = _axes(panel)
-    grids = [Model("Grid", axis=x, grid_line_color=_GRID), Model("Grid", axis=y, dimension=1, grid_line_color=_GRID)]
+    grids = [Model("Grid", axis=x, grid_line_color=GRID), Model("Grid", axis=y, dimension=1, grid_line_color=GRID)]
     return Model(
         "Plot",
         name=panel.key,
@@ -153,12 +153,12 @@ def span(panel: Panel) -> tuple[float, float]:
 
 
 def _axes(panel: Panel) -> tuple[Model, Model]:
-    x = Model("LinearAxis", axis_label="time [s]", **_AXIS)
+    x = Model("LinearAxis", axis_label="time [s]", **AXIS)
     if panel.lanes:
         names = {n: plain(lane.label) for n, lane in enumerate(panel.lanes)}
-        return x, Model("LinearAxis", **{**_AXIS, "major_tick_line_color": None}, **_named_ticks(names))
+        return x, Model("LinearAxis", **{**AXIS, "major_tick_line_color": None}, **_named_ticks(names))
     ticker = Model("BasicTicker", desired_num_ticks=max(panel.height // 45, 3))
-    return x, Model("LinearAxis", axis_label=f"[{panel.unit}]", ticker=ticker, **_AXIS)
+    return x, Model("LinearAxis", axis_label=f"[{panel.unit}]", ticker=ticker, **AXIS)
 
 
 def _named_ticks(names: dict[Any, str]) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _named_ticks(names: dict[Any, str]) -> dict[str, Any]:
 
 
 def _fault_labels(shared: _Shared) -> list[Model]:
-    look = {**_TEXT, "text_font_size": "10px", "text_color": _FAULT_LINE, "text_baseline": "bottom"}
+    look = {**TEXT, "text_font_size": "10px", "text_color": _FAULT_LINE, "text_baseline": "bottom"}
     return [
         Model("Label", x=start_s, y=3 + 12 * (n % 3), y_units="screen", x_offset=4, text=label, **look)
         for n, (start_s, label) in enumerate(shared.labels)
@@ -189,7 +189,7 @@ def _limit_names(panel: Panel) -> Model:
     """Names of the limits beside the plot, each at its line or as near as the names around it let it."""
     shown = _in_sight(panel)
     names = {at: plain(_limit_name(limit)) for at, limit in zip(name_places(panel), shown, strict=True)}
-    return Model("LinearAxis", **{**_AXIS, "major_tick_line_color": None}, **_named_ticks(names))
+    return Model("LinearAxis", **{**AXIS, "major_tick_line_color": None}, **_named_ticks(names))
 
 
 def _in_sight(panel: Panel) -> list[Limit]:
@@ -265,7 +265,7 @@ def _bars(panel: Panel) -> tuple[list[Model], list[tuple[str, str]]]:
         names = table(
             x=[bar.start_s for _, bar in written], y=[y for y, _ in written], text=[plain(bar.text) for _, bar in written]
         )
-        look = {"text_font": Value(_FONT), "text_font_size": Value("11px"), "text_color": Value(INK)}
+        look = {"text_font": Value(FONT), "text_font_size": Value("11px"), "text_color": Value(INK)}
         place = {"x_offset": Value(5), "text_baseline": Value("middle")}
         curves.append(drawn(names, Model("Text", x=Field("x"), y=Field("y"), text=Field("text"), **look, **place)))
     return curves, [("", "@lane"), ("", "@text"), ("from", "@left{0.000} s"), ("to", "@right{0.000} s")]

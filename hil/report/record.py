@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hil.judge import overall
+from hil.report import rests
 from hil.scenario import Inputs
 from hil.setup import Setup
 from hil.trace import Trace
@@ -73,16 +74,13 @@ class RunRecord:
         """The run without its record."""
         return Outcome(self.setup.inputs, self.findings, self.result())
 
+    def resting(self) -> list[rests.Assumption]:
+        """What the verdict rests on without a source, those first that a judgement was made with."""
+        return rests.assumptions(self.setup.inputs, {finding.requirement for finding in self.findings})
+
     def assumptions(self) -> list[str]:
-        """What the verdict rests on without a source: tables and rows marked as assumptions."""
-        i = self.setup.inputs
-        rows = [f"pack {i.pack.name}, {text}" for text in i.pack.assumptions()]
-        rows += [f"cell {i.cell.name}, {text}" for text in i.cell.assumptions()]
-        rows += [f"calibration {i.calibration.name}, {text}" for text in i.calibration.assumptions()]
-        used = {finding.requirement for finding in self.findings}
-        required = [r for r in i.requirements.requirement if r.id in used and r.source.startswith("assumption")]
-        rows += [f"requirement {r.id}: {r.source}" for r in required]
-        return rows
+        """The same in words."""
+        return [assumption.text for assumption in self.resting()]
 
     def result(self) -> dict[str, Any]:
         """Contents of result.json: equal runs give equal bytes."""
@@ -118,6 +116,7 @@ def input_files(setup: Setup) -> dict[str, Any]:
         f"requirements:{s.requirements}": i.requirements_path,
         f"network:{s.network}": setup.network.path,
     }
+    found.update({f"cell:{name}": path for name, (path, _) in zip(i.pack.group_cells(), setup.others, strict=True)})
     found.update({f"data:{name}": path for name, path in (*setup.network.data, *setup.data_files)})
     return found
 

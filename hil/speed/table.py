@@ -81,7 +81,7 @@ def show(found: dict[str, Any], console: Console) -> None:
         console.print(_hops(found, cells))
     console.print(_codec(found))
     _others(found, console)
-    console.print(_targets(found))
+    console.print(verdicts(targets(found)))
 
 
 def _gears(found: dict[str, Any]) -> Table:
@@ -167,11 +167,12 @@ def _others(found: dict[str, Any], console: Console) -> None:
         )
 
 
-def _targets(found: dict[str, Any]) -> Table:
+def verdicts(promised: list[Target]) -> Table:
+    """Targets with what was measured, and whether they are met."""
     table = Table(title="Targets", title_justify="left", header_style="bold")
     for column in ("figure", "target", "measured", ""):
         table.add_column(column, justify="left" if column in ("figure", "") else "right")
-    for target in targets(found):
+    for target in promised:
         sign = ">=" if target.at_least else "<="
         mark = "[green]met[/]" if target.met else "[yellow]missed (an aim)[/]" if target.aim else "[red]missed[/]"
         table.add_row(target.name, f"{sign} {target.limit:g}", f"{target.value:g}", mark)

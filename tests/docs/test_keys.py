@@ -76,6 +76,7 @@ FILES = {
     "docs/scenarios.md": ("hil/scenario.py",),
     "docs/mapping.md": ("hil/mapping.py", "hil/network.py"),
     "docs/packs.md": ("hil/plant/packfile.py", "hil/plant/cellfile.py", "hil/tables.py"),
+    "docs/cells/index.md": ("hil/datasheet/sheet.py",),
     "docs/verdicts.md": ("hil/requirement.py",),
 }
 
@@ -96,7 +97,7 @@ def test_every_key_of_a_fault_is_explained(page: str) -> None:
 
 def test_every_key_of_a_calibration_and_every_quantity_is_explained() -> None:
     """What decides stands on the page of the BMS, what estimates on that of the estimator."""
-    found = models("hil/calibration.py")
+    found = models("hil/calibration*.py")
     estimates = [key for name in ("Filter", "Model") for key in keys(found[name])]
     assert [] == missing("docs/estimation.md", estimates)
     decides = [key for name, node in found.items() if name not in ("Filter", "Model", "Calibration") for key in keys(node)]

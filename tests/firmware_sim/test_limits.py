@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 from contracts import LimitContract
-from limit_rows import Row, all_rows, name_of
+from limit_rows import Row, all_rows, cases
 
 
 class TestLimits(LimitContract):
-    @pytest.fixture(params=all_rows(), ids=name_of)
+    @pytest.fixture(params=cases(all_rows()))
     def row(self, request: pytest.FixtureRequest) -> Row:
         """One row."""
         row = request.param

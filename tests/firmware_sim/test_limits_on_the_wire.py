@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cantools
 import pytest
-from limit_rows import REACTIONS, TIERS, Row, all_rows, name_of
+from limit_rows import REACTIONS, TIERS, Row, all_rows, cases
 from rigs import ROOT, Device
 from stimuli import GRADED, STIMULI, base, level
 
@@ -23,12 +23,13 @@ OPENING = [row for row in ROWS if row.table["reaction"] == "open"]
 def device_at(row: Row) -> Device:
     """A device in the state in which the row's quantity counts, near its threshold where it is graded."""
     device = Device(row.calibration)
+    device.kind = row.kind
     graded = GRADED.get(row.table["quantity"])
     if graded is not None and graded.step != "0.005":
         graded.apply(device, base(row, ROWS))
     STIMULI[row.table["quantity"]].place(device, row)
     if row.when == "charging":
-        device.set("Shunt_Current", -1.0)
+        device.set("Shunt_Current", -10.0 * device.calibration.plausibility.rest_A)
         device.tick(2)
     return device
 
@@ -53,7 +54,7 @@ def go_bad(device: Device, row: Row, value: float | None = None) -> int:
     for _ in range(100):
         stimulus.each(device)
         device.tick()
-        if device.arrives(stimulus.frame):
+        if device.arrives(stimulus.frame.format(device.of_kind[device.kind][3])):
             return device.k
     raise AssertionError(f"{stimulus.frame} did not arrive")
 
@@ -63,7 +64,8 @@ def first_opening(row: Row, value: float) -> str:
     rivals = [
         other
         for other in OPENING
-        if (other.calibration, other.table["quantity"], other.when) == (row.calibration, row.table["quantity"], row.when)
+        if (other.calibration, other.table["quantity"], other.kind, other.when)
+        == (row.calibration, row.table["quantity"], row.kind, row.when)
         and other.side * value > other.side * other.threshold
     ]
     return min(rivals, key=lambda other: (other.debounce_ms, other.at)).code
@@ -76,7 +78,7 @@ def test_every_quantity_has_a_stimulus() -> None:
 
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("n", [0, -1, -2])
-@pytest.mark.parametrize("row", WIRE, ids=name_of)
+@pytest.mark.parametrize("row", cases(WIRE))
 def test_up_to_the_threshold_the_flag_stays_down(row: Row, n: int) -> None:
     """The last value that the wire can carry on the good side of a threshold, and the two before it, never trip."""
     device = device_at(row)
@@ -87,7 +89,7 @@ def test_up_to_the_threshold_the_flag_stays_down(row: Row, n: int) -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2])
-@pytest.mark.parametrize("row", WIRE, ids=name_of)
+@pytest.mark.parametrize("row", cases(WIRE))
 def test_beyond_the_threshold_flag_and_reaction_come_in_their_ticks(row: Row, n: int) -> None:
     """Flag exactly the debounce after the first bad frame, reaction exactly the delay after the flag, code of the first."""
     device = device_at(row)
@@ -98,7 +100,7 @@ def test_beyond_the_threshold_flag_and_reaction_come_in_their_ticks(row: Row, n:
         assert CODE[first_opening(row, value)] == device.read("BMS_FaultCode")
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in WIRE and STIMULI[row.table["quantity"]].frame], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in ROWS if row not in WIRE and STIMULI[row.table["quantity"]].frame]))
 def test_flag_and_reaction_follow_the_first_bad_frame(row: Row) -> None:
     """The same for what is not a level: a line, an invalid value, a contradiction."""
     device = device_at(row)
@@ -136,7 +138,7 @@ def expect_reaction(device: Device, row: Row) -> None:
         assert 0.0 == device.read("BMS_MainPlusCommand") == device.read("BMS_MainMinusCommand")
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not STIMULI[row.table["quantity"]].frame], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in ROWS if not STIMULI[row.table["quantity"]].frame]))
 def test_what_builds_up_trips_in_its_time(row: Row) -> None:
     """Ages, rates and sequences: the flag comes in the stated time plus the debounce, the reaction the delay after it."""
     device, stimulus = device_at(row), STIMULI[row.table["quantity"]]
@@ -172,7 +174,7 @@ def test_a_lost_frame_is_old_one_tick_after_its_age(signal: str, code: str, age_
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("row", [row for row in WIRE if row.latch != "no"], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in WIRE if row.latch != "no"]))
 def test_a_latched_row_needs_a_press_of_reset(row: Row) -> None:
     """With the cause gone the flag and ERROR stay until a reset is asked for; then the device comes back to standby."""
     device = device_at(row)
@@ -191,7 +193,7 @@ def test_a_latched_row_needs_a_press_of_reset(row: Row) -> None:
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("row", [row for row in WIRE if row.latch != "no"], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in WIRE if row.latch != "no"]))
 def test_power_loss_forgets_only_what_may_be_forgotten(row: Row) -> None:
     """After a power cycle a row that survives stands again in the first frames; another does not."""
     device = device_at(row)
@@ -207,7 +209,7 @@ def test_power_loss_forgets_only_what_may_be_forgotten(row: Row) -> None:
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("row", [row for row in ROWS if row not in WIRE and row.latch != "no"], ids=name_of)
+@pytest.mark.parametrize("row", cases([row for row in ROWS if row not in WIRE and row.latch != "no"]))
 def test_one_press_of_reset_clears_whatever_is_latched(row: Row) -> None:
     """Lines, contradictions, sequences: with the cause gone one press is enough, and without one nothing is cleared."""
     device, stimulus = device_at(row), STIMULI[row.table["quantity"]]

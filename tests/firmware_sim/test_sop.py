@@ -16,7 +16,7 @@ def test_the_table_is_linear_between_its_points_and_flat_outside(temp_degC: floa
     told = device.calibration.power
     for row, column in ((1, told.charge_A), (2, told.discharge_A)):
         assert np.interp(temp_degC, told.temp_degC, column) == pytest.approx(
-            sop.table(device.settings.power, row, temp_degC), abs=1e-12
+            sop.table(device.settings.power, 0, row, temp_degC), abs=1e-12
         )
 
 

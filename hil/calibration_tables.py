@@ -1,0 +1,170 @@
+"""Tables of a calibration file that need no word of the firmware: times, noise figures, currents, and beliefs.
+
+hil.calibration holds them together with the limits and decodes them into the firmware's arrays.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, NamedTuple
+
+from pydantic import Field, model_validator
+
+from hil import files
+from hil.shape import Misfits, settle
+from hil.tables import Entropy, Hysteresis, Ocv, Positive, Reach, Resistance, Sourced, lengths, rising
+
+Count = Annotated[int, Field(ge=0, le=1000)]
+Millis = Annotated[int, Field(ge=0, le=86_400_000)]
+
+
+class E2e(Sourced):
+    """E2E receiver: tolerated counter step, window, and how many good and bad frames it needs."""
+
+    max_delta: Annotated[int, Field(ge=1, le=14)]
+    window: Annotated[int, Field(ge=1, le=32)]
+    min_ok: Annotated[int, Field(ge=1, le=32)]
+    max_errors: Count
+
+
+class AgeMs(Sourced):
+    """How long a value counts after its frame."""
+
+    cell: Millis
+    temperature: Millis
+    current: Millis
+    pack_io: Millis
+    request: Millis
+
+
+class Start(Sourced):
+    """Boot time, how long data must be good before standby, how long to wait for it, how often NVM is written."""
+
+    boot_ms: Millis
+    ready_ms: Millis
+    timeout_ms: Millis
+    save_s: Annotated[int, Field(ge=1, le=3600)]
+
+
+class Precharge(Sourced):
+    """When a precharge has succeeded, when it has failed, how often it is tried."""
+
+    timeout_ms: Millis
+    min_ms: Millis
+    retry_ms: Millis
+    tries: Annotated[int, Field(ge=1, le=7)]
+    link_share: Annotated[float, Field(gt=0, le=1)]
+    end_A: Positive
+    fast_share: Annotated[float, Field(ge=0, le=1)]
+
+    @model_validator(mode="after")
+    def _order(self) -> Precharge:
+        if self.min_ms > self.timeout_ms:
+            raise Misfits(f"min_ms {self.min_ms} must not lie above timeout_ms {self.timeout_ms}")
+        return self
+
+
+class ContactorTimes(Sourced):
+    """How long a contact may take to close or to follow a command, and when opening under load is allowed."""
+
+    close_ms: Millis
+    settle_ms: Millis
+    open_grace_ms: Millis
+    open_max_A: Positive
+
+
+class Plausibility(Sourced):
+    """Steps and times of the plausibility checks."""
+
+    rest_A: Positive
+    stuck_step_A: Positive
+    direction_step_A: Positive
+    rate_tau_s: Positive
+
+
+class Power(Sourced):
+    """Allowed currents over temperature (magnitudes for one pack), and the taper towards the voltage limits."""
+
+    temp_degC: list[float]
+    charge_A: list[Annotated[float, Field(ge=0)]]
+    discharge_A: list[Annotated[float, Field(ge=0)]]
+    charge_max_V: float
+    charge_taper_V: Positive
+    discharge_min_V: float
+    discharge_taper_V: Positive
+
+    @model_validator(mode="after")
+    def _shape(self) -> Power:
+        found = lengths(temp_degC=self.temp_degC, charge_A=self.charge_A, discharge_A=self.discharge_A)
+        found += rising("temp_degC", self.temp_degC)
+        if len(self.temp_degC) < 2:
+            found.append(f"temp_degC needs 2 entries or more, found {len(self.temp_degC)}")
+        if not self.discharge_min_V < self.charge_max_V:
+            found.append(f"discharge_min_V {self.discharge_min_V:g} must lie below charge_max_V {self.charge_max_V:g}")
+        settle(found)
+        return self
+
+
+class Model(Sourced):
+    """What the BMS believes its cells are; the source is that of the capacity."""
+
+    capacity_Ah: Positive
+    ocv: Ocv
+    hysteresis: Hysteresis
+    resistance: Resistance
+    reach: Reach
+    entropy: Entropy
+
+    def tables(self) -> dict[str, Sourced]:
+        """Every sourced table by name."""
+        tables = {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), Sourced)}
+        return {"capacity": self, **tables}
+
+
+class Filter(Sourced):
+    """Noise figures of the SOC filter."""
+
+    cell_sigma_V: Positive
+    model_V2s: Positive
+    resistance_error_share: Annotated[float, Field(ge=0)]
+    current_error_share: Annotated[float, Field(ge=0)]
+    current_error_A: Annotated[float, Field(ge=0)]
+    current_correlation_s: Positive
+    start_sigma: Positive
+    stored_sigma: Annotated[float, Field(ge=0)]
+    hysteresis_sigma: Positive
+    rc_noise_V2_per_s: Annotated[float, Field(ge=0)]
+    resistance_sigma: Annotated[float, Field(ge=0, le=1)]
+    resistance_walk_per_s: Annotated[float, Field(ge=0)]
+    band_floor: Annotated[float, Field(ge=0, le=0.2)]
+
+
+class Group(files.FileModel):
+    """Cells of another kind, from first to last as numbered on the wire, strings one after the other.
+
+    The first group of a name says what its cells are; further ones of that name are more of the same.
+    """
+
+    name: str
+    first: Annotated[int, Field(ge=0)]
+    last: Annotated[int, Field(ge=0)]
+    power: Power | None = None
+    model: Model | None = None
+
+    @model_validator(mode="after")
+    def _shape(self) -> Group:
+        found = []
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", self.name):
+            found.append(f'name "{self.name}" must be of letters, digits, "_" and "-"')
+        if self.last < self.first:
+            found.append(f"last {self.last} must not lie below first {self.first}")
+        settle(found)
+        return self
+
+
+class Kind(NamedTuple):
+    """What the BMS believes about one kind of cells. name: of its group, None for the cells that no group names."""
+
+    name: str | None
+    power: Power
+    model: Model

@@ -1,0 +1,1 @@
+"""Cells to look at: what a cell file says, and what the plant makes of it, as one page."""

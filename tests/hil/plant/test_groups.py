@@ -1,0 +1,166 @@
+"""Cells in parallel, cells of several kinds, and what a broken cell does to those around it.
+
+Oracles are the closed forms of resistive networks over the numbers that the cells hold, and sums of charge.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from stands import Stand, bare
+
+from hil.plant import cell as c
+from hil.plant import cellfile
+from hil.plant import pack as pk
+from hil.plant.cellfile import Cell
+from hil.plant.packfile import Group, Pack
+from hil.plant.plant import Initial, build
+
+CELL = cellfile.load("nfm-18650")[1]
+
+
+def grouped(series: int, parallel: int, strings: int = 1, **link: float) -> Pack:
+    """A bare pack of groups of equal cells."""
+    return bare(CELL, series, strings, **link).model_copy(update={"parallel": parallel})
+
+
+def flatter(cell: Cell) -> Cell:
+    """Another kind: half the capacity, 100 mV lower, twice the resistance."""
+    ocv = cell.ocv.model_copy(
+        update={name: [volt - 0.1 for volt in getattr(cell.ocv, name)] for name in ("discharge_V", "charge_V")}
+    )
+    doubled = {
+        name: [[2 * r for r in row] for row in getattr(cell.resistance, name)] for name in ("r0_ohm", "r1_ohm", "r2_ohm")
+    }
+    return cell.model_copy(
+        update={
+            "name": "flatter",
+            "capacity_Ah": 0.5 * cell.capacity_Ah,
+            "ocv": ocv,
+            "resistance": cell.resistance.model_copy(update=doubled),
+        }
+    )
+
+
+def test_equal_cells_in_parallel_are_one_cell_of_their_capacity() -> None:
+    """Six equal cells at 9 A are the cell at 1.5 A: voltage, temperature and share of charge, over ten minutes."""
+    six, one = Stand(grouped(1, 6), CELL, 100), Stand(grouped(1, 1), CELL, 100)
+    for k in range(6000):
+        six.step(9.0 if k % 900 < 600 else -3.0)
+        one.step(1.5 if k % 900 < 600 else -0.5)
+    # cells renew their resistance in turn, in up to a second
+    assert [float(one.cell(c.TERMINAL_V)[0, 0])] * 6 == pytest.approx(list(six.cell(c.TERMINAL_V)[0]), abs=2e-4)
+    assert [float(one.cell(c.Q_AH)[0, 0])] * 6 == pytest.approx(list(six.cell(c.Q_AH)[0]), rel=1e-5)
+
+
+@pytest.mark.parametrize("dt_ms", [10, 1000])
+def test_unlike_cells_in_parallel_share_current_by_emf_and_resistance(dt_ms: int) -> None:
+    """In the first tick I_j = (E_j - V) / R_j with the common V of Kirchhoff's law, and their charge adds up for ever."""
+    stand = Stand(grouped(2, 3), CELL, dt_ms)
+    stand.plant.par[c.R_SCALE, 0, 0] = [1.0, 2.0, 4.0, 1.0, 1.0, 1.0]
+    stand.plant.cells[c.Q_AH, 0, 0, :3] = CELL.capacity_Ah * np.array([0.5, 0.6, 0.7])
+    stand.plant.settle()
+    emf_V, ohm = stand.cell(c.EMF_V)[0, :3].copy(), stand.cell(c.OHM)[0, :3].copy()
+    stand.plant.pack[pk.LINK_V] = stand.plant.pack[pk.PACK_V]
+    before_Ah = math.fsum(stand.cell(c.Q_AH)[0, :3])
+    stand.step(6.0)
+    common_V = (np.sum(emf_V / ohm) - 6.0) / np.sum(1.0 / ohm)
+    assert list((emf_V - common_V) / ohm) == pytest.approx(list(stand.cell(c.CELL_A)[0, :3]), rel=1e-9)
+    for _ in range(2 * 60_000 // dt_ms):
+        stand.step(6.0)
+    n_ticks = 2 * 60_000 // dt_ms + 1
+    given_Ah = before_Ah - math.fsum(stand.cell(c.Q_AH)[0, :3])
+    assert 6.0 * n_ticks * stand.dt_s / 3600.0 == pytest.approx(given_Ah, rel=1e-9)
+    assert float(np.ptp(stand.cell(c.TERMINAL_V)[0, :3])) == 0.0
+
+
+def test_coarse_ticks_of_a_group_come_to_the_same_state() -> None:
+    """What circulates between unlike cells is solved without a time-step limit: 1 s ticks end within 0.1 % of 10 ms ticks."""
+    ends = []
+    for dt_ms in (10, 1000):
+        stand = Stand(grouped(1, 2), CELL, dt_ms)
+        stand.plant.par[c.R_SCALE, 0, 0] = [0.02, 0.02]
+        stand.plant.cells[c.Q_AH, 0, 0] = CELL.capacity_Ah * np.array([0.45, 0.75])
+        stand.plant.settle()
+        for _ in range(300_000 // dt_ms):
+            stand.step(0.0)
+        ends.append(stand.cell(c.Q_AH)[0].copy())
+    assert list(ends[0]) == pytest.approx(list(ends[1]), rel=1e-3)
+
+
+def test_strings_of_two_kinds_exchange_what_their_sources_allow() -> None:
+    """Sodium beside another chemistry: without a load I = (E1 - E2) / (R1 + R2) flows from one string into the other."""
+    pack = bare(CELL, 4, strings=2).model_copy(update={"group": [Group(cell="flatter", first=4, last=7)]})
+    plant = build(pack, CELL, Initial(soc=0.6), 10_000_000, 0, others=[flatter(CELL)])
+    assert [[0.0] * 4, [1.0] * 4] == plant.par[c.KIND, 0].tolist()
+    emf_V, ohm = plant.strings[pk.STRING_EMF_V, 0].copy(), plant.strings[pk.STRING_OHM, 0].copy()
+    demand = np.zeros((1, 8))
+    plant.step(0, demand)
+    wanted_A = (emf_V[0] - emf_V[1]) / ohm.sum()
+    assert 0.3 < wanted_A
+    assert [wanted_A, -wanted_A] == pytest.approx(list(plant.strings[pk.STRING_MEAN_A, 0]), rel=1e-6)
+
+
+def test_a_pack_knows_the_kinds_of_its_cells() -> None:
+    """Cells that no group names are of the pack's cell; groups may repeat a kind."""
+    groups = [Group(cell="b", first=1, last=2), Group(cell="a2", first=3, last=3), Group(cell="b", first=5, last=5)]
+    pack = bare(CELL, 6).model_copy(update={"group": groups})
+    assert ["b", "a2"] == pack.group_cells()
+    assert [0, 1, 1, 2, 0, 1] == pack.kinds()
+
+
+def test_an_opened_cell_stops_its_string_and_not_its_group() -> None:
+    """A current-interrupt device opens: alone in series the current ends; in a group the others carry all of it."""
+    alone, beside = Stand(grouped(3, 1, capacitance_F=1e-3), CELL, 10), Stand(grouped(3, 2), CELL, 10)
+    for stand in (alone, beside):
+        stand.step(1.0)
+        stand.plant.par[c.CID, 0, 0, 2] = 1.0
+        for _ in range(200):
+            stand.step(1.0)
+    assert abs(float(alone.plant.pack[pk.CURRENT_A, 0])) < 1e-4
+    assert float(alone.plant.pack[pk.LINK_V, 0]) == pytest.approx(0.0, abs=1e-6)
+    assert [0.0, 1.0] == pytest.approx(list(beside.cell(c.CELL_A)[0, 2:4]), abs=1e-5)
+
+
+def test_the_monitor_sees_the_missing_voltage_across_an_opened_cell() -> None:
+    """With its contactors closed and the link empty, an open cell reads its own voltage less that of the whole string."""
+    stand = Stand(grouped(3, 1, capacitance_F=1e-3), CELL, 10)
+    stand.plant.par[c.CID, 0, 0, 1] = 1.0
+    for _ in range(300):
+        stand.step(1.0)
+    others_V = float(stand.cell(c.EMF_V)[0, 0] + stand.cell(c.EMF_V)[0, 2])
+    assert -others_V == pytest.approx(float(stand.cell(c.TERMINAL_V)[0, 1]), abs=0.01)
+
+
+def test_a_loose_joint_drops_current_times_resistance_and_warms_its_cell() -> None:
+    """20 mohm in a joint at 2 A are 40 mV at the monitor and 80 mW of heat, within what the warmer cell changes."""
+    stand = Stand(grouped(2, 1), CELL, 100)
+    stand.isothermal()
+    stand.plant.par[c.JOINT_OHM, 0, 0, 1] = 0.02
+    stand.plant.settle()
+    for _ in range(50):
+        stand.step(2.0)
+    first_V, second_V = stand.cell(c.TERMINAL_V)[0]
+    assert 0.04 == pytest.approx(float(first_V - second_V), rel=1e-4)
+    first_W, second_W = stand.cell(c.HEAT_W)[0]
+    assert 0.08 == pytest.approx(float(second_W - first_W), rel=1e-4)
+
+
+def test_a_clamp_bounds_the_link_when_the_battery_leaves_its_alternator() -> None:
+    """Load dump: 20 A into the link, both mains open; it rises to the clamp, no further, and not with contacts closed."""
+    stand = Stand(grouped(4, 1, capacitance_F=5e-3, bleed_ohm=1e4).model_copy(), CELL, 10)
+    stand.plant.pack_par[pk.CLAMP_V] = 35.0
+    stand.demand[0, 4] = 1.0  # always
+    for _ in range(50):
+        stand.step(-3.0)
+    assert float(stand.plant.pack[pk.LINK_V, 0]) < 20.0
+    stand.plant.block[0] = stand.plant.block[1] = 0
+    for _ in range(200):
+        stand.step(-20.0)
+        assert float(stand.plant.pack[pk.LINK_V, 0]) <= 35.0
+    assert 35.0 == float(stand.plant.pack[pk.LINK_V, 0])
+    stand.plant.pack_par[pk.CLAMP_V] = 1e9
+    stand.step(-20.0)
+    assert 35.03 < float(stand.plant.pack[pk.LINK_V, 0])

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from nfm_extras import ASSUMED, R3_SHARE, TAU3_S, law_tables
 from nfm_model import (
     CUT_OFF_V,
     F64,
@@ -42,7 +43,6 @@ from nfm_model import (
     table,
     tables,
 )
-from nfm_extras import ASSUMED, R3_SHARE, TAU3_S, law_tables
 from nfm_rate import fit_rate, largest
 from scipy.optimize import brentq, least_squares
 

@@ -62,11 +62,16 @@ def current_A(c_rate: float) -> float:
 
 def rising_curve(x: F64, cell_V: F64) -> F64:
     """Voltage over OCV_SOC: least squares with a least slope; the ends are the cut-off voltages of the published cell."""
-    rows, wanted = np.vstack([hat(x, OCV_SOC), 9.0 * hat(np.array([0.0, 1.0]), OCV_SOC)]), np.append(cell_V, [9.0 * EMPTY_V, 9.0 * FULL_V])
+    rows, wanted = (
+        np.vstack([hat(x, OCV_SOC), 9.0 * hat(np.array([0.0, 1.0]), OCV_SOC)]),
+        np.append(cell_V, [9.0 * EMPTY_V, 9.0 * FULL_V]),
+    )
     sums = np.tril(np.ones((len(OCV_SOC), len(OCV_SOC))))
     low = np.append(0.0, LEAST_SLOPE_V * np.diff(OCV_SOC))
     bends = np.diff(np.diff(np.eye(len(OCV_SOC)), axis=0) / np.diff(OCV_SOC)[:, None], axis=0) * 1e-3
-    found = lsq_linear(np.vstack([rows, bends]) @ sums, np.append(wanted, np.zeros(len(bends))), (low, np.full(len(low), np.inf)))
+    found = lsq_linear(
+        np.vstack([rows, bends]) @ sums, np.append(wanted, np.zeros(len(bends))), (low, np.full(len(low), np.inf))
+    )
     return np.asarray(sums @ found.x)
 
 
@@ -106,20 +111,20 @@ def cell_of(discharge_V: F64, c: Circuit) -> Cell:
     )
 
 
-def simulate(cell: Cell, c_rate: float) -> tuple[F64, F64]:
+def simulate(cell: Cell, c_rate: float, step_s: float = STEP_S) -> tuple[F64, F64]:
     """SOC and voltage of a constant-current discharge from full, to just below the last point of the curve."""
     amp = current_A(c_rate)
-    steps = math.ceil((1.0 - float(curve(c_rate)[0].min())) * CAPACITY_AH * 3600.0 / amp / STEP_S) + 1
+    steps = math.ceil((1.0 - float(curve(c_rate)[0].min())) * CAPACITY_AH * 3600.0 / amp / step_s) + 1
     state = cell.full()
     state[3] = -1.0  # one branch was measured: the loop is left out
-    out_V = Bench(cell).run(cell.parameters(ROOM_DEGC), state, np.full(steps, amp), STEP_S, floor_V=-1e9)
-    return 1.0 - amp * STEP_S / 3600.0 / CAPACITY_AH * np.arange(1, steps + 1), out_V
+    out_V = Bench(cell).run(cell.parameters(ROOM_DEGC), state, np.full(steps, amp), step_s, floor_V=-1e9)
+    return 1.0 - amp * step_s / 3600.0 / CAPACITY_AH * np.arange(1, steps + 1), out_V
 
 
-def errors_V(cell: Cell, c_rate: float) -> F64:
+def errors_V(cell: Cell, c_rate: float, step_s: float = STEP_S) -> F64:
     """Error [V] at the points of a curve."""
     x, cell_V = curve(c_rate)
-    at, simulated_V = simulate(cell, c_rate)
+    at, simulated_V = simulate(cell, c_rate, step_s)
     return np.asarray(np.interp(-x, -at, simulated_V) - cell_V)
 
 
@@ -181,7 +186,7 @@ def summary(cell: Cell) -> list[str]:
     lines = ["| curve | two RC pairs, in sample mV | third pair, in sample mV | 0.6C left out mV |", "|---|---|---|---|"]
     lines.append("| asked | <= 60 | <= 45 | shown |")
     for c_rate in (0.05, *FITTED):
-        mine = [rms_mV(errors_V(one, c_rate)) for one in (two, cell, left_out)]
+        mine = [rms_mV(errors_V(one, c_rate, 1.0)) for one in (two, cell, left_out)]
         lines.append(f"| {c_rate:g}C | {mine[0]:.1f} | {mine[1]:.1f} | {mine[2]:.1f} |")
     return lines
 

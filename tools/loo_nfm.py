@@ -188,10 +188,8 @@ def band(pairs: Sequence[tuple[str, str]]) -> str:
 def per_run(found: dict[str, Fit]) -> list[str]:
     """One line for each run."""
     own = own_Ah()
-    lines = [
-        "| run | own throughput Ah | in sample mV | left out mV | left out, largest from 5 % mV | its cell left out mV | recharge mV |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    columns = ("run", "own throughput Ah", "in sample mV", "left out mV", "left out, largest from 5 % mV")
+    lines = [f"| {' | '.join((*columns, 'its cell left out mV', 'recharge mV'))} |", "|---|---|---|---|---|---|---|"]
     for name in NAMES:
         ways = ("all", f"without {name}", f"without cell {cell_of(name)}")
         one, two, three = (figures(lambda _, way=way: found[way], own, [name]) for way in ways)  # type: ignore[misc]
@@ -210,17 +208,13 @@ def resistance(found: dict[str, Fit]) -> list[str]:
     lines = ["| SOC % | R0, R1 | R2, R3 | 10 s resistance | 10 s, all folds |", "|---|---|---|---|---|"]
     mine, mine_10 = found["all"].factors, ohm_by_tub(found["all"])
     for k, soc in enumerate(FACTOR_SOC):
-        lines.append(
-            f"| {100 * soc:.0f} | {mine[0, k]:.2f} | {mine[1, k]:.2f} | {mine_10[k]:.2f} | {ten[:, k].min():.2f} to {ten[:, k].max():.2f} |"
-        )
+        span = f"{ten[:, k].min():.2f} to {ten[:, k].max():.2f}"
+        lines.append(f"| {100 * soc:.0f} | {mine[0, k]:.2f} | {mine[1, k]:.2f} | {mine_10[k]:.2f} | {span} |")
     laws = found["all"].laws
-    lines += [
-        "",
-        f"Factors over all folds: {every.min():.2f} to {every.max():.2f} (held in {FACTOR_RANGE[0]} to {FACTOR_RANGE[1]}). "
-        f"Laws of the fit to all runs: exchange current {laws.i0_factor:.2f} times TUB's, R3 {laws.r3_share:.2f} of R2, "
-        f"tau3 {laws.tau3_s:.0f} s, {laws.coolant_W_per_K:.3f} W/K to the room.",
-    ]
-    return lines
+    bounds = f"{every.min():.2f} to {every.max():.2f} (held in {FACTOR_RANGE[0]} to {FACTOR_RANGE[1]})"
+    pair = f"R3 {laws.r3_share:.2f} of R2, tau3 {laws.tau3_s:.0f} s, {laws.coolant_W_per_K:.3f} W/K to the room"
+    text = f"Laws of the fit to all runs: exchange current {laws.i0_factor:.2f} times TUB's, {pair}."
+    return [*lines, "", f"Factors over all folds: {bounds}. {text}"]
 
 
 def recharges(found: dict[str, Fit]) -> list[str]:

@@ -37,7 +37,6 @@ LOOP_HALF_V = np.array([0.040, 0.035, 0.025, 0.015, 0.015, 0.035, 0.0075, 0.0075
 BLOCK_S = 5
 
 
-
 @dataclass(frozen=True)
 class Laws:
     """What the voltage is not linear in: a factor on TUB's exchange currents, the third pair, the heat flow to the room."""
@@ -101,7 +100,9 @@ def tub_ohm(x: F64, degC: F64) -> F64:
     here_per_K = 1.0 / (degC + KELVIN)
     j = np.clip(np.searchsorted(-bench.inverse_K, -here_per_K, side="right") - 1, 0, len(bench.inverse_K) - 2)
     weight = (bench.inverse_K[j] - here_per_K) / (bench.inverse_K[j] - bench.inverse_K[j + 1])
-    low, high = (bench.ln_r[row, :, g] + (at - g)[:, None] * (bench.ln_r[row, :, g + 1] - bench.ln_r[row, :, g]) for row in (j, j + 1))
+    low, high = (
+        bench.ln_r[row, :, g] + (at - g)[:, None] * (bench.ln_r[row, :, g + 1] - bench.ln_r[row, :, g]) for row in (j, j + 1)
+    )
     return np.asarray(np.exp(low + weight[:, None] * (high - low)).T)
 
 
@@ -157,9 +158,15 @@ def solve(parts: Sequence[tuple[F64, F64]], level: float) -> tuple[F64, F64]:
         for k in range(m - 1):
             smooth[block * (m - 1) + k, n + block * m + k : n + block * m + k + 2] = 0.003, -0.003
     near[:, n:] = np.eye(2 * m) * 0.001
-    rows, wanted = np.vstack([rows, smooth, near]), np.concatenate([wanted, np.zeros(len(smooth)), np.full(2 * m, 0.001 * level)])
+    rows, wanted = (
+        np.vstack([rows, smooth, near]),
+        np.concatenate([wanted, np.zeros(len(smooth)), np.full(2 * m, 0.001 * level)]),
+    )
     root = np.linalg.cholesky(rows.T @ rows + 1e-12 * np.eye(n + 2 * m))
-    low, high = (np.concatenate([np.full(n, sign * np.inf), np.full(2 * m, bound)]) for sign, bound in zip((-1, 1), FACTOR_RANGE, strict=True))
+    low, high = (
+        np.concatenate([np.full(n, sign * np.inf), np.full(2 * m, bound)])
+        for sign, bound in zip((-1, 1), FACTOR_RANGE, strict=True)
+    )
     theta = lsq_linear(root.T, np.linalg.solve(root, rows.T @ wanted), (low, high), method="bvls").x
     return theta, rows @ theta - wanted
 
@@ -190,7 +197,15 @@ def fit(names: Sequence[str], capacity_Ah: dict[str, float], start: Laws | None 
 
     theta = np.log(astuple(start))[free]
     for _ in range(2):  # the heat wants the open-circuit voltage that is fitted
-        theta = least_squares(residuals, np.clip(theta, low + 1e-3, high - 1e-3), bounds=(low, high), diff_step=1e-2, xtol=1e-3, ftol=1e-4, max_nfev=12).x
+        theta = least_squares(
+            residuals,
+            np.clip(theta, low + 1e-3, high - 1e-3),
+            bounds=(low, high),
+            diff_step=1e-2,
+            xtol=1e-3,
+            ftol=1e-4,
+            max_nfev=12,
+        ).x
         unknown = linear(theta)[0]
         mean_V = unknown[: len(U_SOC)]
     return Fit(laws(theta), mean_V, unknown[len(U_SOC) :].reshape(2, -1))
@@ -224,7 +239,8 @@ def errors_V(found: Fit, name: str, capacity_Ah: float) -> tuple[F64, F64, F64]:
     Of the run it gets the current and the capacity, nothing else.
     """
     laid, leg = bench(found), discharge(name)
-    simulated_V = laid.run(laid.cell.parameters(ROOM_DEGC, capacity_Ah), laid.cell.full(capacity_Ah=capacity_Ah), leg[:, 1].copy(), 1.0)
+    simulated_V = laid.run(
+        laid.cell.parameters(ROOM_DEGC, capacity_Ah), laid.cell.full(capacity_Ah=capacity_Ah), leg[:, 1].copy(), 1.0
+    )
     x = 1.0 - np.cumsum(leg[:, 1]) / 3600.0 / capacity_Ah
     return simulated_V - leg[:, 0], x, np.interp(x, U_SOC, found.mean_V)
-

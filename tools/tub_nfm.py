@@ -1,7 +1,7 @@
 """How the layered-oxide 18650 stands against what TU Berlin measured on it: pulses, charge, rested voltage in the cold.
 
-    python tools/tub_nfm.py            write the tables of docs/accuracy.md
-    python tools/tub_nfm.py --check    compare with them
+python tools/tub_nfm.py            write the tables of docs/accuracy.md
+python tools/tub_nfm.py --check    compare with them
 """
 
 from __future__ import annotations
@@ -83,12 +83,11 @@ def charge(cell: Cell) -> list[str]:
     for row in table("sib_protocol.csv"):
         wanted, found = float(row["q_dis_ah"]), checkup(cell, row)
         alone = checkup(replace(cell, reach=np.ones(len(cell.reach))), row)
-        lines.append(
-            f"| {row['t_set_c']} | {wanted:.3f} | {found:.3f} | {100 * (found / wanted - 1):+.1f} | {alone:.3f} | {100 * (alone / wanted - 1):+.1f} |"
-        )
+        of_table, of_circuit = (f"{100 * (Ah / wanted - 1):+.1f}" for Ah in (found, alone))
+        lines.append(f"| {row['t_set_c']} | {wanted:.3f} | {found:.3f} | {of_table} | {alone:.3f} | {of_circuit} |")
     error_V = rested_05(cell)
-    lines += ["", f"Rested voltage at 5 degC over charge: {rms_mV(error_V):.1f} mV RMSE (asked: 30), median {1e3 * np.median(error_V):+.1f} mV."]
-    return lines
+    median = f"median {1e3 * np.median(error_V):+.1f} mV"
+    return [*lines, "", f"Rested voltage at 5 degC over charge: {rms_mV(error_V):.1f} mV RMSE (asked: 30), {median}."]
 
 
 def main(arguments: list[str]) -> int:

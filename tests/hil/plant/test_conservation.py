@@ -192,7 +192,7 @@ class TestEveryCell(CellContract):
 
 # ---- the pack around the cells
 
-CELL = cellfile.load("nfm-18650")[1]
+CELL = timeless("nfm-18650")
 
 
 def source(stand: Stand) -> float:

@@ -9,7 +9,7 @@ TESTS ?= tests examples/pytest_suite
 # what is run again interpreted and with bounds checks
 REDUCED := tests/firmware_sim tests/hil/plant/test_conservation.py tests/hil/test_gears.py tests/hil/fault/test_primitives.py tests/hil/fault/test_shapes.py
 
-.PHONY: help demo test check bench docs format lint types floors wheel reduced picture mutants clean
+.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants clean
 
 help:
 	@echo "make demo    install into $(VENV) and run the main job; prints the verdict and where the report lies"
@@ -19,6 +19,7 @@ help:
 	@echo "make docs    build the documentation into site/"
 	@echo "make picture the picture of the report in the README (needs chromium)"
 	@echo "make mutants which scenario catches which broken firmware: writes docs/mutants.md (minutes)"
+	@echo "make accuracy fit every fold again and compare with docs/accuracy.md (minutes)"
 	@echo "make clean   remove $(VENV) and everything built"
 
 $(BIN)/python:
@@ -77,6 +78,13 @@ bench: $(RUN_STAMP)
 picture: $(DEV_STAMP)
 	$(BIN)/python tools/picture.py
 	$(BIN)/python tools/picture.py cells
+
+accuracy: $(DEV_STAMP)
+	$(BIN)/python tools/fit_nfm.py --check
+	$(BIN)/python tools/tub_nfm.py --check
+	$(BIN)/python tools/fit_nvpf.py --check
+	$(BIN)/python tools/loo_nfm.py --check
+	$(BIN)/python tools/make_cells.py --check
 
 mutants: $(DEV_STAMP)
 	$(BIN)/python tools/mutants.py --write

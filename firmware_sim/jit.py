@@ -122,7 +122,9 @@ def _use_cache_folder() -> Path:
             f"{folder}: compiled kernels cannot be kept there: {error.strerror}; set NABENCH_CACHE_DIR to a folder of yours"
         ) from None
     _forget_old(root, folder)
-    _config.CACHE_DIR = str(folder)
+    # Numba reads its environment again whenever that has changed, and would go back to folders beside the sources, which
+    # notice no edit in another module
+    os.environ["NUMBA_CACHE_DIR"] = _config.CACHE_DIR = str(folder)
     return folder
 
 

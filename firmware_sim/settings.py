@@ -8,9 +8,9 @@ from firmware_sim import state as st
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import Layout
 
-# Columns of `limits`, one row a limit.
-QUANTITY, SIDE, TIER, WHEN, DEBOUNCE_NS, CLEAR_NS, DELAY_NS, REACTION, LATCH, CODE, FLAG = range(11)
-N_LIMIT_COLUMNS = 11
+# Columns of `limits`, one row a limit. JOINS: 1 where a row above has the same flag, which is up while either is active.
+QUANTITY, SIDE, TIER, WHEN, DEBOUNCE_NS, CLEAR_NS, DELAY_NS, REACTION, LATCH, CODE, FLAG, JOINS = range(12)
+N_LIMIT_COLUMNS = 12
 # Columns of `thresholds`.
 THRESHOLD, CLEAR = range(2)
 # SIDE: +1 is bad above the threshold, -1 below.
@@ -120,7 +120,7 @@ OUT_FACTOR, OUT_OFFSET = range(2)
 class Settings:
     """A calibration, bound to a network and a pack.
 
-    limits: (n_limits, 11) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
+    limits: (n_limits, 12) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
     kinds: (n_kinds, 11) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
     curves: (n_kinds, 3, 301).  ln_r: (n_kinds, 3 n, 101).  nodes: (n_kinds, 3, n).  n_nodes: (n_kinds, 2) int64,
     temperatures of ln_r and points of reach.  rx: roles.  cell_map: (4, n_cells).  ntc_map: (2, n_ntc).

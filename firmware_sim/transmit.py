@@ -28,8 +28,6 @@ def fill(cell: F64, real: F64, whole: I64, limit: I64, out: F64, tx: I64, tx_sca
             for i in range(cell.shape[2]):
                 out[p, signal + i] = cell[row, p, i] * factor + offset
     for n in range(limits.shape[0]):
-        if limits[n, cfg.FLAG] >= 0:
-            out[p, limits[n, cfg.FLAG]] = 0.0
-    for n in range(limits.shape[0]):
-        if limits[n, cfg.FLAG] >= 0 and limit[st.ACTIVE, p, n] == 1:
-            out[p, limits[n, cfg.FLAG]] = 1.0
+        flag, active = limits[n, cfg.FLAG], limit[st.ACTIVE, p, n]
+        if flag >= 0 and (active == 1 or limits[n, cfg.JOINS] == 0):
+            out[p, flag] = active

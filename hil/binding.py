@@ -142,7 +142,7 @@ def _outputs(sent: dict[str, int]) -> tuple[Any, Any]:
 def _limits(calibration: Calibration, codes: dict[str, int], sent: dict[str, int]) -> tuple[Any, Any]:
     limits, thresholds = [], []
     names = [kind.name for kind in calibration.kinds]
-    for row in calibration.limit:
+    for n, row in enumerate(calibration.limit):
         side = 1 if row.above is not None else -1
         clear_ms = row.debounce_ms if row.clear_ms is None else row.clear_ms
         limits.append(
@@ -158,6 +158,7 @@ def _limits(calibration: Calibration, codes: dict[str, int], sent: dict[str, int
                 _LATCHES[row.latch],
                 codes[row.code],
                 sent.get(f"Diag_{row.code}", -1),
+                int(row.code in {other.code for other in calibration.limit[:n]}),
             ]
         )
         # a threshold is a decimal number; what the wire carries of that number may differ by the rounding of a float

@@ -103,6 +103,14 @@ def _mapping(path: Path) -> str:
     return f'mapping of node "{decoded.dut}": {rules} rules, {constants} constants; check its network file to try it on a DBC'
 
 
+def _map(path: Path) -> str:
+    from hil.fit import datamap
+
+    decoded, _ = datamap.load(path)
+    columns = "Battery Data Format" if decoded.columns is None else f"{len(decoded.columns.model_fields_set)} columns"
+    return f'map of the data of cell "{decoded.cell.name}": {columns}, borrows from {decoded.borrow}'
+
+
 _CHECKS: dict[str, Callable[[Path], str]] = {
     "scenario": _scenario,
     "pack": _pack,
@@ -112,4 +120,5 @@ _CHECKS: dict[str, Callable[[Path], str]] = {
     "requirements": _requirements,
     "network": _network,
     "mapping": _mapping,
+    "map": _map,
 }

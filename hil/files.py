@@ -39,6 +39,7 @@ _MARKS = {
     "calibration": ("limit", "e2e"),
     "data sheet": ("charge_max_V", "discharge_min_V"),
     "cell": ("chemistry", "ocv"),
+    "map": ("borrow", "columns"),
 }
 
 

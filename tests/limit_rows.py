@@ -187,4 +187,4 @@ class OneRow:
         return tuple(int(self.whole[at, 0]) for at in (st.NO_CHARGE, st.NO_DISCHARGE, st.OPEN_NOW))  # type: ignore[return-value]
 
 
-assert cfg.N_LIMIT_COLUMNS == 11  # a new column needs a test here
+assert cfg.N_LIMIT_COLUMNS == 12  # a new column needs a test here

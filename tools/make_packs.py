@@ -114,6 +114,7 @@ SYSTEMS = (
         "AB pack of parallel strings: 16 layered-oxide cells beside 16 NMC cells, 12 Ah each, 55 V",
         groups=(("nmc811-12", 16, 31),),
     ),
+    System("nvpf-16s", "nvpf-hc", Shape(16), "Bench pack of a plateau chemistry: 16 NVPF cells in series, 59 V, 0.7 Ah"),
     System("ess-1p", "lo-ess-240", Shape(96), "Storage string of large cells: 96 layered-oxide cells in series, 240 Ah"),
 )
 

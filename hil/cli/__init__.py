@@ -8,7 +8,7 @@ import sys
 import typer
 
 from hil import __version__
-from hil.cli import bench, cells, check, doctor, judge, new, plot, run, say, serve, show, watch
+from hil.cli import bench, cells, check, doctor, fit, judge, new, plot, run, say, serve, show, watch
 
 app = typer.Typer(
     name="nabench",
@@ -25,6 +25,7 @@ app.command("check")(check.check)
 app.command("list")(show.show)
 app.command("cells")(cells.cells)
 app.command("new")(new.new)
+app.command("fit")(fit.fit)
 app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)

@@ -13,7 +13,7 @@ from hil.cli import say
 def check(
     paths: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE...", help="Scenario, cell, pack, calibration, network, requirements or DBC files."),
+        typer.Argument(metavar="FILE...", help="Scenario, cell, pack, calibration, network, requirements, map or DBC files."),
     ],
 ) -> None:
     """Validate files and say all that is wrong with each. Exit code 0 or 2."""

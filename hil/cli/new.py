@@ -23,6 +23,7 @@ class What(StrEnum):
     pack = "pack"
     calibration = "calibration"
     mapping = "mapping"
+    map = "map"
     suite = "suite"
 
 
@@ -32,6 +33,7 @@ _FILES = {
     What.cell: {"cell.toml": "NAME.toml"},
     What.pack: {"pack.toml": "NAME.toml"},
     What.mapping: {"mapping.toml": "NAME.mapping.toml", "network.toml": "NAME.network.toml"},
+    What.map: {"map.toml": "NAME.map.toml"},
     What.suite: {
         "suite/README.md": "NAME/README.md",
         "suite/pytest.ini": "NAME/pytest.ini",
@@ -44,6 +46,7 @@ _NEXT = {
     What.cell: "nabench check {}; then nabench new pack, and write this file into it as its cell",
     What.pack: "nabench check {}; then nabench new scenario, and write this file into it as its pack",
     What.mapping: "put your DBC beside it as {}.dbc, fill in its names, then: nabench check {}.network.toml",
+    What.map: "write your columns into it, then: nabench check {}; nabench fit DATA.csv --map {} --out my-cell.toml",
     What.suite: "pytest {}",
 }
 
@@ -136,5 +139,5 @@ def _from_templates(what: What, name: str, folder: Path) -> tuple[dict[Path, str
     """Files to write with their texts, and what to do next."""
     sources = {folder / target.replace("NAME", name): _TEMPLATES / source for source, target in _FILES[what].items()}
     texts = {path: source.read_text(encoding="utf-8").replace("NAME", name) for path, source in sources.items()}
-    first = next(iter(texts)) if what in (What.scenario, What.cell, What.pack) else folder / name
+    first = next(iter(texts)) if what in (What.scenario, What.cell, What.pack, What.map) else folder / name
     return texts, _NEXT[what].replace("{}", str(first))

@@ -236,7 +236,7 @@ def _as_it_is(like: Cell, table: Sourced, sheet: Sheet) -> dict[str, Any]:
     """Another table whole; its currents and amounts of substance grow with the capacity."""
     times = sheet.capacity_Ah / like.capacity_Ah
     contents = _table(table)
-    sized = [key for key in contents if key.endswith(("_A", "_mol"))]
+    sized = [key for key in contents if key.endswith(("_A", "_mol")) and not key.endswith("_per_mol")]
     for key in sized:
         value = contents[key]
         contents[key] = [_digits(times * x) for x in value] if isinstance(value, list) else _digits(times * value)

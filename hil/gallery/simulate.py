@@ -17,7 +17,7 @@ from hil.plant import contactor, load
 from hil.plant import pack as pk
 from hil.plant.cellfile import Cell
 from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
-from hil.plant.plant import Initial, Plant, build
+from hil.plant.plant import Initial, Plant, build, empty_demand
 
 PULSE_S = 10.0
 _PULSE_STEPS = 100
@@ -61,7 +61,7 @@ class Bare:
         n = len(temp_degC)
         self.plant: Plant = build(_one(cell), cell, Initial(soc=1.0), round(dt_s * S_NS), 0, n)
         self.dt_s, self.t_ns = dt_s, 0
-        self.demand = np.zeros((1, load.N_DEMAND_COLUMNS))
+        self.demand = empty_demand()
         self.demand[0, load.KIND] = load.CURRENT
         for main in (contactor.MAIN_PLUS, contactor.MAIN_MINUS):
             self.plant.block[contactor.CLOSED, :, main] = self.plant.block[contactor.COIL, :, main] = 1

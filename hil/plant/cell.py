@@ -94,6 +94,27 @@ def group_source(cells: F64, par: F64, p: int, s: int, first: int, parallel: int
 
 
 @kernel
+def foresee(cells: F64, par: F64, curves: F64, nodes: F64, p: int, s: int, parallel: int, string_A: float) -> None:
+    """Give the cells of a string the resistance that a current has which is about to flow; see advance."""
+    for i in range(cells.shape[3]):
+        per_i0 = cells[PER_I0, p, s, i]
+        if per_i0 <= 0.0:
+            continue
+        kind = int(par[KIND, p, s, i])
+        temp_degC = min(max(cells[TEMP_DEGC, p, s, i], COLDEST_DEGC), HOTTEST_DEGC)
+        per_i0 = max(per_i0 + cells[PER_I0_PER_K, p, s, i] * temp_degC, 0.0)
+        per_rate = max(cells[PER_RATE, p, s, i] + cells[PER_RATE_PER_K, p, s, i] * temp_degC, 1.0)
+        then = rate_factor(curves, kind, math.fabs(string_A) / parallel * per_i0) * per_rate
+        now = rate_factor(curves, kind, math.fabs(cells[CELL_A, p, s, i]) * per_i0) * per_rate
+        kinetic = nodes[kind, SCALARS, R0_KINETIC]
+        share = (1.0 - kinetic + kinetic * then) / (1.0 - kinetic + kinetic * now)
+        fixed_ohm = par[JOINT_OHM, p, s, i]
+        if par[CID, p, s, i] > 0.5 or cells[OPENED, p, s, i] > 0.5:
+            fixed_ohm += OPEN_CELL_OHM
+        cells[OHM, p, s, i] = fixed_ohm + (cells[OHM, p, s, i] - fixed_ohm) * share
+
+
+@kernel
 def advance(
     cells: F64,
     par: F64,

@@ -56,6 +56,22 @@ def link_current(demand: F64, row: int, emf_V: float, source_ohm: float, charge_
 
 
 @kernel
+def foreseen_current(demand: F64, row: int, pack_V: float, recorded_A: float, now_A: float) -> float:
+    """About the current that a load is going to draw [A], positive on discharge; now_A where it cannot be told beforehand."""
+    kind = int(demand[row, KIND])
+    value = demand[row, VALUE]
+    if kind == CURRENT:
+        return value
+    if kind == RECORDED:
+        return recorded_A
+    if kind == POWER and pack_V > 0.0:
+        return value / pack_V
+    if kind == RESISTANCE:
+        return pack_V / value
+    return now_A
+
+
+@kernel
 def conductance(demand: F64, row: int) -> float:
     """Conductance of a resistive load [S], else 0."""
     return 1.0 / demand[row, VALUE] if int(demand[row, KIND]) == RESISTANCE else 0.0

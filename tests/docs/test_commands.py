@@ -1,8 +1,9 @@
 """What a page shows is what happens: its commands, its files and its tests are run as they stand.
 
 A page is worked through from top to bottom in a folder of its own that holds a copy of the examples. A block with a title is
-the file of that name. `$ COMMAND` must end with the exit code that stands behind it (`# exit 3`), 0 when none does. A
-command that ends in `&` goes on in the background once it has said its first line; `kill %1` ends it.
+the file of that name, and `tests/data` is where it lies in a checkout. `$ COMMAND` must end with the exit code that stands
+behind it (`# exit 3`), 0 when none does. A command that ends in `&` goes on in the background once it has said its first
+line; `kill %1` ends it.
 
 Multicast goes over a port of the page's own, so that several pages may run at a time. In wall time a machine that was too
 busy excuses a verdict: when the bench says that it missed its deadlines, or the served device that it was held up.
@@ -64,8 +65,10 @@ def shown_tests(page: Path) -> list[Block]:
 
 
 def write_files(page: Path, folder: Path) -> None:
-    """The files that a page shows, and the examples that it may use."""
+    """The files that a page shows, and the examples and measured data that it may use."""
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__", "nabench-runs"))
+    (folder / "tests").mkdir()
+    (folder / "tests" / "data").symlink_to(ROOT / "tests" / "data", target_is_directory=True)
     for block in blocks(page):
         if block.name:
             (folder / block.name).parent.mkdir(parents=True, exist_ok=True)

@@ -74,6 +74,7 @@ def missing(page: str, words: Iterator[str] | list[str]) -> list[str]:
 
 FILES = {
     "docs/scenarios.md": ("hil/scenario.py",),
+    "docs/fit.md": ("hil/fit/datamap.py",),
     "docs/mapping.md": ("hil/mapping.py", "hil/network.py"),
     "docs/packs.md": ("hil/plant/packfile.py", "hil/plant/cellfile.py", "hil/tables.py"),
     "docs/cells/index.md": ("hil/datasheet/sheet.py",),

@@ -275,3 +275,10 @@ def test_an_installation_is_its_files(tmp_path: Path) -> None:
     assert first != mark(tmp_path / "two")
     os.utime(tmp_path / "one" / "firmware_sim" / "soc.py", (1, 1))
     assert first != mark(tmp_path / "one")
+
+
+def test_the_cache_folder_stays_when_the_environment_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numba reads its settings again when any variable has changed, as pytest's own do; kernels must not move elsewhere."""
+    monkeypatch.setenv("NABENCH_OF_A_TEST", "1")
+    numba.config.reload_config()
+    assert str(jit.CACHE_FOLDER) == numba.config.CACHE_DIR  # type: ignore[attr-defined]

@@ -186,7 +186,7 @@ OTHERS = {
             (
                 'not a file of a known kind; expected one of these keys: "duration_s" (scenario), "requirement" (requirements)'
                 ', "bus" (network), "signal" (mapping), "series" (pack), "limit" (calibration), '
-                '"charge_max_V" (data sheet), "chemistry" (cell)'
+                '"charge_max_V" (data sheet), "chemistry" (cell), "borrow" (map)'
             )
         ],
     ),

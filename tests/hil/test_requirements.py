@@ -48,7 +48,6 @@ STATES = {
     "SR-MODE-RUN": "a request is answered within what the scenario says",
     "SR-MODE-CHARGE": "likewise",
     "SR-MODE-STANDBY": "likewise",
-    "SR-DUTY": "a duty, for as long as the scenario says",
     "SR-QUIET": "nothing may happen, for as long as the scenario says",
     "SR-DUTY": "values that are sent and a path that stays closed, for as long as the scenario says",
     "SR-LIMIT-COLD": "a value that is sent, throughout",

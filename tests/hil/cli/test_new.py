@@ -17,6 +17,7 @@ WRITTEN = {
     "cell": {"my-cell.toml"},
     "pack": {"my-pack.toml"},
     "mapping": {"my-mapping.mapping.toml", "my-mapping.network.toml"},
+    "map": {"my-map.map.toml"},
     "suite": {"README.md", "pytest.ini", "test_protection.py", "my-suite.scenario.toml"},
 }
 

@@ -11,7 +11,7 @@ import pytest
 from command import changed, nabench
 from rigs import ROOT
 
-from hil import calibration, files, network, requirement
+from hil import binding, calibration, files, network, requirement
 from hil.derive import calibration as drafts
 from hil.derive import limits, packs
 from hil.plant import cellfile, packfile
@@ -150,7 +150,8 @@ def test_what_is_derived_is_right_and_fits_the_wire(series: int, strings: int) -
     _, pack, _, _ = packfile.load("pack.toml")
     path, believed = calibration.load("pack-bms.toml")
     net = network.load("classic", pack.n_cells, len(pack.ntc_cells), 10_000_000)
-    bound = calibration.bind(believed, path, net.database, net.to_dut, net.from_dut, pack.n_cells, pack.strings, pack.ntc_cells)
+    names = pack.cell_names()
+    bound = binding.bind(believed, path, net.database, net.to_dut, net.from_dut, names, pack.strings, pack.ntc_cells)
     assert len(believed.limit) == len(bound.limits)
 
 

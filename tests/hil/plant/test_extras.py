@@ -314,3 +314,18 @@ def test_minor_loops_lie_inside_the_major_loop_and_forget_it() -> None:
     closed = [swing(0.01), swing(-0.01), swing(0.01), swing(-0.01)]
     assert abs(closed[3] - closed[1]) < abs(closed[1] - back)
     assert 1.0 == pytest.approx(swing(0.3), abs=1e-4)
+
+
+def test_a_step_of_the_load_shows_the_link_no_resistance_of_the_current_before() -> None:
+    """From rest to 3C with kinetics: in the first tick the link stands where the cells do, less the contacts."""
+    rate = x.Rate(temp_degC=[25.0], i0_A=[0.3], reference_A=1.5, r0_share=0.9, **NOTE)
+    for kind, value in ((load.CURRENT, 4.5), (load.POWER, 40.0)):
+        stand = Stand(bare(with_(rate=rate), 4, capacitance_F=1e-6, bleed_ohm=1e9), with_(rate=rate), 10, soc=0.7)
+        for _ in range(50):
+            stand.step(0.0)
+        stand.demand[0, load.KIND], stand.demand[0, load.VALUE] = kind, value
+        stand.plant.step(stand.t_ns, stand.demand)
+        pack_V, link_V = float(stand.plant.pack[pk.PACK_V, 0]), float(stand.plant.pack[pk.LINK_V, 0])
+        assert 2.5 < float(stand.plant.pack[pk.MEAN_A, 0])
+        # the pairs have moved within this tick, which the link learns in the next
+        assert pack_V == pytest.approx(link_V, abs=0.12)

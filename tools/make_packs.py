@@ -46,6 +46,11 @@ _TRUCK = (
     ("discharge_A = [0.0, 333.3, 666.7, 1000.0, ", "discharge_A = [0.0, 700.0, 850.0, 1000.0, "),
     (_THIRDS, _TRUCK_SAYS),
 )
+_INVERTER_DEGC = [-20.0, -10.0, 0.0, 5.0, 10.0, 20.0, 25.0, 45.0, 50.0, 55.0, 60.0]
+_INVERTER_SAYS = (
+    "of the charge current none up to 5 K, 0.3 and all at 10 and 20 K above charge_min_degC, by hand: below 5 K the "
+    "recommended limit stops it, so that offer and stop would take turns"
+)
 _INVERTER = (
     ("charge_max_V = 4.05\n", "charge_max_V = 4.0\n"),
     ("discharge_min_V = 1.5\n", "discharge_min_V = 2.6667\n"),
@@ -53,6 +58,12 @@ _INVERTER = (
         "assumption: currents of the cell file",
         "voltage window of a 40 to 60 V inverter over 15 cells, 2.667 to 4.0 V; assumption: currents of the cell file",
     ),
+    (
+        "temp_degC = [-20.0, -10.0, 0.0, 10.0, 20.0, 25.0, 45.0, 50.0, 55.0, 60.0]\ncharge_A = [0.0, 0.0, 12.0, 36.0, ",
+        f"temp_degC = {_INVERTER_DEGC}\ncharge_A = [0.0, 0.0, 0.0, 0.0, 36.0, ",
+    ),
+    ("discharge_A = [0.0, 80.0, 160.0, 240.0, ", "discharge_A = [0.0, 80.0, 160.0, 200.0, 240.0, "),
+    ("0.1, 0.3 and 1 of the charge current at 0, 10 and 20 K above charge_min_degC", _INVERTER_SAYS),
 )
 SYSTEMS = (
     System(

@@ -214,6 +214,18 @@ def _derating_off(settings: Settings) -> Settings:
     return replace(settings, power=power)
 
 
+def _taper_off(settings: Settings) -> Settings:
+    kinds = settings.kinds.copy()
+    kinds[:, [cfg.CHARGE_TAPER_V, cfg.DISCHARGE_TAPER_V]] = 1e-3
+    return replace(settings, kinds=kinds)
+
+
+def _one_chemistry(settings: Settings) -> Settings:
+    stretches, cell_map = settings.stretches.copy(), settings.cell_map.copy()
+    stretches[:, cfg.KIND], cell_map[cfg.MAP_KIND] = 0, 0
+    return replace(settings, stretches=stretches, cell_map=cell_map)
+
+
 def _last_cell_forgotten(settings: Settings) -> Settings:
     cell_map = settings.cell_map.copy()
     cell_map[:, -1] = cell_map[:, -2]
@@ -362,6 +374,8 @@ DEFECTS: dict[str, Defect] = {
     "capacity-wrong": Defect("the cell is believed to hold half its charge", _capacity_wrong),
     "soc-frozen": Defect("the state of charge stands still", _soc_frozen),
     "derating-off": Defect("current limits do not depend on temperature", _derating_off),
+    "taper-off": Defect("current limits do not depend on voltage", _taper_off),
+    "one-chemistry": Defect("every cell is taken for one of the first kind", _one_chemistry),
     "last-cell-forgotten": Defect("the last cell is not read, its neighbour twice", _last_cell_forgotten),
     "last-ntc-forgotten": Defect("the last temperature sensor is not read, its neighbour twice", _last_ntc_forgotten),
     "cells-shifted": Defect("cells are counted one off", _cells_shifted),

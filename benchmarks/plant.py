@@ -130,11 +130,23 @@ class Pack:
 
     def step(self, t_ns: int) -> None:
         """Move the pack from t to t + dt."""
+        self._foresee(t_ns)
         self._circuit(t_ns)
         every = max(1_000_000_000 // self.dt_ns, 1)
         for i in range((t_ns // self.dt_ns) % every, len(self.q_Ah), every):
             self.refresh(i)
         self._cells()
+
+    def _foresee(self, t_ns: int) -> None:
+        """Before a step of the load, take the resistance of the current to come."""
+        load = next(row for row in reversed(self.demand) if row[ld.START_NS] <= t_ns)
+        is_on = self.contactors[MAIN_PLUS].closed and self.contactors[MAIN_MINUS].closed
+        then_A = load[ld.VALUE] if load[ld.KIND] == ld.CURRENT else self.mean_A
+        if not is_on or abs(then_A - self.mean_A) < 0.05 * max(abs(then_A), abs(self.mean_A)):
+            return
+        then, now = (self._rate(abs(ampere) * self.per_i0) * self.per_rate for ampere in (then_A, self.current_A))
+        kinetic = self.scalars[c.R0_KINETIC]
+        self.ohm = self.ohm * (1.0 - kinetic + kinetic * then) / (1.0 - kinetic + kinetic * now)
 
     def _circuit(self, t_ns: int) -> None:
         """Solve current and link voltage exactly between the instants at which a contact moves."""

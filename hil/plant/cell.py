@@ -101,9 +101,7 @@ def foresee(cells: F64, par: F64, curves: F64, nodes: F64, p: int, s: int, paral
         if per_i0 <= 0.0:
             continue
         kind = int(par[KIND, p, s, i])
-        temp_degC = min(max(cells[TEMP_DEGC, p, s, i], COLDEST_DEGC), HOTTEST_DEGC)
-        per_i0 = max(per_i0 + cells[PER_I0_PER_K, p, s, i] * temp_degC, 0.0)
-        per_rate = max(cells[PER_RATE, p, s, i] + cells[PER_RATE_PER_K, p, s, i] * temp_degC, 1.0)
+        per_rate = cells[PER_RATE, p, s, i]
         then = rate_factor(curves, kind, math.fabs(string_A) / parallel * per_i0) * per_rate
         now = rate_factor(curves, kind, math.fabs(cells[CELL_A, p, s, i]) * per_i0) * per_rate
         kinetic = nodes[kind, SCALARS, R0_KINETIC]

@@ -318,7 +318,7 @@ def test_minor_loops_lie_inside_the_major_loop_and_forget_it() -> None:
 
 def test_a_step_of_the_load_shows_the_link_no_resistance_of_the_current_before() -> None:
     """From rest to 3C with kinetics: in the first tick the link stands where the cells do, less the contacts."""
-    rate = x.Rate(temp_degC=[25.0], i0_A=[0.3], reference_A=1.5, r0_share=0.9, **NOTE)
+    rate = x.Rate(temp_degC=[5.0, 25.0], i0_A=[0.1, 0.3], reference_A=1.5, r0_share=0.9, **NOTE)
     for kind, value in ((load.CURRENT, 4.5), (load.POWER, 40.0)):
         stand = Stand(bare(with_(rate=rate), 4, capacitance_F=1e-6, bleed_ohm=1e9), with_(rate=rate), 10, soc=0.7)
         for _ in range(50):

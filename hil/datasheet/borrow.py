@@ -18,6 +18,7 @@ from hil.plant.cellfile import Cell, Limits
 from hil.tables import MAX_NODES, ZERO_DEGC_K, Sourced, grid
 
 _OWN = ("capacity", "limits", "ocv", "resistance", "entropy", "thermal")
+_SILENT = ("rate", "slow")  # of which a 10 s resistance says nothing
 _ANYWHERE_DEGC = (-20.0, 45.0)  # a cell's voltage rises with its charge from here to there, and as far as its limits reach
 _LEAST_CUT = 0.4  # of a borrowed curve that must be left between the limits
 _SURFACE = 2.0 / 3.0  # power of the size by which cooling grows
@@ -45,7 +46,7 @@ def build(sheet: Sheet, like: Cell) -> dict[str, Any]:
         "resistance": _resistance(sheet, like, source, ocv["soc"], mean_V),
         "entropy": _entropy(like, ocv, limits),
         "thermal": _thermal(like, sheet, mass_kg),
-        **{name: _as_it_is(like, table, sheet) for name, table in like.tables().items() if name not in _OWN},
+        **{name: _as_it_is(like, table, sheet) for name, table in like.tables().items() if name not in _OWN + _SILENT},
     }
 
 

@@ -103,7 +103,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.compiled_only
-@pytest.mark.parametrize("cell", [made(sheet) for sheet in SHEETS.values()], ids=list(SHEETS))
+@pytest.mark.parametrize("cell", [contract().ageless(made(sheet)) for sheet in SHEETS.values()], ids=list(SHEETS))
 class TestWhatIsMade(contract().CellContract):  # type: ignore[misc]
     """Every cell made from a sheet holds what every cell file holds."""
 

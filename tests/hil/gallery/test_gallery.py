@@ -163,7 +163,7 @@ def test_ten_cells_are_a_page_of_bearable_size_in_bearable_time() -> None:
 
 
 def test_the_map_holds_the_measured_resistance() -> None:
-    """10 s at 1C: within 6 % of TU Berlin's table at every temperature from 30 to 90 % SOC, where its labels are SOC."""
+    """10 s at 1C of the capacity, 5 % more than the table's 1.5 A: within 7 % of TU Berlin's table at every temperature from 30 to 90 % SOC, where its labels are SOC."""
     temps, socs = (5, 15, 25, 35, 45), (30, 40, 50, 60, 70, 80, 90)
     with (TUB / "sib_pulse_resistance_1C_mohm.csv").open(newline="", encoding="ascii") as text:
         rows = [row for row in csv.DictReader(text) if row["dir"] == "discharge" and int(row["soc_pct"]) in socs]
@@ -171,7 +171,7 @@ def test_the_map_holds_the_measured_resistance() -> None:
     assert len(temps) * len(socs) == len(rows)
     for row in rows:
         ohm = found[temps.index(int(row["t_set_c"])), socs.index(int(row["soc_pct"]))]
-        assert 1e-3 * float(row["r_10s"]) == pytest.approx(float(ohm), rel=0.06), row
+        assert 1e-3 * float(row["r_10s"]) == pytest.approx(float(ohm), rel=0.07), row
 
 
 def test_the_map_shows_a_cell_whose_resistance_is_doubled() -> None:
@@ -213,7 +213,9 @@ def test_a_discharge_counts_its_own_charge() -> None:
     tiny = {name: np.full(shape, 1e-7).tolist() for name in ("r0_ohm", "r1_ohm", "r2_ohm")}
     ocv = CELL.ocv.model_copy(update={"charge_V": CELL.ocv.discharge_V})
     entropy = CELL.entropy.model_copy(update={"dudt_mV_per_K": [0.0] * len(CELL.entropy.soc)})
-    ideal = CELL.model_copy(update={"resistance": CELL.resistance.model_copy(update=tiny), "ocv": ocv, "entropy": entropy})
+    ideal = CELL.model_copy(
+        update={"self_discharge": None, "resistance": CELL.resistance.model_copy(update=tiny), "ocv": ocv, "entropy": entropy}
+    )
     below = (CELL.ocv.discharge_V[0] - CELL.limits.discharge_min_V) / CELL.ocv.below_empty_V_per_soc
     for rate in (1.0, 0.2):
         found = simulate.discharges(ideal, rate, (25.0,))

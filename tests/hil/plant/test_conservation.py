@@ -180,9 +180,14 @@ class CellContract:
             assert expected_V == pytest.approx(float(stand.plant.pack[pk.PACK_V, 0]), rel=1e-9)
 
 
+def ageless(cell: Cell) -> Cell:
+    """The cell without ageing and leak, so that sums over minutes close to 1e-9; test_extras has those two."""
+    return cell.model_copy(update={"ageing": None, "self_discharge": None})
+
+
 def timeless(name: str) -> Cell:
-    """A shipped cell that neither ages nor leaks, so that sums over minutes close to 1e-9; test_extras has those two."""
-    return cellfile.load(name)[1].model_copy(update={"ageing": None, "self_discharge": None})
+    """A shipped cell, ageless."""
+    return ageless(cellfile.load(name)[1])
 
 
 @pytest.mark.parametrize("cell", [timeless(name) for name in files.shipped("cell")], ids=list(files.shipped("cell")))

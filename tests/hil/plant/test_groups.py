@@ -19,7 +19,7 @@ from hil.plant.packfile import Group, Pack
 from hil.plant.plant import Initial, build
 
 # Neither ages nor leaks, so that sums close to 1e-9.
-CELL = cellfile.load("nfm-18650")[1].model_copy(update={"ageing": None, "self_discharge": None})
+CELL = cellfile.load("nfm-18650")[1].model_copy(update=dict.fromkeys(("ageing", "self_discharge", "rate")))
 
 
 def grouped(series: int, parallel: int, strings: int = 1, **link: float) -> Pack:

@@ -199,7 +199,7 @@ REFERENCES = {
     ),
     "a run that no memory holds": (
         [("duration_s = 10.0", "duration_s = 1e7")],
-        ["duration_s 1e+07 at tick_ms 10 makes a trace of about 735 GB; expected at most 4 GB, 58432 s"],
+        ["duration_s 1e+07 at tick_ms 10 makes a trace of about 871 GB; expected at most 4 GB, 49308 s"],
     ),
 }
 

@@ -102,8 +102,8 @@ def test_wrong_usage_is_exit_code_2_with_what_would_be_right(words: list[str], s
             'pack "nfm-16" is neither shipped nor a path; did you mean "nfm-16s"?',
         ),
         (
-            ["serve", "--bus", "virtual:x", "--calibration", "x"],
-            'calibration "x" is neither shipped nor a path; valid: nfm-16s',
+            ["serve", "--bus", "virtual:x", "--calibration", "nfm-16"],
+            'calibration "nfm-16" is neither shipped nor a path; did you mean "nfm-16s"?',
         ),
         (
             ["bench", "--cells", "16,many"],

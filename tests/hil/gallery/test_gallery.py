@@ -163,7 +163,7 @@ def test_ten_cells_are_a_page_of_bearable_size_in_bearable_time() -> None:
 
 
 def test_the_map_holds_the_measured_resistance() -> None:
-    """10 s at 1C of the capacity, 5 % more than the table's 1.5 A: within 7 % of TU Berlin's table at every temperature from 30 to 90 % SOC, where its labels are SOC."""
+    """10 s at 1C of the capacity, 5 % above the table's 1.5 A: within 7 % of it from 30 to 90 % SOC."""
     temps, socs = (5, 15, 25, 35, 45), (30, 40, 50, 60, 70, 80, 90)
     with (TUB / "sib_pulse_resistance_1C_mohm.csv").open(newline="", encoding="ascii") as text:
         rows = [row for row in csv.DictReader(text) if row["dir"] == "discharge" and int(row["soc_pct"]) in socs]

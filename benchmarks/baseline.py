@@ -177,6 +177,8 @@ class Baseline:
                 0.0,  # gas: nothing burns
                 pack.mean_A,  # of the only string
                 pack.mean_A,
+                0.0,  # plated: the bench's cell is not charged
+                0.0,  # capacity lost in so short a time
                 *extremes,  # of the only kind of cells; there is no second and third
                 *_NO_KIND,
                 *_NO_KIND,

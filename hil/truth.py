@@ -38,13 +38,15 @@ COLUMNS = (
     ("gas", "mol"),
     ("string_current_max", "A"),
     ("string_current_min", "A"),
+    ("plated", "Ah"),
+    ("capacity_lost", "1"),
     *((f"{kind}_{quantity}_{side}", unit) for kind in KIND_NAMES for quantity, unit in _EXTREMES for side in ("max", "min")),
 )
 (
     CURRENT, MEAN_CURRENT, LOAD_CURRENT, CHARGE, PACK_V, LINK_V, CELL_MAX, CELL_MIN, TEMP_MAX, TEMP_MIN, SOC, SOC_MIN, SOC_MAX,
     AVAILABLE, PLUS, MINUS, PRE, PLUS_COIL, MINUS_COIL, PRE_COIL, PLUS_NS, MINUS_NS, PRE_NS, GAS, STRING_MAX,
-    STRING_MIN, FIRST_KIND,
-) = range(27)  # fmt: skip
+    STRING_MIN, PLATED, LOST, FIRST_KIND,
+) = range(29)  # fmt: skip
 # After FIRST_KIND: highest and lowest voltage, highest and lowest temperature of each kind.
 N_COLUMNS = FIRST_KIND + 4 * len(KIND_NAMES)
 _N_KINDS = len(KIND_NAMES)
@@ -70,6 +72,7 @@ def observe(
     parallel = int(pack_par[pk.PARALLEL, 0])
     n = cells.shape[3] // parallel
     held_Ah, room_Ah, is_mixed = 0.0, 0.0, False
+    plated_Ah, lost = 0.0, 0.0
     for kind in range(_N_KINDS):
         at = FIRST_KIND + 4 * kind
         row[at], row[at + 1], row[at + 2], row[at + 3] = -1e9, 1e9, -1e9, 1e9
@@ -85,6 +88,8 @@ def observe(
                 warmest, coldest = max(warmest, temp_degC), min(coldest, temp_degC)
                 reach = min(reach, cells[c.REACH, 0, s, j])
                 gas_mol += cells[c.GAS_MOL, 0, s, j]
+                plated_Ah = max(plated_Ah, cells[c.PLATED_AH, 0, s, j])
+                lost = max(lost, cells[c.AGE_CALENDAR, 0, s, j] + cells[c.AGE_CYCLE, 0, s, j])
             volt = cells[c.TERMINAL_V, 0, s, first]
             soc = q_Ah / capacity_Ah
             high_V, low_V = max(high_V, volt), min(low_V, volt)
@@ -100,7 +105,7 @@ def observe(
                 at = s * n + i
                 sample[CELL_V, at], sample[CELL_DEGC, at], sample[CELL_SOC, at] = volt, warmest, soc
         held_Ah, room_Ah = held_Ah + least_Ah, room_Ah + least_room_Ah
-    row[GAS] = gas_mol
+    row[GAS], row[PLATED], row[LOST] = gas_mol, plated_Ah, lost
     row[STRING_MAX] = row[STRING_MIN] = strings[pk.STRING_MEAN_A, 0, 0]
     for s in range(1, cells.shape[2]):
         row[STRING_MAX] = max(row[STRING_MAX], strings[pk.STRING_MEAN_A, 0, s])

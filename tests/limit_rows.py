@@ -104,9 +104,18 @@ def rows_of(name: str, path: Path) -> list[Row]:
 
 
 def all_rows() -> list[Row]:
-    """Every row of every shipped calibration, and those on cells of one that has groups."""
-    found = [row for name, path in files.shipped("calibration").items() for row in rows_of(name, path)]
-    return found + [row for row in rows_of(str(rigs.MIXED), rigs.MIXED) if str(row.table["quantity"]).startswith("cell_V_")]
+    """Every row of every shipped calibration, and those on cells of one that has groups.
+
+    A row that another calibration has too, number for number, stands once: alone it cannot behave otherwise. The bench pack
+    comes first.
+    """
+    shipped = sorted(files.shipped("calibration").items(), key=lambda item: item[0] != BENCH)
+    found = [row for name, path in shipped for row in rows_of(name, path)]
+    found += [row for row in rows_of(str(rigs.MIXED), rigs.MIXED) if str(row.table["quantity"]).startswith("cell_V_")]
+    alike: dict[str, Row] = {}
+    for row in found:
+        alike.setdefault(repr(sorted((key, value) for key, value in row.table.items() if key != "source")), row)
+    return list(alike.values())
 
 
 def name_of(row: object) -> str:

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from accuracy_page import compare, put, rms_mV
-from fit_nfm import differences
 from nfm_model import F64, KELVIN, ROOM_DEGC, ROOT, Bench, Cell, Rate, Slow, hat
+from nfm_text import differences
 from nvpf_text import cell_text
 from scipy.optimize import least_squares, lsq_linear
 

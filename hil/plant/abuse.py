@@ -15,9 +15,7 @@ from hil.plant.cell import ZERO_DEGC_K
 
 # Columns of row ABUSE. WATCH_DEGC: below it nothing reacts; ONSET_PER_S: rate at the onset; OVER_GAS: per Ah charged
 # beyond CHARGE_MAX_V.
-WATCH_DEGC, ONSET_PER_K, ACTIVATION_K, ONSET_PER_S, HEAT_J_PER_AH, GAS_PER_AH, OVER_GAS_PER_AH, CID_MOL, CHARGE_MAX_V, HCN = (
-    range(10)
-)
+WATCH_DEGC, ONSET_PER_K, ACTIVATION_K, ONSET_PER_S, HEAT_J_PER_AH, GAS_PER_AH, OVER_GAS_PER_AH, CID_MOL, CHARGE_MAX_V = range(9)
 # Fastest reaction [1/s]: a cell burns in 20 s at least, which gives the 20 K/s that modules showed (Wu et al., Applied
 # Energy 413, 2026: 21 degC/s).
 _FASTEST_PER_S = 0.05

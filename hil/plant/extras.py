@@ -141,4 +141,3 @@ def fill_abuse(
     row[abuse.GAS_PER_AH] = runaway.gas_mol_per_Ah
     row[abuse.OVER_GAS_PER_AH] = runaway.overcharge_gas_mol_per_Ah
     row[abuse.CID_MOL] = runaway.cid_mol
-    row[abuse.HCN] = float(runaway.hcn)

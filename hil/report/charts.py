@@ -81,7 +81,7 @@ def place(column: str, panels: Iterable[Panel]) -> str:
 def panels(scene: Scene) -> list[Panel]:
     """All plots of a run, in the order of the page."""
     out = [_cells(scene), _soc(scene), *accuracy.panels(scene)]
-    out += [_current(scene), _temperature(scene), _voltage(scene), _states(scene)]
+    out += [_current(scene), _temperature(scene), *_abuse(scene), _voltage(scene), _states(scene)]
     if len(scene.view.trace.late_ns):
         out.append(_late(scene))
     return [plots.roomy(panel) for panel in out]
@@ -241,6 +241,20 @@ def _voltage(scene: Scene) -> Panel:
     ]
     note = "before and behind the contactors"
     return Panel("voltage", "Pack and link voltage", "V", note, lines, least=1.0, digits=2, height=160)
+
+
+def _abuse(scene: Scene) -> list[Panel]:
+    """Gas and plated metal, where there are any."""
+    out = []
+    if scene.view.trace.column("gas").max() > 0.0:
+        is_hcn = any(cell.runaway is not None and cell.runaway.hcn for cell in scene.view.setup.kinds)
+        note = "made by all cells" + ("; a cyanide cathode: the gas holds HCN" if is_hcn else "")
+        out.append(Panel("gas", "Gas", "mol", note, [scene.truth("gas", "gas", PURPLE)], least=0.001, digits=3, height=150))
+    if scene.view.trace.column("plated").max() > 0.0:
+        line = scene.truth("plated", "most on one cell", PURPLE)
+        note = "an indicator: charge that flowed in while the anode had no margin"
+        out.append(Panel("plated", "Metal plated", "Ah", note, [line], least=0.001, digits=4, height=150))
+    return out
 
 
 def _late(scene: Scene) -> Panel:

@@ -75,7 +75,7 @@ def text(record: RunRecord, facts: dict[str, Any]) -> str:
             no_accuracy=figures.why_no_leg(view),
             window=(accuracy.OCV_WINDOW_V, (low, high)),
             assumptions=record.resting(),
-            shares=rests.shares(record.setup.inputs),
+            shares=rests.shares(record.setup.inputs, record.setup.kinds[1:]),
             inputs=record.trace.info.get("inputs", {}),
             facts=_flat({**facts, "link": record.trace.info.get("link", {})}),
             script=bokehjs.script(),

@@ -76,7 +76,7 @@ class RunRecord:
 
     def resting(self) -> list[rests.Assumption]:
         """What the verdict rests on without a source, those first that a judgement was made with."""
-        return rests.assumptions(self.setup.inputs, {finding.requirement for finding in self.findings})
+        return rests.assumptions(self.setup.inputs, {finding.requirement for finding in self.findings}, self.setup.kinds[1:])
 
     def assumptions(self) -> list[str]:
         """The same in words."""

@@ -7,10 +7,11 @@ kind of expectation looks at. The others went into the run too and may matter in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hil import sources
+from hil.plant.cellfile import Cell
 from hil.requirement import Requirement
 from hil.scenario import Expect, Inputs
 from hil.tables import Sourced
@@ -54,21 +55,26 @@ class Assumption:
     matters: bool
 
 
-def assumptions(i: Inputs, judged: set[str]) -> list[Assumption]:
-    """All assumptions that went into a run, those that matter first. judged: ids of the requirements of its findings."""
+def assumptions(i: Inputs, judged: set[str], others: Sequence[Cell] = ()) -> list[Assumption]:
+    """All assumptions that went into a run, those that matter first.
+
+    judged: ids of the requirements of its findings.  others: further kinds of cell in the pack.
+    """
     required = [r for r in i.requirements.requirement if r.id in judged]
     touched = _touched([row for row in i.scenario.expect if row.requirement in judged], required)
     found = [Assumption(f"requirement {r.id}: {r.source}", True) for r in required if sources.ASSUMED in r.source]
     found += _limits(i, {code for r in required for code in r.codes} | _flags(i))
-    for key, text in _tables(i):
+    for key, text in _tables(i, others):
         whole = key.rpartition(".")[0] + ".*"
         found.append(Assumption(text, key in touched or whole in touched))
     return [a for a in found if a.matters] + [a for a in found if not a.matters]
 
 
-def shares(i: Inputs) -> list[str]:
-    """How much of the cell and the pack is assumed."""
-    return [f"cell {i.cell.name}: {sources.assumed(i.cell)}", f"pack {i.pack.name}: {sources.assumed(i.pack)}"]
+def shares(i: Inputs, others: Sequence[Cell] = ()) -> list[str]:
+    """How much of the cells and the pack is assumed."""
+    return [f"cell {cell.name}: {sources.assumed(cell)}" for cell in (i.cell, *others)] + [
+        f"pack {i.pack.name}: {sources.assumed(i.pack)}"
+    ]
 
 
 def _touched(expected: list[Expect], required: list[Requirement]) -> set[str]:
@@ -98,10 +104,10 @@ def _limits(i: Inputs, codes: set[str]) -> list[Assumption]:
     ]
 
 
-def _tables(i: Inputs) -> Iterator[tuple[str, str]]:
+def _tables(i: Inputs, others: Sequence[Cell]) -> Iterator[tuple[str, str]]:
     """Key and words of every table that is an assumption, as a whole or in part."""
     files: tuple[tuple[str, str, dict[str, Sourced]], ...] = (
-        ("cell", i.cell.name, i.cell.tables()),
+        *(("cell", cell.name, cell.tables()) for cell in (i.cell, *others)),
         ("pack", i.pack.name, i.pack.tables()),
         ("calibration", i.calibration.name, i.calibration.tables()),
     )

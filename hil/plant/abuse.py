@@ -32,8 +32,9 @@ def step(cells: F64, par: F64, nodes: F64, p: int, s: int, dt_s: float) -> None:
             _react(cells, par, row, p, s, i, temp_degC, dt_s)
         if current_A < 0.0 and cells[c.TERMINAL_V, p, s, i] > row[CHARGE_MAX_V]:
             cells[c.GAS_MOL, p, s, i] -= row[OVER_GAS_PER_AH] * current_A * dt_s / 3600.0
-        if row[CID_MOL] > 0.0 and cells[c.GAS_MOL, p, s, i] >= row[CID_MOL]:
+        if row[CID_MOL] > 0.0 and cells[c.GAS_MOL, p, s, i] >= row[CID_MOL] and cells[c.OPENED, p, s, i] < 0.5:
             cells[c.OPENED, p, s, i] = 1.0
+            cells[c.OHM, p, s, i] += c.OPEN_CELL_OHM
 
 
 @kernel

@@ -56,10 +56,19 @@ def foresee(
     t_ns: int, demand: F64, cells: F64, par: F64, strings: F64, pack: F64, pack_par: F64, block: I64, curves: F64, nodes: F64,
     p: int,
 ) -> None:  # fmt: skip
-    """Before a step of the load, take the resistance that kinetics have at the current to come.
+    """Before the circuit is solved, take what will not be as in the last tick: a cell that opens, a step of the load.
 
-    The resistance of the last tick's current would make the link dip, or leap, for the one tick of a step.
+    The old resistance of an opened cell would drive the old current through it for a tick; the resistance of the last tick's
+    current would make the link dip, or leap, for the one tick of a step.
     """
+    opens = False
+    for s in range(cells.shape[2]):
+        for i in range(cells.shape[3]):
+            if par[cell.CID, p, s, i] > 0.5 and cells[cell.OHM, p, s, i] < cell.OPEN_CELL_OHM:
+                cells[cell.OHM, p, s, i] += cell.OPEN_CELL_OHM
+                opens = True
+    if opens:
+        collect(cells, par, strings, pack, pack_par, p)
     closed = block[contactor.CLOSED, p, contactor.MAIN_PLUS] == 1 and block[contactor.CLOSED, p, contactor.MAIN_MINUS] == 1
     if not closed:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hil.observe import View, observe
+from hil.plant.packfile import Pack
 from hil.report.record import Outcome, RunRecord
 from hil.report.table import figure
 from hil.requirement import Requirement
@@ -97,11 +98,18 @@ def _jumps(finding: Finding) -> list[Jump]:
     return out
 
 
+def _contents(pack: Pack) -> str:
+    """What a pack is made of: how many cells, or groups in parallel, of which kinds."""
+    names = pack.cell_names()
+    each = "cells" if pack.parallel == 1 else f"groups of {pack.parallel} cells"
+    return ", ".join(f"{names.count(name)} {each} {name}" for name in dict.fromkeys(names))
+
+
 def summary(record: RunRecord, rows: list[FaultRow]) -> list[str]:
     """A paragraph as sentences: what was run, what was done to it, what came of it."""
     i, info = record.setup.inputs, record.trace.info
     clock = "real time" if info.get("clock") == "wall" else "virtual time"
-    what = f"{i.scenario.duration_s:g} s of pack {i.pack.name} ({i.pack.n_cells} cells {i.cell.name}) with calibration "
+    what = f"{i.scenario.duration_s:g} s of pack {i.pack.name} ({_contents(i.pack)}) with calibration "
     how = f"{i.calibration.name} on device {info.get('dut', '?')}, in {clock}, seed {info.get('seed', '?')}."
     out = [what + how]
     for row in rows[:_MOST_NAMED]:

@@ -120,6 +120,9 @@ def test_an_opened_cell_stops_its_string_and_not_its_group() -> None:
         stand.plant.par[c.CID, 0, 0, 2] = 1.0
         for _ in range(200):
             stand.step(1.0)
+            # the old current never meets the new resistance, not for a tick: no megavolt, no heat of it
+            assert abs(float(stand.plant.pack[pk.PACK_V, 0])) < 20.0
+            assert float(stand.cell(c.TEMP_DEGC).max()) < 26.0
     assert abs(float(alone.plant.pack[pk.CURRENT_A, 0])) < 1e-4
     assert float(alone.plant.pack[pk.LINK_V, 0]) == pytest.approx(0.0, abs=1e-6)
     assert [0.0, 1.0] == pytest.approx(list(beside.cell(c.CELL_A)[0, 2:4]), abs=1e-5)

@@ -16,6 +16,7 @@ loads other than a current, recordings, resets, and frames that no slot holds. A
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import can
@@ -37,7 +38,7 @@ from .plant import Pack, Sensors
 _CHANNEL = itertools.count()
 
 # What the truth says of a kind of cells that the pack has none of: highest and lowest voltage and temperature.
-_NO_KIND = (-1e9, 1e9, -1e9, 1e9)
+_NO_KIND = (math.nan,) * 4
 
 
 class Baseline:

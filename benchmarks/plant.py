@@ -67,6 +67,7 @@ class Pack:
         self.r0, self.r1, self.r2, self.reach = cells[c.R0_OHM], cells[c.R1_OHM], cells[c.R2_OHM], cells[c.REACH]
         self.per_i0, self.per_rate, self.leak_A = cells[c.PER_I0], cells[c.PER_RATE], cells[c.LEAK_A]
         self.ohm, self.enthalpy_V = cells[c.OHM], cells[c.ENTHALPY_V]
+        self.fixed_ohm, self.kinetic_ohm = cells[c.FIXED_OHM], cells[c.KINETIC_OHM]
         self.ln_at, self.ln_per_K, self.ln_per_x = (cells[row : row + 2] for row in (c.R0_AT, c.R0_PER_K, c.R0_PER_X))
         self.unreach, self.unreach_per_K = cells[c.UNREACH], cells[c.UNREACH_PER_K]
         self.lines = cells[c.PER_I0_AT : c.PER_RATE_PER_K + 1]
@@ -144,9 +145,7 @@ class Pack:
         then_A = load[ld.VALUE] if load[ld.KIND] == ld.CURRENT else self.mean_A
         if not is_on or abs(then_A - self.mean_A) < 0.05 * max(abs(then_A), abs(self.mean_A)):
             return
-        then, now = (self._rate(abs(ampere) * self.per_i0) * self.per_rate for ampere in (then_A, self.current_A))
-        kinetic = self.scalars[c.R0_KINETIC]
-        self.ohm = self.ohm * (1.0 - kinetic + kinetic * then) / (1.0 - kinetic + kinetic * now)
+        self.ohm = self.fixed_ohm + self.kinetic_ohm * self._rate(abs(then_A) * self.per_i0) * self.per_rate
 
     def _circuit(self, t_ns: int) -> None:
         """Solve current and link voltage exactly between the instants at which a contact moves."""
@@ -210,10 +209,15 @@ class Pack:
         low = self.curves[: c.RATE, g]
         mean_V, half_V, dudt = low + (at - g) * (self.curves[: c.RATE, g + 1] - low)
         mean_V += self.offset_V + dudt * (self.temp_degC - c.REFERENCE_DEGC)
-        self.emf_V = mean_V + half_V * self.h - self.u1 - self.u2 - self.u3
+        ocv_V = mean_V + half_V * self.h
         kinetic = self.scalars[c.R0_KINETIC]
-        self.ohm = r0 * (1.0 - kinetic + kinetic * factor)
-        self.terminal_V = self.emf_V - self.ohm * self.current_A
+        series_ohm = r0 * (1.0 - kinetic + kinetic * factor)
+        self.terminal_V = ocv_V - self.u1 - self.u2 - self.u3 - series_ohm * self.current_A
+        self.emf_V = ocv_V - self.d1 * self.u1 - self.d2 * self.u2 - self.d3 * self.u3
+        self.kinetic_ohm = r0 * kinetic + (1.0 - self.d1) * r1
+        r3 = self.r2 * self.scalars[c.R3_SHARE]
+        self.fixed_ohm = r0 * (1.0 - kinetic) + (1.0 - self.d2) * self.r2 + (1.0 - self.d3) * r3
+        self.ohm = self.fixed_ohm + self.kinetic_ohm * factor
         self.pack_V = float(self.terminal_V.sum())
         enthalpy_V = mean_V - (self.temp_degC + c.ZERO_DEGC_K) * dudt
         given_V, self.enthalpy_V = 0.5 * (self.enthalpy_V + enthalpy_V), enthalpy_V

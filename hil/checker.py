@@ -54,7 +54,7 @@ def _pack(path: Path) -> str:
     problems.settle()
     if pack is None:
         raise ScenarioError(f"{path}: the pack could not be loaded")
-    return f'pack "{pack.name}": {pack.series}S{pack.strings * pack.parallel}P of {pack.cell}'
+    return f'pack "{pack.name}": {pack.series}S{pack.strings * pack.parallel}P of {", ".join([pack.cell, *pack.group_cells()])}'
 
 
 def _cell(path: Path) -> str:

@@ -54,11 +54,13 @@ def assumed_share(document: Cell | Pack) -> float:
 
 
 def assumed(document: Cell | Pack) -> str:
-    """That share in words: "2 % of 1240 numbers, 2 of 8 tables"."""
+    """That share in words: "2 % of 1240 numbers, 30 % in tables that are so in part, 2 of 8 tables"."""
     tables = document.tables().values()
     whole = sum(table.confidence == ASSUMED for table in tables)
     total = sum(by_confidence(document).values())
-    return f"{percent(assumed_share(document))} of {total} numbers, {whole} of {len(tables)} tables"
+    in_part = sum(n for table, n in by_table(document).values() if partly(table))
+    more = f", {percent(in_part / total)} in tables that are so in part" if in_part else ""
+    return f"{percent(assumed_share(document))} of {total} numbers{more}, {whole} of {len(tables)} tables"
 
 
 def percent(share: float) -> str:

@@ -125,6 +125,8 @@ class Reach(Sourced):
         found = [*lengths(temp_degC=self.temp_degC, share=self.share), *rising("temp_degC", self.temp_degC)]
         if not 1 <= len(self.share) <= MAX_NODES:
             found.append(f"share needs 1 to {MAX_NODES} points, found {len(self.share)}")
+        pairs = zip(self.share, self.share[1:], strict=False)
+        found += [f"share must not fall with temperature; {b:g} follows {a:g}" for a, b in pairs if b < a][:1]
         found += [f"share must be at least 0.2, found {share:g}" for share in sorted(self.share)[:1] if share < 0.2]
         settle(found)
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64
 from hil.plant import cell as c
@@ -66,12 +68,13 @@ def observe(
     A group of cells in parallel counts as one cell: its common voltage, the charge of all over the capacity of all, the
     temperature of its hottest. SOC of the pack is that of an ideal observer: a / (1 - b + a) with the emptiest cell a and
     the fullest b. Where kinds are mixed it is held / (held + room), with the least charge and the least room that a cell of a
-    string has [Ah], summed over the strings.
+    string has [Ah], summed over strings of unlike cells; of alike ones the
+    worst counts. A reversed cell counts as empty, an overcharged one as full.
     """
     high_V, low_V, hot, cold, low, high, available, gas_mol = -1e9, 1e9, -1e9, 1e9, 2.0, -1.0, 2.0, 0.0
     parallel = int(pack_par[pk.PARALLEL, 0])
     n = cells.shape[3] // parallel
-    held_Ah, room_Ah, is_mixed = 0.0, 0.0, False
+    held_Ah, room_Ah, worst_Ah, worst_room_Ah, is_mixed, is_unlike = 0.0, 0.0, 1e9, 1e9, False, False
     plated_Ah, lost = 0.0, 0.0
     for kind in range(_N_KINDS):
         at = FIRST_KIND + 4 * kind
@@ -92,19 +95,29 @@ def observe(
                 lost = max(lost, cells[c.AGE_CALENDAR, 0, s, j] + cells[c.AGE_CYCLE, 0, s, j])
             volt = cells[c.TERMINAL_V, 0, s, first]
             soc = q_Ah / capacity_Ah
+            bounded = min(max(soc, 0.0), 1.0)  # a reversed or overcharged cell is empty or full
             high_V, low_V = max(high_V, volt), min(low_V, volt)
             hot, cold = max(hot, warmest), min(cold, coldest)
             own = FIRST_KIND + 4 * int(par[c.KIND, 0, s, first])
             row[own], row[own + 1] = max(row[own], volt), min(row[own + 1], volt)
             row[own + 2], row[own + 3] = max(row[own + 2], warmest), min(row[own + 3], coldest)
-            low, high = min(low, soc), max(high, soc)
-            least_Ah, least_room_Ah = min(least_Ah, q_Ah), min(least_room_Ah, capacity_Ah - q_Ah)
+            low, high = min(low, bounded), max(high, bounded)
+            least_Ah = min(least_Ah, bounded * capacity_Ah)
+            least_room_Ah = min(least_room_Ah, (1.0 - bounded) * capacity_Ah)
             is_mixed = is_mixed or par[c.KIND, 0, s, first] > 0.5
-            available = min(available, 1.0 - (1.0 - soc) / reach)
+            is_unlike = is_unlike or par[c.KIND, 0, s, first] != par[c.KIND, 0, 0, first]
+            available = min(available, max(1.0 - (1.0 - bounded) / reach, 0.0))
             if with_cells:
                 at = s * n + i
                 sample[CELL_V, at], sample[CELL_DEGC, at], sample[CELL_SOC, at] = volt, warmest, soc
         held_Ah, room_Ah = held_Ah + least_Ah, room_Ah + least_room_Ah
+        worst_Ah, worst_room_Ah = min(worst_Ah, least_Ah), min(worst_room_Ah, least_room_Ah)
+    if not is_unlike:
+        held_Ah, room_Ah = worst_Ah, worst_room_Ah
+    for kind in range(_N_KINDS):
+        at = FIRST_KIND + 4 * kind
+        if row[at] < row[at + 1]:  # there is no such kind in this pack
+            row[at], row[at + 1], row[at + 2], row[at + 3] = math.nan, math.nan, math.nan, math.nan
     row[GAS], row[PLATED], row[LOST] = gas_mol, plated_Ah, lost
     row[STRING_MAX] = row[STRING_MIN] = strings[pk.STRING_MEAN_A, 0, 0]
     for s in range(1, cells.shape[2]):
@@ -114,7 +127,11 @@ def observe(
     row[CHARGE], row[PACK_V], row[LINK_V] = pack[pk.CHARGE_AH, 0], pack[pk.PACK_V, 0], pack[pk.LINK_V, 0]
     row[CELL_MAX], row[CELL_MIN], row[TEMP_MAX], row[TEMP_MIN] = high_V, low_V, hot, cold
     row[SOC_MIN], row[SOC_MAX], row[AVAILABLE] = low, high, available
-    row[SOC] = held_Ah / (held_Ah + room_Ah) if is_mixed else low / (1.0 - high + low)
+    if is_mixed:
+        low, high = held_Ah, held_Ah + room_Ah
+    else:
+        high = 1.0 - high + low
+    row[SOC] = low / high if low > 0.0 else 0.0
     for n_contactor in range(k.N_CONTACTORS):
         row[PLUS + n_contactor] = block[k.CLOSED, 0, n_contactor]
         row[PLUS_COIL + n_contactor] = block[k.COIL, 0, n_contactor]

@@ -11,7 +11,8 @@ from nfm_model import HEAT_CAPACITY_J_PER_K, Cell, tables
 RIG = "TU Berlin, DOI 10.14279/depositonce-25036, CC BY 4.0 (tables: github.com/DNV007/delivered-energy-decomposition 4fcb643)"
 HAKADI_REPOSITORY = "github.com/MaxMax-embedded/hakadi_soidum_ion_18650 a13c42d (CC0)"
 LIMITS = (
-    f"Hakadi data sheet as quoted with {HAKADI_REPOSITORY}: 1C charge, 3C discharge, 1.5 to 4.1 V; absolute limits: assumption"
+    f"Hakadi data sheet as quoted with {HAKADI_REPOSITORY}: 1C charge, 3C discharge, 1.5 to 4.1 V, charge -10 to 45 degC, "
+    "discharge -30 to 60 degC; absolute limits: assumption"
 )
 THERMAL = "assumption: 1000 J/kg/K; neighbours in still air. coolant_W_per_K is fitted"
 HAKADI_RUNS = f"cell 1 (runs *-1-1) of {HAKADI_REPOSITORY}"

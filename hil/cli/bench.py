@@ -17,7 +17,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="A third of a minute: fewer rounds, no cold start.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 when a ratio misses its target.")] = False,
     peers: Annotated[
-        bool, typer.Option("--peers", help="Measure the plant alone against thevenin and PyBaMM instead; nabench[peers].")
+        bool, typer.Option("--peers", help="Measure the plant alone against thevenin and PyBaMM instead (extra: peers).")
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print figures as JSON instead of tables.")] = False,
 ) -> None:

@@ -241,6 +241,9 @@ def _as_it_is(like: Cell, table: Sourced, sheet: Sheet) -> dict[str, Any]:
     for key in sized:
         value = contents[key]
         contents[key] = [_digits(times * x) for x in value] if isinstance(value, list) else _digits(times * value)
+    if "overvoltage_V" in contents:  # as far above the charge limit as there
+        moved_V = contents["overvoltage_V"] - like.limits.charge_max_V + sheet.given("charge_max_V", like.limits.charge_max_V)
+        contents["overvoltage_V"] = _digits(moved_V)
     how = f"{', '.join(sized)} scaled by {times:.4g}, the ratio of the capacities" if sized else "as it is"
     return {**_borrowed(like, table, how), **contents}
 

@@ -24,6 +24,8 @@ J_PER_KG_K = 1000.0
 _MOST_DIP_V, _MOST_KNEE_V = 0.005, 0.3
 _LEAST_RISE_V = 2e-4
 
+_FACTOR = 1.4  # between the capacity of a map and what the data give
+
 
 @dataclass(frozen=True)
 class Made:
@@ -80,11 +82,22 @@ def make(paths: Sequence[Path], map_: Map, lender: Cell, where: str, bar: Bar) -
     capacity_Ah = guess_Ah
     if reference is not None:
         capacity_Ah = reference.charge_Ah / float(np.interp(reference.degC, lender.reach.temp_degC, lender.reach.share))
+    _check_capacity(tracks, facts.capacity_Ah, capacity_Ah, where)
     _check_covered(tracks, capacity_Ah)
     tables = model.lent(lender, capacity_Ah, tells.data_degC)
     span = -1 if reference is None else reference.span
     fit = solve.fit(tables, tracks, tells, _thermal(map_, lender, capacity_Ah), span, bar)
     return _finish(map_, lender, fit, reference, (high_V, low_V))
+
+
+def _check_capacity(tracks: Sequence[legs.Track], stated_Ah: float | None, found_Ah: float, where: str) -> None:
+    """Raises ScenarioError when the data hold another charge than the map says: a current of another unit, or another cell."""
+    if stated_Ah is not None and not stated_Ah / _FACTOR < found_Ah < stated_Ah * _FACTOR:
+        names = ", ".join(track.run.name for track in tracks)
+        raise ScenarioError(
+            f"{names}: a discharge from full to empty gives {found_Ah:.3g} Ah; expected about cell.capacity_Ah {stated_Ah:g} "
+            f"of {where}; look at unit and scale of the current, or correct the map"
+        )
 
 
 def _check_covered(tracks: Sequence[legs.Track], capacity_Ah: float) -> None:

@@ -22,17 +22,19 @@ import math
 from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64
 
-# Rows of the cell state block, (row, pack, string, cell). OHM: resistance seen from outside, without a short. THROUGH_AH:
-# charge moved since the last refresh. AGE_*: capacity lost [share]. REACTED: share of the cell that has burnt.
+# Rows of the cell state block, (row, pack, string, cell). EMF_V, OHM: the cell as a source for the coming tick, such that
+# EMF - OHM I is its inner voltage at the end; OHM = FIXED + KINETIC times the rate factor. INNER_V: voltage of the cell
+# itself, TERMINAL_V what its monitor sees, behind joint and interrupt device. THROUGH_AH: charge moved since the last
+# refresh. AGE_*: capacity lost [share]. REACTED: share of the cell that has burnt.
 # From the last refresh: R0_OHM to R3_OHM, PER_AH = 1 / capacity, and how to go on: ln R0 and ln R1 move by AT + PER_K T +
 # PER_X x; 1 / reach, 1 / i0 and its factor are linear in T. The slow pairs do not feel what happens within a second.
 (
     Q_AH, U1_V, U2_V, U3_V, HYST, TEMP_DEGC, EMF_V, TERMINAL_V, R0_OHM, R1_OHM, R2_OHM, R3_OHM, OHM, REACH, OCV_V, ENTHALPY_V,
     SHORT_A, HEAT_W, LEAK_A, PER_I0, PER_RATE, CELL_A, THROUGH_AH, AGE_CALENDAR, AGE_CYCLE, PLATED_AH, GAS_MOL, REACTED,
     OPENED, PER_AH, R0_AT, R1_AT, R0_PER_K, R1_PER_K, R0_PER_X, R1_PER_X, UNREACH, UNREACH_PER_K, PER_I0_AT,
-    PER_I0_PER_K, PER_RATE_AT, PER_RATE_PER_K,
-) = range(42)  # fmt: skip
-N_CELL_ROWS = 42
+    PER_I0_PER_K, PER_RATE_AT, PER_RATE_PER_K, FIXED_OHM, KINETIC_OHM, INNER_V,
+) = range(45)  # fmt: skip
+N_CELL_ROWS = 45
 # Rows of the cell parameter block, (row, pack, string, cell). All are faults' targets too.
 KIND, CAPACITY_AH, R_SCALE, OCV_OFFSET_V, SHORT_S, COOLING, HEAT_CAPACITY, JOINT_OHM, LEAK_SCALE, CID, PAD_W = range(11)
 N_CELL_PARAMETERS = 11
@@ -77,39 +79,47 @@ def rate_factor(curves: F64, kind: int, y: float) -> float:
 
 @inlined
 def grown(ln: float) -> float:
-    """E to the ln for a small ln; never below a half."""
+    """E to the ln for a small ln, within a half and 2.5: what moves further waits for the next refresh."""
+    ln = min(max(ln, -1.0), 1.0)
     return 1.0 + ln * (1.0 + 0.5 * ln)
 
 
 @inlined
+def outer_ohm(cells: F64, par: F64, p: int, s: int, i: int) -> float:
+    """Resistance between a cell and where its monitor reads: joint, and an opened interrupt device [ohm]."""
+    opened = par[CID, p, s, i] > 0.5 or cells[OPENED, p, s, i] > 0.5
+    return par[JOINT_OHM, p, s, i] + (OPEN_CELL_OHM if opened else 0.0)
+
+
+@inlined
+def source(cells: F64, par: F64, p: int, s: int, i: int) -> tuple[float, float]:
+    """EMF [V] and resistance [ohm] of a cell as its taps see it: a short stands inside, joint and interrupt device outside."""
+    share = 1.0 / (1.0 + cells[OHM, p, s, i] * par[SHORT_S, p, s, i])
+    return cells[EMF_V, p, s, i] * share, cells[OHM, p, s, i] * share + outer_ohm(cells, par, p, s, i)
+
+
+@inlined
 def group_source(cells: F64, par: F64, p: int, s: int, first: int, parallel: int) -> tuple[float, float]:
-    """EMF [V] and resistance [ohm] of the group of cells from `first` on, as its terminals see it."""
+    """EMF [V] and resistance [ohm] of the group of cells from `first` on."""
+    if parallel == 1:
+        return source(cells, par, p, s, first)
     total_S, total_A = 0.0, 0.0
     for i in range(first, first + parallel):
-        # a short inside the cell divides both by 1 + R S, so the cell's own conductance and short-circuit current are these
-        own_S = 1.0 / cells[OHM, p, s, i]
-        total_S += own_S + par[SHORT_S, p, s, i]
-        total_A += cells[EMF_V, p, s, i] * own_S
+        emf_V, ohm = source(cells, par, p, s, i)
+        total_S += 1.0 / ohm
+        total_A += emf_V / ohm
     return total_A / total_S, 1.0 / total_S
 
 
 @kernel
-def foresee(cells: F64, par: F64, curves: F64, nodes: F64, p: int, s: int, parallel: int, string_A: float) -> None:
+def foresee(cells: F64, par: F64, curves: F64, p: int, s: int, parallel: int, string_A: float) -> None:
     """Give the cells of a string the resistance that a current has which is about to flow; see advance."""
     for i in range(cells.shape[3]):
         per_i0 = cells[PER_I0, p, s, i]
-        if per_i0 <= 0.0:
-            continue
-        kind = int(par[KIND, p, s, i])
-        per_rate = cells[PER_RATE, p, s, i]
-        then = rate_factor(curves, kind, math.fabs(string_A) / parallel * per_i0) * per_rate
-        now = rate_factor(curves, kind, math.fabs(cells[CELL_A, p, s, i]) * per_i0) * per_rate
-        kinetic = nodes[kind, SCALARS, R0_KINETIC]
-        share = (1.0 - kinetic + kinetic * then) / (1.0 - kinetic + kinetic * now)
-        fixed_ohm = par[JOINT_OHM, p, s, i]
-        if par[CID, p, s, i] > 0.5 or cells[OPENED, p, s, i] > 0.5:
-            fixed_ohm += OPEN_CELL_OHM
-        cells[OHM, p, s, i] = fixed_ohm + (cells[OHM, p, s, i] - fixed_ohm) * share
+        if per_i0 > 0.0:
+            y = math.fabs(string_A) / parallel * per_i0
+            factor = rate_factor(curves, int(par[KIND, p, s, i]), y) * cells[PER_RATE, p, s, i]
+            cells[OHM, p, s, i] = cells[FIXED_OHM, p, s, i] + cells[KINETIC_OHM, p, s, i] * factor
 
 
 @kernel
@@ -130,26 +140,25 @@ def advance(
 
     parallel: cells of a group.  mean_A: mean string current in the tick, end_A: current at its end; both positive on
     discharge.  decay: (kind, 3), exp(-dt / tau) of the RC pairs.  dt_s may be 0: the state stays, voltages are computed.
+    The current of a cell in a group, and that of a short in it, follow from its source for this tick, which holds the pairs
+    as they will be at the end: so neither runs away from what it causes, however long the tick.
     """
     dt_h = dt_s / 3600.0
-    group_V, own_A, own_end_A = 0.0, mean_A, end_A
-    mean_V, end_V = 0.0, 0.0
+    own_A, own_end_A, mean_V, end_V = mean_A, end_A, 0.0, 0.0
     for i in range(cells.shape[3]):
         kind = int(par[KIND, p, s, i])
         per_Ah = cells[PER_AH, p, s, i]
         short_S = par[SHORT_S, p, s, i]
+        outside_ohm = outer_ohm(cells, par, p, s, i)
         if parallel > 1:
-            # the cells of a group share a voltage: each gives what its EMF and resistance, known from the last tick, allow
             if i % parallel == 0:
                 emf_V, ohm = group_source(cells, par, p, s, i, parallel)
                 mean_V, end_V = emf_V - ohm * mean_A, emf_V - ohm * end_A
-                group_V = end_V
-            own_S = 1.0 / cells[OHM, p, s, i]
-            short_A = mean_V * short_S
-            own_A = (cells[EMF_V, p, s, i] - mean_V) * own_S - short_A
-            own_end_A = (cells[EMF_V, p, s, i] - end_V) * own_S - end_V * short_S
-        else:
-            short_A = cells[TERMINAL_V, p, s, i] * short_S
+            emf_V, ohm = source(cells, par, p, s, i)
+            own_A, own_end_A = (emf_V - mean_V) / ohm, (emf_V - end_V) / ohm
+        short_A = 0.0
+        if short_S > 0.0:
+            short_A = short_S * (cells[EMF_V, p, s, i] - cells[OHM, p, s, i] * own_A) / (1.0 + cells[OHM, p, s, i] * short_S)
         cell_A = own_A + short_A
         leak_A = cells[LEAK_A, p, s, i] * par[LEAK_SCALE, p, s, i]
 
@@ -179,7 +188,9 @@ def advance(
         ln_r0 = cells[R0_AT, p, s, i] + r0_per_K * table_degC + cells[R0_PER_X, p, s, i] * x
         ln_r1 = cells[R1_AT, p, s, i] + r1_per_K * table_degC + cells[R1_PER_X, p, s, i] * x
         r0_ohm, r1_ohm = cells[R0_OHM, p, s, i], cells[R1_OHM, p, s, i]
-        d1, d2, d3 = decay[kind, 0], decay[kind, 1], decay[kind, 2]
+        d1, d2, d3 = 1.0, 1.0, 1.0
+        if dt_s > 0.0:
+            d1, d2, d3 = decay[kind, 0], decay[kind, 1], decay[kind, 2]
         factor = 1.0
         if cells[PER_I0, p, s, i] > 0.0:
             per_i0 = max(cells[PER_I0_AT, p, s, i] + cells[PER_I0_PER_K, p, s, i] * table_degC, 0.0)
@@ -195,17 +206,17 @@ def advance(
         u1 = cells[U1_V, p, s, i] * d1 + (1.0 - d1) * r1_ohm * factor * cell_A
         u2 = cells[U2_V, p, s, i] * d2 + (1.0 - d2) * cells[R2_OHM, p, s, i] * cell_A
         u3 = cells[U3_V, p, s, i] * d3 + (1.0 - d3) * cells[R3_OHM, p, s, i] * cell_A
-        emf_V = ocv_V - u1 - u2 - u3
         kinetic = nodes[kind, SCALARS, R0_KINETIC]
-        ohm = r0_ohm * (1.0 - kinetic + kinetic * factor) + par[JOINT_OHM, p, s, i]
-        if par[CID, p, s, i] > 0.5 or cells[OPENED, p, s, i] > 0.5:
-            ohm += OPEN_CELL_OHM
+        series_ohm = r0_ohm * (1.0 - kinetic + kinetic * factor)
         if parallel > 1:
-            terminal_V = group_V
+            terminal_V = end_V
+            inner_V = end_V + own_end_A * outside_ohm
         else:
-            terminal_V = emf_V - ohm * own_end_A
-            if short_S > 0.0:
-                terminal_V /= 1.0 + ohm * short_S
+            inner_V = (ocv_V - u1 - u2 - u3 - series_ohm * own_end_A) / (1.0 + series_ohm * short_S)
+            terminal_V = inner_V - own_end_A * outside_ohm
+        d1, d2, d3 = decay[kind, 0], decay[kind, 1], decay[kind, 2]
+        kinetic_ohm = r0_ohm * kinetic + (1.0 - d1) * r1_ohm
+        fixed_ohm = r0_ohm * (1.0 - kinetic) + (1.0 - d2) * cells[R2_OHM, p, s, i] + (1.0 - d3) * cells[R3_OHM, p, s, i]
         enthalpy_V = middle_V - (temp_degC + ZERO_DEGC_K) * dudt * left
         given_V = enthalpy_V if dt_s == 0.0 else 0.5 * (cells[ENTHALPY_V, p, s, i] + enthalpy_V)
 
@@ -215,12 +226,15 @@ def advance(
         cells[U3_V, p, s, i] = u3
         cells[HYST, p, s, i] = h
         cells[OCV_V, p, s, i] = ocv_V
-        cells[EMF_V, p, s, i] = emf_V
+        cells[EMF_V, p, s, i] = ocv_V - d1 * u1 - d2 * u2 - d3 * u3
+        cells[FIXED_OHM, p, s, i] = fixed_ohm
+        cells[KINETIC_OHM, p, s, i] = kinetic_ohm
+        cells[OHM, p, s, i] = fixed_ohm + kinetic_ohm * factor
+        cells[INNER_V, p, s, i] = inner_V
         cells[TERMINAL_V, p, s, i] = terminal_V
-        cells[OHM, p, s, i] = ohm
         cells[ENTHALPY_V, p, s, i] = enthalpy_V
         cells[SHORT_A, p, s, i] = short_A
-        cells[CELL_A, p, s, i] = own_end_A + short_A
+        cells[CELL_A, p, s, i] = own_end_A + short_S * inner_V
         cells[THROUGH_AH, p, s, i] += math.fabs(cell_A) * dt_h
         # what chemistry gives less what the terminals get: lost in R0, the pairs, the loop, a short, the leak; and the
         # entropic part, which is heat on discharge where dU/dT < 0

@@ -150,7 +150,7 @@ def compile_cells(cells: Sequence[Cell], dt_s: float) -> tuple[F64, F64, F64, F6
             decay[kind, 2] = exp(-dt_s / c.slow.tau3_s)
         fill_slow(c.self_discharge, c.ageing, c.deep, c.plating, nodes[kind, k.SLOW])
         heat_capacity = c.thermal.heat_capacity_J_per_K
-        fill_abuse(c.runaway, c.capacity_Ah, heat_capacity, c.limits.charge_max_V, nodes[kind, k.ABUSE])
+        fill_abuse(c.runaway, c.capacity_Ah, heat_capacity, c.limits.absolute_max_V, nodes[kind, k.ABUSE])
     return curves, ln_r, nodes, decay
 
 

@@ -121,18 +121,20 @@ def _age(cells: F64, par: F64, slow: F64, p: int, s: int, i: int, inverse_K: flo
     """Calendar: L^2 grows by k^2 dt, which is k sqrt(t) at a constant temperature and joins onto any other."""
     heat = exp(slow[AGE_K] * (_PER_REFERENCE_K - inverse_K)) if slow[AGE_K] > 0.0 else 1.0
     k = slow[CALENDAR_PER_SQRT_S] * heat
-    lost = cells[c.AGE_CALENDAR, p, s, i]
+    before_Ah, lost = c.capacity_Ah(cells, par, p, s, i), cells[c.AGE_CALENDAR, p, s, i]
     if k > 0.0:
         cells[c.AGE_CALENDAR, p, s, i] = min(math.sqrt(lost * lost + k * k * elapsed_s), 0.5)
     capacity = c.capacity_Ah(cells, par, p, s, i)
     moved_Ah, cells[c.THROUGH_AH, p, s, i] = cells[c.THROUGH_AH, p, s, i], 0.0
     loss = slow[LOSS_PER_CYCLE] * moved_Ah / (2.0 * capacity)
-    volt = cells[c.TERMINAL_V, p, s, i]
+    volt = cells[c.INNER_V, p, s, i]
     if volt > slow[OVER_V]:
         loss += slow[OVER_PER_S] * heat * elapsed_s
     if volt < 0.0:
         loss += slow[DEEP_PER_S] * elapsed_s
     cells[c.AGE_CYCLE, p, s, i] = min(cells[c.AGE_CYCLE, p, s, i] + loss, 0.45)
+    # what is lost takes its charge along: a full cell that ages stays full, and its voltage stays
+    cells[c.Q_AH, p, s, i] *= c.capacity_Ah(cells, par, p, s, i) / before_Ah
     current_A = cells[c.CELL_A, p, s, i]
     if slow[PLATE_SHARE] > 0.0 and current_A != 0.0:
         _plate(cells, slow, p, s, i, current_A, min(max(cells[c.Q_AH, p, s, i] / capacity, 0.0), 1.0), elapsed_s)

@@ -11,7 +11,7 @@ from firmware_sim.types import F64
 from hil.plant import abuse, drift
 from hil.plant import cell as k
 from hil.shape import settle
-from hil.tables import MAX_NODES, ZERO_DEGC_K, Positive, Share, Sourced, TempDegC, lengths, log, rising
+from hil.tables import MAX_NODES, ZERO_DEGC_K, CellVolt, Positive, Share, Sourced, TempDegC, lengths, log, rising
 
 NotNegative = Annotated[float, Field(ge=0)]
 Activation = Annotated[float, Field(ge=0, le=400)]
@@ -35,6 +35,7 @@ class Rate(Sourced):
     @model_validator(mode="after")
     def _shape(self) -> Rate:
         found = [*lengths(temp_degC=self.temp_degC, i0_A=self.i0_A), *rising("temp_degC", self.temp_degC)]
+        found += rising("i0_A", self.i0_A)
         if not 1 <= len(self.i0_A) <= MAX_NODES:
             found.append(f"i0_A needs 1 to {MAX_NODES} points, found {len(self.i0_A)}")
         settle(found)
@@ -61,7 +62,7 @@ class Ageing(Sourced):
     calendar_share_per_sqrt_year: Annotated[float, Field(ge=0, le=0.5)]
     activation_kJ_per_mol: Activation
     cycle_share_per_full_cycle: Annotated[float, Field(ge=0, le=0.01)]
-    overvoltage_V: Positive
+    overvoltage_V: CellVolt
     overvoltage_share_per_hour: Annotated[float, Field(ge=0, le=1)]
     resistance_per_capacity: NotNegative
 
@@ -126,11 +127,11 @@ def fill_slow(
 
 
 def fill_abuse(
-    runaway: Runaway | None, capacity_Ah: float, heat_capacity_J_per_K: float, charge_max_V: float, row: F64
+    runaway: Runaway | None, capacity_Ah: float, heat_capacity_J_per_K: float, absolute_max_V: float, row: F64
 ) -> None:
     """Write runaway and gas into row ABUSE of one kind. The rate at the onset gives 1 K/min: C dT/dt = rate heat."""
     row[abuse.WATCH_DEGC] = 1e9
-    row[abuse.CHARGE_MAX_V] = charge_max_V
+    row[abuse.GASES_V] = absolute_max_V
     if runaway is None:
         return
     row[abuse.WATCH_DEGC] = runaway.onset_degC - _WATCH_K

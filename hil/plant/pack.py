@@ -1,10 +1,10 @@
 """One pack in one tick: strings of groups of cells, contactors, DC link, load.
 
 Cells in parallel form a group, groups in series a string, strings in parallel the pack. Seen from its terminals a string is
-a source with EMF and resistance, both known from the end of the last tick; so is a group. Sources in parallel combine to one
-without a time-step limit. Behind the contactors stands the link capacitor with its bleed resistor. Its voltage is solved
-exactly between the instants at which a contact moves, so the charge that leaves the cells is the charge that the load and the
-capacitor receive. Positive current discharges.
+a source with EMF and resistance; so is a group, and so is a cell, with its RC pairs as they will be at the end of the tick.
+Sources in parallel combine to one without a time-step limit. Behind the contactors stands the link capacitor with its bleed
+resistor. Its voltage is solved exactly between the instants at which a contact moves, so the charge that leaves the cells is
+the charge that the load and the capacitor receive. Positive current discharges.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _OPEN_OHM = 1e12
 
 
 @kernel
-def collect(cells: F64, par: F64, strings: F64, pack: F64, pack_par: F64, p: int) -> None:
-    """Sum each string's groups of cells to one source, and the voltages of string 0 to that of the pack."""
+def collect(cells: F64, par: F64, strings: F64, pack_par: F64, p: int) -> None:
+    """Sum each string's groups of cells to one source for the coming tick, with the parameters as they are now."""
     parallel = int(pack_par[PARALLEL, p])
     for s in range(cells.shape[2]):
         string_V, source_ohm = 0.0, pack_par[BUSBAR_OHM, p]
@@ -45,32 +45,26 @@ def collect(cells: F64, par: F64, strings: F64, pack: F64, pack_par: F64, p: int
             source_ohm += ohm
         strings[STRING_EMF_V, p, s] = string_V
         strings[STRING_OHM, p, s] = source_ohm
+
+
+@kernel
+def add_up(cells: F64, pack: F64, pack_par: F64, p: int) -> None:
+    """The voltage of the pack: that of the cells of string 0."""
     pack_V = 0.0
-    for i in range(0, cells.shape[3], parallel):
+    for i in range(0, cells.shape[3], int(pack_par[PARALLEL, p])):
         pack_V += cells[TERMINAL_V, p, 0, i]
     pack[PACK_V, p] = pack_V
 
 
 @kernel
 def foresee(
-    t_ns: int, demand: F64, cells: F64, par: F64, strings: F64, pack: F64, pack_par: F64, block: I64, curves: F64, nodes: F64,
-    p: int,
-) -> None:  # fmt: skip
-    """Before the circuit is solved, take what will not be as in the last tick: a cell that opens, a step of the load.
+    t_ns: int, demand: F64, cells: F64, par: F64, strings: F64, pack: F64, pack_par: F64, block: I64, curves: F64, p: int
+) -> None:
+    """Before a step of the load, take the resistance that kinetics have at the current to come.
 
-    The old resistance of an opened cell would drive the old current through it for a tick; the resistance of the last tick's
-    current would make the link dip, or leap, for the one tick of a step.
+    The resistance of the last tick's current would make the link dip, or leap, for the one tick of a step.
     """
-    opens = False
-    for s in range(cells.shape[2]):
-        for i in range(cells.shape[3]):
-            if par[cell.CID, p, s, i] > 0.5 and cells[cell.OHM, p, s, i] < cell.OPEN_CELL_OHM:
-                cells[cell.OHM, p, s, i] += cell.OPEN_CELL_OHM
-                opens = True
-    if opens:
-        collect(cells, par, strings, pack, pack_par, p)
-    closed = block[contactor.CLOSED, p, contactor.MAIN_PLUS] == 1 and block[contactor.CLOSED, p, contactor.MAIN_MINUS] == 1
-    if not closed:
+    if block[contactor.CLOSED, p, contactor.MAIN_PLUS] == 0 or block[contactor.CLOSED, p, contactor.MAIN_MINUS] == 0:
         return
     row, now_A = load.seek(demand, int(pack[LOAD_ROW, p]), t_ns), pack[MEAN_A, p]
     then_A = load.foreseen_current(demand, row, pack[PACK_V, p], pack[REPLAY_A, p], now_A)
@@ -78,8 +72,7 @@ def foresee(
         return
     for s in range(cells.shape[2]):
         string_A = strings[STRING_MEAN_A, p, s] + (then_A - now_A) / cells.shape[2]
-        cell.foresee(cells, par, curves, nodes, p, s, int(pack_par[PARALLEL, p]), string_A)
-    collect(cells, par, strings, pack, pack_par, p)
+        cell.foresee(cells, par, curves, p, s, int(pack_par[PARALLEL, p]), string_A)
 
 
 @kernel
@@ -185,7 +178,8 @@ def step(
     dt_s = dt_ns * 1e-9
     every = max(1_000_000_000 // dt_ns, 1)
     for p in range(cells.shape[1]):
-        foresee(t_ns, demand, cells, par, strings, pack, pack_par, block, curves, nodes, p)
+        foresee(t_ns, demand, cells, par, strings, pack, pack_par, block, curves, p)
+        collect(cells, par, strings, pack_par, p)
         circuit(t_ns, dt_ns, demand, strings, pack, pack_par, block, p)
         row = int(pack[LOAD_ROW, p])
         coolant_degC = pack_par[COOLANT_DEGC, p] + demand[row, load.COOLANT_SHIFT_K]
@@ -198,7 +192,7 @@ def step(
             cell.advance(cells, par, curves, nodes, p, s, parallel, mean_A, end_A, dt_s, decay)
             abuse.step(cells, par, nodes, p, s, dt_s)
             thermal.step(cells, par, nodes, p, s, coolant_degC, demand[row, load.FLOW], heater_W, dt_s)
-        collect(cells, par, strings, pack, pack_par, p)
+        add_up(cells, pack, pack_par, p)
 
 
 @kernel
@@ -215,4 +209,5 @@ def settle(
             cell.advance(cells, par, curves, nodes, p, s, 1, 0.0, 0.0, 0.0, decay)
             if parallel > 1:
                 cell.advance(cells, par, curves, nodes, p, s, parallel, 0.0, 0.0, 0.0, decay)
-        collect(cells, par, strings, pack, pack_par, p)
+        collect(cells, par, strings, pack_par, p)
+        add_up(cells, pack, pack_par, p)

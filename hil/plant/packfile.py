@@ -134,7 +134,7 @@ class Pack(files.Document):
         names = [self.cell, *self.group_cells()]
         out = [0] * self.n_cells
         for group in self.group:
-            for at in range(group.first, group.last + 1):
+            for at in range(group.first, min(group.last + 1, self.n_cells)):
                 out[at] = names.index(group.cell)
         return out
 

@@ -9,6 +9,7 @@ from hil.plant.packfile import Pack
 from hil.report.record import Outcome, RunRecord
 from hil.report.table import figure
 from hil.requirement import Requirement
+from hil.scenario import Scenario
 from hil.verdict import Finding, Verdict
 
 _TOGETHER_S = 10.0
@@ -105,13 +106,22 @@ def _contents(pack: Pack) -> str:
     return ", ".join(f"{names.count(name)} {each} {name}" for name in dict.fromkeys(names))
 
 
+def _around(s: Scenario) -> list[str]:
+    """What changed around the pack, as a sentence, where anything did."""
+    said = [
+        f"from {row.at_s:g} s coolant {row.coolant_shift_K:+g} K, heater {row.heater_W:g} W, flow {row.flow:g}"
+        for row in s.ambient
+    ]
+    return [f"Around the pack: {'; '.join(said)}."] if said else []
+
+
 def summary(record: RunRecord, rows: list[FaultRow]) -> list[str]:
     """A paragraph as sentences: what was run, what was done to it, what came of it."""
     i, info = record.setup.inputs, record.trace.info
     clock = "real time" if info.get("clock") == "wall" else "virtual time"
     what = f"{i.scenario.duration_s:g} s of pack {i.pack.name} ({_contents(i.pack)}) with calibration "
     how = f"{i.calibration.name} on device {info.get('dut', '?')}, in {clock}, seed {info.get('seed', '?')}."
-    out = [what + how]
+    out = [what + how, *_around(i.scenario)]
     for row in rows[:_MOST_NAMED]:
         until = "for one tick" if row.until == "one tick" else f"to {'the end' if row.until == 'end of the run' else row.until}"
         out.append(f"Fault “{row.label}” ({row.title}) acts on {row.target} from {row.start_s:g} s {until}.")

@@ -51,7 +51,7 @@ def large(stand: Stand) -> Stand:
 @pytest.mark.parametrize("current_A", [0.3, 1.5, 4.5])
 def test_kinetic_resistance_falls_with_current_as_asinh_does(current_A: float) -> None:
     """Half of R0 and all of R1 are R asinh(y) / y of I / i0, relative to the current at which the table was measured."""
-    rate = x.Rate(temp_degC=[5.0, 25.0], i0_A=[0.8, 0.8], reference_A=1.5, r0_share=0.5, **NOTE)
+    rate = x.Rate(temp_degC=[25.0], i0_A=[0.8], reference_A=1.5, r0_share=0.5, **NOTE)
     stand = large(still(with_(rate=rate), soc=0.5))
     r0, r1 = (float(stand.cell(row)[0, 0]) for row in (c.R0_OHM, c.R1_OHM))
     before_V = float(stand.plant.pack[pk.PACK_V, 0])
@@ -170,7 +170,8 @@ def test_a_cell_driven_into_reversal_stops_at_its_floor_and_comes_back() -> None
     assert float(stand.cell(c.Q_AH)[0, 0]) < -0.2 * PLAIN.capacity_Ah
     for _ in range(steps):
         stand.step(-0.3 * PLAIN.capacity_Ah * 3.6)
-    assert 0.05 * PLAIN.capacity_Ah == pytest.approx(float(stand.cell(c.Q_AH)[0, 0]), rel=1e-9)
+    # what was taken out is back, but for what the stay below 0 V has cost
+    assert 0.05 * PLAIN.capacity_Ah == pytest.approx(float(stand.cell(c.Q_AH)[0, 0]), rel=0.02)
     assert 2.0 < float(stand.cell(c.OCV_V)[0, 0])
     assert 0.0 < float(stand.cell(c.AGE_CYCLE)[0, 0]) < 0.02
 
@@ -256,15 +257,16 @@ def test_a_burnt_cell_has_given_its_heat_its_gas_and_its_voltage() -> None:
         assert wanted_J == pytest.approx(rise_K * PLAIN.thermal.heat_capacity_J_per_K, rel=1e-3)
         assert 0.05 * PLAIN.capacity_Ah == pytest.approx(float(stand.cell(c.GAS_MOL)[0, 0]), rel=1e-3)
         assert 0.0 == pytest.approx(float(stand.cell(c.TERMINAL_V)[0, 0]), abs=0.01)
+        assert 0.0 == pytest.approx(float(stand.cell(c.Q_AH)[0, 0]), abs=1e-3)
 
 
 def test_overcharge_makes_gas_until_the_interrupt_device_opens() -> None:
-    """Charge beyond charge_max_V makes 0.5 mol/Ah; at 0.02 mol, after 0.04 Ah, the device opens and the current ends."""
+    """Charge above absolute_max_V makes 0.5 mol/Ah; at 0.02 mol, after 0.04 Ah, the device opens and the current ends."""
     cell = with_(runaway=RUNAWAY.model_copy(update={"cid_mol": 0.02}))
     stand = Stand(bare(cell, 2, capacitance_F=1e-3), cell, 100, soc=1.0)
     stand.plant.pack_par[pk.CLAMP_V] = 20.0
     stand.demand[0, load.ALWAYS] = 1.0
-    while float(stand.plant.pack[pk.PACK_V, 0]) < 2 * 4.1:
+    while float(stand.plant.pack[pk.PACK_V, 0]) < 2 * 4.2:
         stand.step(-1.0)
     from_Ah = float(stand.cell(c.Q_AH)[0, 0])
     while float(stand.cell(c.OPENED)[0, 0]) == 0.0:

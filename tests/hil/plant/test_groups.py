@@ -168,3 +168,84 @@ def test_a_clamp_bounds_the_link_when_the_battery_leaves_its_alternator() -> Non
     stand.plant.pack_par[pk.CLAMP_V] = 1e9
     stand.step(-20.0)
     assert 35.03 < float(stand.plant.pack[pk.LINK_V, 0])
+
+
+@pytest.mark.parametrize("temp_degC", [-10.0, 5.0, 25.0])
+@pytest.mark.parametrize("dt_ms", [50, 1000])
+def test_a_group_is_its_cell_at_every_tick_and_any_length_of_it(dt_ms: int, temp_degC: float) -> None:
+    """Six equal cells under steps of load follow one cell with a sixth of it, kinetics included, within 3 mV."""
+    cell = cellfile.load("lo-ev-12")[1].model_copy(update=dict.fromkeys(("ageing", "self_discharge")))
+    one, six = (Stand(bare(cell).model_copy(update={"parallel": n}), cell, dt_ms, soc=0.6) for n in (1, 6))
+    for stand in (one, six):
+        stand.plant.cells[c.TEMP_DEGC] = stand.plant.pack_par[pk.COOLANT_DEGC] = temp_degC
+        stand.plant.settle()
+    apart_V = []
+    for k in range(60_000 // dt_ms):
+        current_A = 6.0 if k * dt_ms // 20_000 % 2 == 0 else -3.0
+        one.step(current_A)
+        six.step(6.0 * current_A)
+        apart_V.append(abs(float(one.cell(c.TERMINAL_V)[0, 0]) - float(six.cell(c.TERMINAL_V)[0, 0])))
+    assert max(apart_V) < 3e-3
+
+
+@pytest.mark.parametrize("temp_degC", [-20.0, 5.0, 25.0])
+@pytest.mark.parametrize("dt_ms", [100, 1000])
+def test_what_circulates_in_a_group_settles_and_does_not_swing(dt_ms: int, temp_degC: float) -> None:
+    """Two cells at 45 and 55 % without a load: the current between them falls from tick to tick and keeps its sign."""
+    cell = cellfile.load("nfm-18650")[1]
+    stand = Stand(bare(cell).model_copy(update={"parallel": 2}), cell, dt_ms)
+    stand.plant.cells[c.TEMP_DEGC] = stand.plant.pack_par[pk.COOLANT_DEGC] = temp_degC
+    stand.plant.cells[c.Q_AH, 0, 0] = cell.capacity_Ah * np.array([0.45, 0.55])
+    stand.plant.settle()
+    flows = []
+    for _ in range(60):
+        stand.step(0.0)
+        flows.append(float(stand.cell(c.CELL_A)[0, 1]))
+    assert min(flows) > 0.0
+    assert max(np.diff(flows[2:])) < 1e-3 * flows[2]
+
+
+@pytest.mark.parametrize("ohm", [0.001, 0.05, 1.0])
+@pytest.mark.parametrize("dt_ms", [10, 100, 1000])
+def test_a_short_draws_what_cell_and_short_allow_from_its_first_tick(ohm: float, dt_ms: int) -> None:
+    """I = E / (R + short) in the first tick, R with what the pairs reach in it; it falls from there and brings nothing back."""
+    stand = Stand(grouped(2, 1), CELL, dt_ms)
+    stand.isothermal()
+    for _ in range(3):
+        stand.step(0.0)
+    emf_V, inner_ohm = (float(stand.cell(row)[0, 0]) for row in (c.EMF_V, c.OHM))
+    stand.plant.par[c.SHORT_S, 0, 0, 0] = 1.0 / ohm
+    drawn_A = []
+    for _ in range(20):
+        stand.step(0.0)
+        drawn_A.append(float(stand.cell(c.SHORT_A)[0, 0]))
+    assert emf_V / (inner_ohm + ohm) == pytest.approx(drawn_A[0], rel=1e-6)
+    assert max(drawn_A) < 1.3 * drawn_A[0]
+    assert min(drawn_A) > 0.0
+    assert np.isfinite(stand.plant.cells).all()
+
+
+def test_an_open_interrupt_device_does_not_cure_a_short_inside() -> None:
+    """A short stands inside the device: 50 mohm draw the same through an opened cell as through a whole one."""
+    drawn_A = []
+    for opened in (0.0, 1.0):
+        stand = Stand(grouped(2, 1), CELL, 10)
+        stand.plant.par[c.SHORT_S, 0, 0, 0], stand.plant.par[c.CID, 0, 0, 0] = 20.0, opened
+        for _ in range(50):
+            stand.step(0.0)
+        drawn_A.append(float(stand.cell(c.SHORT_A)[0, 0]))
+    assert 10.0 < drawn_A[0]
+    assert drawn_A[0] == pytest.approx(drawn_A[1], rel=1e-4)
+
+
+def test_a_joint_that_loosens_as_the_load_changes_makes_no_energy() -> None:
+    """2 ohm appear in the tick in which 3 A become 0.1 A: the cell reads its voltage less 0.2 V."""
+    stand = Stand(grouped(4, 1), CELL, 10)
+    for _ in range(20):
+        stand.step(3.0)
+    stand.plant.par[c.JOINT_OHM, 0, 0, 1] = 2.0
+    for _ in range(5):
+        stand.step(0.1)
+    inner_V, seen_V = float(stand.cell(c.INNER_V)[0, 1]), float(stand.cell(c.TERMINAL_V)[0, 1])
+    assert 0.2 == pytest.approx(inner_V - seen_V, rel=1e-3)
+    assert 2.5 < inner_V < 4.0

@@ -214,7 +214,13 @@ def test_a_discharge_counts_its_own_charge() -> None:
     ocv = CELL.ocv.model_copy(update={"charge_V": CELL.ocv.discharge_V})
     entropy = CELL.entropy.model_copy(update={"dudt_mV_per_K": [0.0] * len(CELL.entropy.soc)})
     ideal = CELL.model_copy(
-        update={"self_discharge": None, "resistance": CELL.resistance.model_copy(update=tiny), "ocv": ocv, "entropy": entropy}
+        update={
+            "self_discharge": None,
+            "ageing": None,
+            "resistance": CELL.resistance.model_copy(update=tiny),
+            "ocv": ocv,
+            "entropy": entropy,
+        }
     )
     below = (CELL.ocv.discharge_V[0] - CELL.limits.discharge_min_V) / CELL.ocv.below_empty_V_per_soc
     for rate in (1.0, 0.2):

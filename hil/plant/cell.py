@@ -94,8 +94,11 @@ def outer_ohm(cells: F64, par: F64, p: int, s: int, i: int) -> float:
 @inlined
 def source(cells: F64, par: F64, p: int, s: int, i: int) -> tuple[float, float]:
     """EMF [V] and resistance [ohm] of a cell as its taps see it: a short stands inside, joint and interrupt device outside."""
-    share = 1.0 / (1.0 + cells[OHM, p, s, i] * par[SHORT_S, p, s, i])
-    return cells[EMF_V, p, s, i] * share, cells[OHM, p, s, i] * share + outer_ohm(cells, par, p, s, i)
+    emf_V, ohm, short_S = cells[EMF_V, p, s, i], cells[OHM, p, s, i], par[SHORT_S, p, s, i]
+    if short_S > 0.0:
+        share = 1.0 / (1.0 + ohm * short_S)
+        emf_V, ohm = emf_V * share, ohm * share
+    return emf_V, ohm + outer_ohm(cells, par, p, s, i)
 
 
 @inlined
@@ -212,7 +215,9 @@ def advance(
             terminal_V = end_V
             inner_V = end_V + own_end_A * outside_ohm
         else:
-            inner_V = (ocv_V - u1 - u2 - u3 - series_ohm * own_end_A) / (1.0 + series_ohm * short_S)
+            inner_V = ocv_V - u1 - u2 - u3 - series_ohm * own_end_A
+            if short_S > 0.0:
+                inner_V /= 1.0 + series_ohm * short_S
             terminal_V = inner_V - own_end_A * outside_ohm
         d1, d2, d3 = decay[kind, 0], decay[kind, 1], decay[kind, 2]
         kinetic_ohm = r0_ohm * kinetic + (1.0 - d1) * r1_ohm

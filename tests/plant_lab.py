@@ -9,32 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from stands import bare
 
 from firmware_sim.types import F64
 from hil.plant import cell as c
 from hil.plant import cellfile, contactor, load
 from hil.plant import pack as pk
 from hil.plant.cellfile import Cell
-from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
 from hil.plant.plant import Initial, Plant, build, empty_demand
 
 ROWS = ("t_s", "volt", "amps", "surface_degC")
 _FAST_S = 2.0
-_NOTE = {"source": "none: a cell on a bench", "confidence": "assumption"}
-PACK = Pack(
-    format=1,
-    name="one-cell",
-    title="One cell",
-    cell="nfm-18650",
-    calibration="none",
-    series=1,
-    ntc_cells=[0],
-    spread=Spread(capacity_share=0.0, resistance_share=0.0, soc=0.0, ocv_V=0.0, **_NOTE),
-    contactors=Contactors(close_ms=1.0, open_ms=1.0, contact_ohm=1e-6, precharge_ohm=1.0, busbar_ohm=0.0, **_NOTE),
-    link=Link(capacitance_F=1e-6, bleed_ohm=1e9, **_NOTE),
-    sensors=Sensors(cell=Analog(), ntc=Analog(), shunt=Analog(), pack=Analog(), link=Analog(), **_NOTE),
-    surroundings=Surroundings(insulation_kohm=1e4, supply_V=12.0, **_NOTE),
-)
 
 
 def another_cell() -> Cell:
@@ -73,7 +58,10 @@ class Lab:
     """One cell under test, from full at rest. rows: what was logged (see ROWS), positive current on discharge."""
 
     def __init__(self, cell: Cell, temp_degC: float = 25.0, soc: float = 1.0) -> None:
-        self.fast, self.slow = (build(PACK, cell, Initial(soc, temp_degC), ms * 1_000_000, 0) for ms in (10, 1000))
+        self.fast, self.slow = (
+            build(bare(cell, capacitance_F=1e-6, bleed_ohm=1e9), cell, Initial(soc, temp_degC), ms * 1_000_000, 0)
+            for ms in (10, 1000)
+        )
         for plant in (self.fast, self.slow):
             for main in (contactor.MAIN_PLUS, contactor.MAIN_MINUS):
                 plant.block[contactor.CLOSED, :, main] = plant.block[contactor.COIL, :, main] = 1

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stands import bare
 
 from firmware_sim.types import F64
 from hil.plant import cell as c
 from hil.plant import cellfile, contactor, load
 from hil.plant import pack as pk
-from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
 from hil.plant.plant import Initial, Plant, build, empty_demand
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,32 +33,15 @@ TEMPS = (5, 15, 25, 35, 45)
 ONE_C_A = 1.5
 
 
-def bare_pack() -> Pack:
-    """One cell behind closed contactors, with nothing beside it that takes or gives current."""
-    note = {"source": "none: a cell on a bench", "confidence": "assumption"}
-    return Pack(
-        format=1,
-        name="one-cell",
-        title="One cell",
-        cell="nfm-18650",
-        calibration="none",
-        series=1,
-        ntc_cells=[0],
-        spread=Spread(capacity_share=0.0, resistance_share=0.0, soc=0.0, ocv_V=0.0, **note),
-        contactors=Contactors(close_ms=1.0, open_ms=1.0, contact_ohm=1e-6, precharge_ohm=1.0, busbar_ohm=0.0, **note),
-        link=Link(capacitance_F=1e-6, bleed_ohm=1e9, **note),
-        sensors=Sensors(cell=Analog(), ntc=Analog(), shunt=Analog(), pack=Analog(), link=Analog(), **note),
-        surroundings=Surroundings(insulation_kohm=1e4, supply_V=12.0, **note),
-    )
-
-
 class Bench:
     """Cells at rest with closed contactors, driven by a current; n independent copies."""
 
     def __init__(
         self, dt_ms: int, temp_degC: float | F64 = 25.0, soc: float | F64 = 1.0, branch: float = 1.0, n: int = 1
     ) -> None:
-        self.plant: Plant = build(bare_pack(), CELL, Initial(soc=1.0), dt_ms * 1_000_000, 0, n)
+        self.plant: Plant = build(
+            bare(CELL, capacitance_F=1e-6, bleed_ohm=1e9), CELL, Initial(soc=1.0), dt_ms * 1_000_000, 0, n
+        )
         self.t_ns = 0
         self.demand = empty_demand()
         self.demand[0, load.KIND] = load.CURRENT

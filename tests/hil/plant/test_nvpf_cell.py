@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from stands import bare
 
 from firmware_sim.types import F64
 from hil.plant import cell as c
 from hil.plant import cellfile, contactor, load
 from hil.plant import pack as pk
-from hil.plant.packfile import Analog, Contactors, Link, Pack, Sensors, Spread, Surroundings
 from hil.plant.plant import Initial, build, empty_demand
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -33,21 +33,7 @@ def points(c_rate: str) -> tuple[F64, F64]:
 
 def discharge(c_rate: float, down_to: float) -> tuple[F64, F64]:
     """SOC and voltage of the plant's cell at a C rate of the lab cell, from full on the discharge branch, kept at 25 degC."""
-    note = {"source": "none: a cell on a bench", "confidence": "assumption"}
-    pack = Pack(
-        format=1,
-        name="one-cell",
-        title="One cell",
-        cell="nvpf-hc",
-        calibration="none",
-        series=1,
-        ntc_cells=[0],
-        spread=Spread(capacity_share=0.0, resistance_share=0.0, soc=0.0, ocv_V=0.0, **note),
-        contactors=Contactors(close_ms=1.0, open_ms=1.0, contact_ohm=1e-6, precharge_ohm=1.0, busbar_ohm=0.0, **note),
-        link=Link(capacitance_F=1e-6, bleed_ohm=1e9, **note),
-        sensors=Sensors(cell=Analog(), ntc=Analog(), shunt=Analog(), pack=Analog(), link=Analog(), **note),
-        surroundings=Surroundings(insulation_kohm=1e4, supply_V=12.0, **note),
-    )
+    pack = bare(CELL, capacitance_F=1e-6, bleed_ohm=1e9)
     plant, demand = build(pack, CELL, Initial(soc=1.0), 1_000_000_000, 0, 1), empty_demand()
     for main in (contactor.MAIN_PLUS, contactor.MAIN_MINUS):
         plant.block[contactor.CLOSED, :, main] = plant.block[contactor.COIL, :, main] = 1

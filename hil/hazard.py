@@ -14,8 +14,8 @@ from firmware_sim.types import F64, I64
 from hil.names import cell_signal, ntc_signal
 from hil.observe import Moment, View
 from hil.opening import opening
+from hil.plant.cell import KIND_NAMES
 from hil.requirement import LimitTrigger
-from hil.truth import KIND_NAMES
 from hil.wirelog import Bools
 
 _ON_LIMIT = 1e-6

@@ -10,8 +10,7 @@ from hil.plant import cell as c
 from hil.plant import contactor as k
 from hil.plant import pack as pk
 
-# Kinds of cell in one pack, in their order; extremes of each are told apart, because their limits differ.
-KIND_NAMES = ("first", "second", "third")
+# Extremes of each kind of cell are told apart, because their limits differ.
 _EXTREMES = (("cell_voltage", "V"), ("temperature", "degC"))
 COLUMNS = (
     ("current", "A"),
@@ -42,7 +41,7 @@ COLUMNS = (
     ("string_current_min", "A"),
     ("plated", "Ah"),
     ("capacity_lost", "1"),
-    *((f"{kind}_{quantity}_{side}", unit) for kind in KIND_NAMES for quantity, unit in _EXTREMES for side in ("max", "min")),
+    *((f"{kind}_{quantity}_{side}", unit) for kind in c.KIND_NAMES for quantity, unit in _EXTREMES for side in ("max", "min")),
 )
 (
     CURRENT, MEAN_CURRENT, LOAD_CURRENT, CHARGE, PACK_V, LINK_V, CELL_MAX, CELL_MIN, TEMP_MAX, TEMP_MIN, SOC, SOC_MIN, SOC_MAX,
@@ -50,8 +49,8 @@ COLUMNS = (
     STRING_MIN, PLATED, LOST, FIRST_KIND,
 ) = range(29)  # fmt: skip
 # After FIRST_KIND: highest and lowest voltage, highest and lowest temperature of each kind.
-N_COLUMNS = FIRST_KIND + 4 * len(KIND_NAMES)
-_N_KINDS = len(KIND_NAMES)
+N_COLUMNS = FIRST_KIND + 4 * len(c.KIND_NAMES)
+_N_KINDS = len(c.KIND_NAMES)
 # Rows of a cell sample, (row, cell).
 CELL_V, CELL_DEGC, CELL_SOC = range(3)
 # Blocks of plant parameters.

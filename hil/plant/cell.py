@@ -22,6 +22,9 @@ import math
 from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64
 
+# Names of the kinds of cell that one pack may mix, in their order.
+KIND_NAMES = ("first", "second", "third")
+
 # Rows of the cell state block, (row, pack, string, cell). EMF_V, OHM: the cell as a source for the coming tick, such that
 # EMF - OHM I is its inner voltage at the end; OHM = FIXED + KINETIC times the rate factor. INNER_V: voltage of the cell
 # itself, TERMINAL_V what its monitor sees, behind joint and interrupt device. THROUGH_AH: charge moved since the last

@@ -110,10 +110,6 @@ class Cell(files.Document):
         """Every sourced table by name."""
         return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), Sourced)}
 
-    def assumptions(self) -> list[str]:
-        """Names of the tables that rest on an assumption, with what is assumed."""
-        return [f"{name}: {table.source}" for name, table in self.tables().items() if table.confidence == "assumption"]
-
 
 def load(name: str, near: Path | None = None) -> tuple[Path, Cell]:
     """A cell by shipped name or path. Raises ScenarioError."""

@@ -10,14 +10,12 @@ from pydantic import Field, ValidationInfo, model_validator
 from hil import files
 from hil.errors import Problems, ScenarioError
 from hil.plant import cellfile
+from hil.plant.cell import KIND_NAMES
 from hil.shape import is_mended, refuse
 from hil.tables import Positive, Sourced
 
 NotNegative = Annotated[float, Field(ge=0)]
 TravelMs = Annotated[float, Field(gt=0, le=60_000)]
-
-
-MOST_KINDS = 3
 
 
 class Spread(Sourced):
@@ -111,8 +109,8 @@ class Pack(files.Document):
         if count > 192:
             found = [f"strings {self.strings} times series {self.series} are {count} cells; the wire carries at most 192"]
         found += self._groups(count)
-        if len(self.group_cells()) > MOST_KINDS - 1:
-            found.append(f"the groups name {len(self.group_cells())} other cells; a pack may mix {MOST_KINDS} kinds")
+        if len(self.group_cells()) > len(KIND_NAMES) - 1:
+            found.append(f"the groups name {len(self.group_cells())} other cells; a pack may mix {len(KIND_NAMES)} kinds")
         refuse([] if is_mended(info, "series", "strings") else found, self, info)
         return self
 
@@ -155,10 +153,6 @@ class Pack(files.Document):
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""
         return {name: value for name in type(self).model_fields if isinstance(value := getattr(self, name), Sourced)}
-
-    def assumptions(self) -> list[str]:
-        """Names of the tables that rest on an assumption, with what is assumed."""
-        return [f"{name}: {table.source}" for name, table in self.tables().items() if table.confidence == "assumption"]
 
 
 def load(name: str, near: Path | None = None) -> tuple[Path, Pack, Path, cellfile.Cell]:

@@ -73,7 +73,9 @@ def test_the_file_is_right_and_goes_into_the_plant(result):
     assert 3.5 < lab.table[-1, 1] < lab.table[0, 1]
     assert "constant current only: it cannot tell resistance from open-circuit voltage" in cell.resistance.source
     assert "loop and charge resistance can not be told apart" in cell.ocv.source
-    assert {"limits", "hysteresis", "reach", "entropy", "thermal"} == {text.split(":")[0] for text in cell.assumptions()}
+    assert {"limits", "hysteresis", "reach", "entropy", "thermal"} == {
+        name for name, table in cell.tables().items() if table.confidence == "assumption"
+    }
     shipped = cellfile.load("nfm-18650")[1]
     ratio = np.array(cell.resistance.r0_ohm)[3] / np.array(shipped.resistance.r0_ohm)[3]
     assert ((ratio > 0.4) & (ratio < 1.2)).all()

@@ -34,8 +34,8 @@ NO_LATCH, UNTIL_RESET, SURVIVES = range(3)
 N_WHOLE_SETTINGS = 22
 
 # METHOD: how SOC is estimated, by the number of its name.
-METHODS = ("sodium", "ekf")
-SODIUM, EKF = range(2)
+METHODS = ("sodium", "counting", "ocv", "ekf", "ekf-r", "ukf")
+SODIUM, COUNTING, OCV, EKF, EKF_R, UKF = range(6)
 
 # Settings that are real numbers.
 (

@@ -128,7 +128,7 @@ class Model(Sourced):
 class Filter(Sourced):
     """How SOC is estimated, and the noise figures of the filter."""
 
-    method: Literal["sodium", "ekf"] = "ekf"
+    method: Literal["sodium", "counting", "ocv", "ekf", "ekf-r", "ukf"] = "ekf-r"
     cell_sigma_V: Positive
     model_V2s: Positive
     resistance_error_share: Annotated[float, Field(ge=0)]

@@ -1,14 +1,15 @@
 """The estimators of a pack, one tick: tables, currents of strings, charge counting, correction by fresh voltages, summary.
 
 Every method (see METHODS in settings) is a module with three kernels over the same rows of the state: seed, predict,
-correct. All keep SOC in row Z and its variance in row P; between samples all count charge.
+correct. All keep SOC in row Z and its variance in row P. What a method does not need it leaves out: "counting" has no
+correct, and "ukf" is "ekf" but for its correct.
 """
 
 from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, ekf, sodium, strings, summary
+from firmware_sim.estimate import belief, counting, ekf, ekf_r, ocv, sodium, strings, summary, ukf
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
 
@@ -18,6 +19,12 @@ def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, curves: F64,
     """Start the estimate of cell i, of kind k."""
     if method == cfg.SODIUM:
         sodium.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.EKF_R:
+        ekf_r.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.COUNTING:
+        counting.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.OCV:
+        ocv.seed(cell, p, i, k, real, curves, stored)
     else:
         ekf.seed(cell, p, i, k, real, curves, stored)
 
@@ -27,9 +34,15 @@ def predict(
     method: int, cell: F64, p: int, first: int, end: int, k: int, current_A: float, even_A: float, dt_s: float, real: F64,
     kinds: F64, curves: F64,
 ) -> None:  # fmt: skip
-    """Move the estimates of the cells first ... end - 1, of kind k, by dt. even_A: see ekf.predict."""
+    """Move the estimates of the cells first ... end - 1, of kind k, by dt. even_A: see ekf_r.predict."""
     if method == cfg.SODIUM:
         sodium.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds, curves)
+    elif method == cfg.EKF_R:
+        ekf_r.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    elif method == cfg.COUNTING:
+        counting.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    elif method == cfg.OCV:
+        ocv.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
     else:
         ekf.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
 
@@ -41,8 +54,14 @@ def correct(
     """Correct cell i, of kind k, with its new voltage sample. sample_s: time since its last one [s]."""
     if method == cfg.SODIUM:
         sodium.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
-    else:
+    elif method == cfg.EKF_R:
+        ekf_r.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.OCV:
+        ocv.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.EKF:
         ekf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.UKF:
+        ukf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
 
 
 @kernel

@@ -17,7 +17,6 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64
 
@@ -26,13 +25,8 @@ P00, P01, P02, P03, P04, P11, P12, P13, P14, P22, P23, P24, P33, P34, P44 = rang
 
 
 @kernel
-def seed(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """Start the filter of cell i, of kind k, from its first valid voltage, or from the stored SOC when there is one."""
-    z = belief.soc_of(cell[st.VOLT, p, i], k, cell[st.REACH, p, i], curves)
-    sigma = real[cfg.START_SIGMA]
-    if stored:
-        z = cell[st.NVM_Z, p, i]
-        sigma = math.sqrt(cell[st.NVM_VAR, p, i]) + real[cfg.STORED_SIGMA]
+def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start the filter of cell i, of kind k, from SOC z with standard deviation sigma, see start.choose."""
     for row in range(st.Z, st.P + st.N_P):
         cell[row, p, i] = 0.0
     cell[st.Z, p, i] = z

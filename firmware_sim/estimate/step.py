@@ -14,9 +14,9 @@ from firmware_sim.types import F64, I64, U8
 
 
 @kernel
-def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """Start the estimate of cell i, of kind k."""
-    ekf.seed(cell, p, i, k, real, curves, stored)
+def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start the estimate of cell i, of kind k, from SOC z with standard deviation sigma, see start.choose."""
+    ekf.seed(cell, p, i, k, real, z, sigma)
 
 
 @kernel

@@ -13,6 +13,7 @@ from firmware_sim import bms, soa
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief
+from firmware_sim.estimate import start as first
 from firmware_sim.estimate import step as estimate
 from firmware_sim.estimate import summary as pack_values
 from firmware_sim.settings import Settings
@@ -266,7 +267,8 @@ class Estimator:
         cell[st.VOLT] = volt
         for i, k in enumerate(s.cell_map[cfg.MAP_KIND].tolist()):
             belief.refresh(cell, 0, i, k, s.ln_r, s.nodes, s.n_nodes)
-            estimate.seed(cfg.EKF, cell, 0, i, k, s.real, s.curves, False)
+            z, sigma = first.choose(cell, 0, i, k, s.real, s.curves, False)
+            estimate.seed(cfg.EKF, cell, 0, i, k, s.real, z, sigma)
 
     def follow(self, truth: TwoStrings) -> None:
         """Start every filter from the truth."""

@@ -1,0 +1,92 @@
+"""Methods of estimation run over cases with injected sensor errors; coulomb counting is always among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from hil.dut.estimator import Readings
+from hil.errors import ScenarioError, nearest
+from hil.score import figures, floors, starts
+from hil.score.believe import METHODS, Make, believe, emulated
+from hil.score.case import Case
+from hil.score.figures import Track
+from hil.score.inject import clean, inject
+from hil.score.starts import Convergence
+
+COUNTING = "counting"
+
+Progress = Callable[[str, int, int], None]  # what is at work, how much is done, of how much
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run. errors: with injected sensor errors, in all sign combinations; else once, as it was recorded."""
+
+    methods: tuple[str, ...] = METHODS
+    seed: int = 1
+    errors: bool = True
+    wrong_starts: bool = True
+
+
+@dataclass
+class Scored:
+    """All that was found."""
+
+    plan: Plan
+    tracks: list[Track] = field(default_factory=list)
+    starts: list[Convergence] = field(default_factory=list)
+
+    def rows(self) -> list[figures.Row]:
+        """Figures of the methods that were asked for."""
+        return [row for row in figures.rows(self.tracks) if row.method in self.plan.methods]
+
+    def as_json(self) -> dict[str, Any]:
+        """As printed by --json."""
+        found = [start for start in self.starts if start.method in self.plan.methods]
+        return {
+            "format": 1,
+            "seed": self.plan.seed,
+            "sensor_errors": self.plan.errors,
+            "rows": [row.as_json() | {"floors": [one.as_json() for one in floors.asked(row)]} for row in self.rows()],
+            "convergence": starts.as_json(found),
+        }
+
+
+def check_methods(names: Sequence[str]) -> tuple[str, ...]:
+    """Methods by name, in the order given, all when there are none. Raises ScenarioError for one that does not exist."""
+    wrong = [f'--method "{name}" does not exist{nearest(name, METHODS)}' for name in names if name not in METHODS]
+    if wrong:
+        raise ScenarioError(*wrong)
+    return tuple(dict.fromkeys(names)) or METHODS
+
+
+def run(cases: Iterable[Case], n_cases: int, plan: Plan, progress: Progress | None = None, make: Make = emulated) -> Scored:
+    """Every method over every case. make: the device to judge, for whoever wants to judge another."""
+    methods = tuple(dict.fromkeys((*plan.methods, COUNTING)))
+    scored = Scored(plan)
+    for n, case in enumerate(cases):
+        readings = inject(case, seed=plan.seed) if plan.errors else clean(case)
+        for m, method in enumerate(methods):
+            if progress is not None:
+                progress(f"{case.data}: {method}", n * len(methods) + m, n_cases * len(methods))
+            scored.tracks.append(track(case, readings, method, make))
+            if plan.wrong_starts:
+                scored.starts.extend(starts.of(case, readings, method, make))
+    return scored
+
+
+def track(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:
+    """One method over one case."""
+    said = believe(case, readings, method, case.start_soc, case.start_sigma, make)
+    reference = case.reference[said.at]
+    return Track(
+        case=case,
+        method=method,
+        t_s=(said.at + 1) * case.dt_ns / 1e9,
+        reference=reference,
+        temp_degC=case.temp_degC[said.at],
+        error=said.soc - reference[:, None],
+        band=said.band,
+    )

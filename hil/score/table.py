@@ -1,0 +1,126 @@
+"""The figures for people on a terminal: a line a condition and method, and how long wrong starts take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hil.score import floors, starts
+from hil.score.figures import Row, Sums
+from hil.score.floors import Asked
+from hil.score.score import Scored
+
+MARKS = {
+    "rmse": "RMSE",
+    "worst_rmse": "worst run",
+    "max": "max",
+    "within_3_percent": "starts within 3 %",
+    "within_2_percent": "starts within 2 %",
+    "rmse_of_counting": "RMSE over that of counting",
+    "band_coverage": "share of time inside the band",
+    "band_half_width_of_rmse": "median half width of the band over RMSE",
+}
+# The method that the floors are for; the others run beside it.
+SUBJECT = "sodium"
+
+
+def show(scored: Scored, console: Console) -> None:
+    """All tables. Errors are in per cent of SOC."""
+    rows = scored.rows()
+    errors = "under all sign combinations of the sensor errors" if scored.plan.errors else "as recorded, no sensor errors added"
+    console.print(f"error of SOC in %, pooled over runs, {errors}; seed {scored.plan.seed}", style="dim")
+    for key in dict.fromkeys((row.data, row.condition) for row in rows):
+        own = [row for row in rows if (row.data, row.condition) == key]
+        console.print()
+        console.print(Text(heading(own[0]), style="bold"))
+        console.print(_figures(own))
+        for line in missed(own):
+            console.print(Text(line, style="red"))
+    if scored.starts:
+        console.print()
+        console.print(Text(f"time from a wrong start until the error stays within {100 * starts.WITHIN:g} %", style="bold"))
+        console.print(_starts(scored))
+
+
+def heading(row: Row) -> str:
+    """Condition, data, and on what the figures rest."""
+    runs = len(row.runs)
+    known = f"reference +-{percent(row.reference_uncertainty)} %"
+    return f"{row.condition}: {row.data}, {runs} {'run' if runs == 1 else 'runs'}, {row.kind}, {known}"
+
+
+def _figures(rows: Sequence[Row]) -> Table:
+    """A line a method, in one condition."""
+    table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
+    table.add_column("method", no_wrap=True, min_width=9)
+    for name in ("RMSE", "worst", "max", "bias", "in band", "+-band", "window", "max", "20-40", "max", "counting"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=6)
+    table.add_column("floors", no_wrap=True)
+    for method in dict.fromkeys(row.method for row in rows):
+        own = {row.region: row for row in rows if row.method == method}
+        total = own.get("all")
+        if total is None:
+            continue
+        sums = total.sums
+        cells = [percent(x) for x in (sums.rmse, total.worst, sums.max, sums.bias)]
+        cells += ["-" if sums.band_coverage is None else f"{100 * sums.band_coverage:.1f}", percent(sums.band_half_width)]
+        for region in ("window", "20-40"):
+            cells += _pair(own[region].sums if region in own else None)
+        table.add_row(method, *cells, percent(total.counting_rmse), _verdict(list(own.values())))
+    return table
+
+
+def _verdict(rows: Sequence[Row]) -> Text:
+    """How many of the floors of a method are met, all regions together."""
+    found = [one.met for row in rows for one in floors.asked(row)]
+    if not found:
+        return Text("none", style="dim")
+    return Text(f"{sum(found)} of {len(found)} met", style="green" if all(found) else "red")
+
+
+def missed(rows: Sequence[Row]) -> list[str]:
+    """Every floor that is not met by the method that the floors are for; of others the count is enough."""
+    methods = {row.method for row in rows}
+    judged = SUBJECT if SUBJECT in methods else next(iter(methods)) if len(methods) == 1 else None
+    out = []
+    for row in rows:
+        for one in floors.asked(row) if row.method == judged else []:
+            if not one.met:
+                out.append(f"{row.method}, {row.region}: {told(one)}")
+    return out
+
+
+def told(one: Asked) -> str:
+    """What is asked and what was found."""
+    ratio = one.what in ("rmse_of_counting", "band_half_width_of_rmse")
+    shown = [f"{x:.2f}" if ratio else f"{percent(x)} %" for x in (one.low, one.high)]
+    value = "not stated" if one.value is None else f"{one.value:.2f}" if ratio else f"{percent(one.value)} %"
+    asked = f"at most {shown[1]}" if one.low == 0.0 else f"at least {shown[0]}"
+    asked = f"{shown[0]} to {shown[1]}" if one.low > 0.0 and math.isfinite(one.high) else asked
+    return f"{MARKS[one.what]} {value}, asked {asked}"
+
+
+def _pair(sums: Sums | None) -> list[str]:
+    return ["-", "-"] if sums is None else [percent(sums.rmse), percent(sums.max)]
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent with two digits."""
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _starts(scored: Scored) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
+    for name in ("condition", "method"):
+        table.add_column(name, no_wrap=True)
+    for name in ("told too much by", "starts", "settled", "half by [min]", "95 % by [min]"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in scored.as_json()["convergence"]:
+        minutes = ["-" if row[key] is None else f"{row[key] / 60:.1f}" for key in ("median_s", "p95_s")]
+        told = f"{100 * row['offset']:+.0f} %"
+        table.add_row(row["condition"], row["method"], told, str(row["starts"]), f"{100 * row['settled']:.0f} %", *minutes)
+    return table

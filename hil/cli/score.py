@@ -23,7 +23,9 @@ def score(
     ] = None,
     method: Annotated[
         list[str] | None,
-        typer.Option("--method", metavar="M", help="Method of estimation; may be given again. All when left out.", show_default=False),
+        typer.Option(
+            "--method", metavar="M", help="Method of estimation; may be given again. All when left out.", show_default=False
+        ),
     ] = None,
     condition: Annotated[
         list[str] | None,
@@ -32,7 +34,9 @@ def score(
     map_: Annotated[
         Path | None,
         typer.Option(
-            "--map", help="What the columns of --data mean; the one *.map.toml in that folder when left out.", show_default=False
+            "--map",
+            help="What the columns of --data mean; the one *.map.toml in that folder when left out.",
+            show_default=False,
         ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print figures as JSON instead of tables.")] = False,

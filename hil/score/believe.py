@@ -50,16 +50,25 @@ def emulated(beliefs: Calibration, n_packs: int, method: str, dt_ns: int) -> Dev
 
 
 def believe(
-    case: Case, readings: Readings, method: str, told: float, sigma: float, make: Make = emulated, n_ticks: int | None = None
-) -> Said:  # fmt: skip
-    """What a method says of a case, or of its first ticks. told: SOC before the first tick, NaN for none.  sigma: of that."""
+    case: Case,
+    readings: Readings,
+    method: str,
+    told: tuple[float, float],
+    make: Make = emulated,
+    beliefs: Calibration | None = None,
+    n_ticks: int | None = None,
+) -> Said:
+    """What a method says of a case, or of its first ticks.
+
+    told: SOC before the first tick, NaN for none, and its standard deviation.  beliefs: the case's own when None.
+    """
     n, n_packs = readings.current_A.shape
     n = n if n_ticks is None else min(n_ticks, n)
     every = max(1, round(ROW_S * 1e9 / case.dt_ns))
     n_rows = max(n // every, 1)
     every = min(every, n)
-    estimator = make(_beliefs(case.calibration), n_packs, method, case.dt_ns)
-    estimator.start(None if np.isnan(told) else told, sigma)
+    estimator = make(_beliefs(case.calibration) if beliefs is None else beliefs, n_packs, method, case.dt_ns)
+    estimator.start(None if np.isnan(told[0]) else told[0], told[1])
     chunk = max(_CHUNK_TICKS // every, 1) * every
     said = [estimator.run(_cut(readings, k, min(k + chunk, n)), every) for k in range(0, n, chunk)]
     at = np.arange(n_rows, dtype=np.int64) * every + every - 1

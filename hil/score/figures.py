@@ -18,6 +18,8 @@ from hil.score.case import Case
 from hil.wirelog import Bools
 
 REGIONS = ("all", "window", "20-40")
+# Tracks of coulomb counting stand beside all others; those of a method with true tables give the bound.
+COUNTING, BOUND = "counting", "bound"
 WRONG_STARTS = ("wrong-start", "nvpf-wrong")
 TEMPERATURES_DEGC = (-40.0, -10.0, 0.0, 10.0, 20.0, 30.0, 40.0, 60.0)
 _DIGITS = 6
@@ -96,7 +98,8 @@ def pooled(tracks: Sequence[Track], region: str, between_degC: tuple[float, floa
 class Row:
     """Figures of a method in a condition and a region, as shares of SOC.
 
-    counting_rmse: of coulomb counting on the same rows under the same sensor errors.  runs: figures of each run.
+    counting_rmse: of coulomb counting on the same rows under the same sensor errors.  bound_rmse: of the subject of the score
+    with the simulated cell's own tables; None for recordings, whose true tables nobody knows.  runs: figures of each run.
     worst, worst_run: RMSE of the worst run with one combination of sensor errors, and which run that is.
     temperatures: figures by temperature of the cell.  ends: errors at the first row that counts, of wrong starts only.
     """
@@ -108,6 +111,7 @@ class Row:
     recorded: bool
     sums: Sums
     counting_rmse: float
+    bound_rmse: float | None
     reference_uncertainty: float
     worst: float
     worst_run: str
@@ -133,6 +137,7 @@ class Row:
             "band_half_width": rounded(self.sums.band_half_width),
             "counting_rmse": rounded(self.counting_rmse),
             "reference_uncertainty": rounded(self.reference_uncertainty),
+            "bound_rmse": rounded(self.bound_rmse),
             "recorded": self.recorded,
             "samples": self.sums.count,
             "worst_rmse": rounded(self.worst),
@@ -163,23 +168,25 @@ def rows(tracks: Sequence[Track]) -> list[Row]:
     out = []
     for data, condition in dict.fromkeys((data_name(track.case), track.case.condition) for track in tracks):
         of = [track for track in tracks if (data_name(track.case), track.case.condition) == (data, condition)]
-        counting = [track for track in of if track.method == "counting"]
-        for method in dict.fromkeys(track.method for track in of):
-            own = [track for track in of if track.method == method]
+        by = {method: [track for track in of if track.method == method] for method in dict.fromkeys(t.method for t in of)}
+        bound = by.pop(BOUND, [])
+        for method, own in by.items():
             for region in REGIONS:
-                row = _row(data, condition, method, region, own, counting)
+                row = _row(data, condition, method, region, own, by[COUNTING], bound)
                 if row is not None:
                     out.append(row)
     return out
 
 
 def _row(
-    data: str, condition: str, method: str, region: str, own: list[Track], counting: list[Track]
+    data: str, condition: str, method: str, region: str, own: list[Track], counting: list[Track], bound: list[Track]
 ) -> Row | None:  # fmt: skip
-    total, beside = pooled(own, region), pooled(counting, region)
+    total, beside, least = pooled(own, region), pooled(counting, region), pooled(bound, region)
     if total is None or beside is None:
         return None
-    worst, worst_run = max(((rmse, track.case.data) for track in own for rmse in singles(track, region)), default=(math.nan, ""))
+    worst, worst_run = max(
+        ((rmse, track.case.data) for track in own for rmse in singles(track, region)), default=(math.nan, "")
+    )
     bounds = zip(TEMPERATURES_DEGC, TEMPERATURES_DEGC[1:], strict=False)
     return Row(
         data=data,
@@ -189,11 +196,14 @@ def _row(
         recorded=all(track.case.recorded for track in own),
         sums=total,
         counting_rmse=beside.rmse,
+        bound_rmse=None if least is None else least.rmse,
         reference_uncertainty=max(track.case.uncertainty for track in own),
         worst=worst,
         worst_run=worst_run,
         runs=tuple((track.case.data, found) for track in own if (found := pooled([track], region)) is not None),
-        temperatures=tuple((low, high, found) for low, high in bounds if (found := pooled(own, region, (low, high))) is not None),
+        temperatures=tuple(
+            (low, high, found) for low, high in bounds if (found := pooled(own, region, (low, high))) is not None
+        ),
         ends=tuple(float(x) for track in own for x in _first(track, region)) if condition in WRONG_STARTS else (),
     )
 

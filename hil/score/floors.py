@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from hil import files
-from hil.score.figures import Row, rounded, within
+from hil.score.figures import COUNTING, Row, rounded, within
 from hil.tables import Positive
 
 _HERE = Path(__file__).with_name("floors.toml")
@@ -81,9 +81,11 @@ def asked(row: Row) -> list[Asked]:
     ):
         if least is not None:
             out.append(Asked(what, within(row.ends, share), least, no_end))
-    if row.method != "counting":
+    if row.method != COUNTING:
         of_counting = every.of_counting if floor.of_counting is None else floor.of_counting
-        out.append(Asked("rmse_of_counting", sums.rmse / row.counting_rmse if row.counting_rmse > 0.0 else None, 0.0, of_counting))
+        out.append(
+            Asked("rmse_of_counting", sums.rmse / row.counting_rmse if row.counting_rmse > 0.0 else None, 0.0, of_counting)
+        )
     out.append(Asked("band_coverage", sums.band_coverage, every.band_coverage[0], every.band_coverage[1]))
     width = None if sums.band_half_width is None or sums.rmse == 0.0 else sums.band_half_width / sums.rmse
     return [*out, Asked("band_half_width_of_rmse", width, 0.0, every.band_half_width_of_rmse)]

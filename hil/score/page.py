@@ -1,1 +1,2 @@
-def text(scored): return ""
+def text(scored):
+    return ""

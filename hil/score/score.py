@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hil.calibration import Calibration
 from hil.dut.estimator import Readings
 from hil.errors import ScenarioError, nearest
 from hil.score import figures, floors, starts
 from hil.score.believe import METHODS, Make, believe, emulated
 from hil.score.case import Case
-from hil.score.figures import Track
+from hil.score.figures import BOUND, COUNTING, Track
 from hil.score.inject import clean, inject
 from hil.score.starts import Convergence
 
-COUNTING = "counting"
+# The method that the floors are for, where it is among the methods.
+SUBJECT = "sodium"
 
 Progress = Callable[[str, int, int], None]  # what is at work, how much is done, of how much
 
@@ -62,6 +64,11 @@ def check_methods(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) or METHODS
 
 
+def subject(methods: Sequence[str]) -> str:
+    """The method whose bound is shown: that of the floors, else the first."""
+    return SUBJECT if SUBJECT in methods else methods[0]
+
+
 def run(cases: Iterable[Case], n_cases: int, plan: Plan, progress: Progress | None = None, make: Make = emulated) -> Scored:
     """Every method over every case. make: the device to judge, for whoever wants to judge another."""
     methods = tuple(dict.fromkeys((*plan.methods, COUNTING)))
@@ -74,12 +81,23 @@ def run(cases: Iterable[Case], n_cases: int, plan: Plan, progress: Progress | No
             scored.tracks.append(track(case, readings, method, make))
             if plan.wrong_starts:
                 scored.starts.extend(starts.of(case, readings, method, make))
+        if case.drawn is not None:
+            scored.tracks.append(bound(case, readings, subject(plan.methods), make))
     return scored
 
 
-def track(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:
-    """One method over one case."""
-    said = believe(case, readings, method, case.start_soc, case.start_sigma, make)
+def bound(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:
+    """A method with the drawn cell's own tables, on the same readings: what is left when the tables are true."""
+    from hil.score.own import own_tables
+
+    return replace(track(case, readings, method, make, own_tables(case)), method=BOUND)
+
+
+def track(
+    case: Case, readings: Readings, method: str, make: Make = emulated, beliefs: Calibration | None = None
+) -> Track:  # fmt: skip
+    """One method over one case. beliefs: the case's own when None."""
+    said = believe(case, readings, method, (case.start_soc, case.start_sigma), make, beliefs)
     reference = case.reference[said.at]
     return Track(
         case=case,

@@ -51,7 +51,7 @@ def of(case: Case, readings: Readings, method: str, make: Make) -> list[Converge
         told = [(float(truth[0]) + offset, SIGMA) for offset in OFFSETS if 0.0 <= truth[0] + offset <= 1.0]
     found = []
     for soc, sigma in told:
-        said = believe(case, readings, method, soc, sigma, make, round(HORIZON_S * 1e9 / case.dt_ns))
+        said = believe(case, readings, method, (soc, sigma), make, n_ticks=round(HORIZON_S * 1e9 / case.dt_ns))
         known = np.isfinite(truth[said.at])
         t_s = (said.at[known] + 1) * case.dt_ns / 1e9
         settled = settled_s(t_s, said.soc[known] - truth[said.at[known]][:, None])

@@ -12,7 +12,7 @@ from rich.text import Text
 from hil.score import floors, starts
 from hil.score.figures import Row, Sums
 from hil.score.floors import Asked
-from hil.score.score import Scored
+from hil.score.score import Scored, subject
 
 MARKS = {
     "rmse": "RMSE",
@@ -24,8 +24,6 @@ MARKS = {
     "band_coverage": "share of time inside the band",
     "band_half_width_of_rmse": "median half width of the band over RMSE",
 }
-# The method that the floors are for; the others run beside it.
-SUBJECT = "sodium"
 
 
 def show(scored: Scored, console: Console) -> None:
@@ -57,7 +55,7 @@ def _figures(rows: Sequence[Row]) -> Table:
     """A line a method, in one condition."""
     table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
     table.add_column("method", no_wrap=True, min_width=9)
-    for name in ("RMSE", "worst", "max", "bias", "in band", "+-band", "window", "max", "20-40", "max", "counting"):
+    for name in ("RMSE", "worst", "max", "bias", "in band", "+-band", "window", "max", "20-40", "max", "counting", "bound"):
         table.add_column(name, justify="right", no_wrap=True, min_width=6)
     table.add_column("floors", no_wrap=True)
     for method in dict.fromkeys(row.method for row in rows):
@@ -70,7 +68,7 @@ def _figures(rows: Sequence[Row]) -> Table:
         cells += ["-" if sums.band_coverage is None else f"{100 * sums.band_coverage:.1f}", percent(sums.band_half_width)]
         for region in ("window", "20-40"):
             cells += _pair(own[region].sums if region in own else None)
-        table.add_row(method, *cells, percent(total.counting_rmse), _verdict(list(own.values())))
+        table.add_row(method, *cells, percent(total.counting_rmse), percent(total.bound_rmse), _verdict(list(own.values())))
     return table
 
 
@@ -84,8 +82,7 @@ def _verdict(rows: Sequence[Row]) -> Text:
 
 def missed(rows: Sequence[Row]) -> list[str]:
     """Every floor that is not met by the method that the floors are for; of others the count is enough."""
-    methods = {row.method for row in rows}
-    judged = SUBJECT if SUBJECT in methods else next(iter(methods)) if len(methods) == 1 else None
+    judged = subject([row.method for row in rows])
     out = []
     for row in rows:
         for one in floors.asked(row) if row.method == judged else []:

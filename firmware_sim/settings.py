@@ -34,8 +34,8 @@ NO_LATCH, UNTIL_RESET, SURVIVES = range(3)
 N_WHOLE_SETTINGS = 22
 
 # METHOD: how SOC is estimated, by the number of its name.
-METHODS = ("ekf",)
-(EKF,) = range(1)
+METHODS = ("counting", "ocv", "ekf", "ekf-r", "ukf")
+COUNTING, OCV, EKF, EKF_R, UKF = range(5)
 
 # Settings that are real numbers.
 (

@@ -124,7 +124,7 @@ class Model(Sourced):
 class Filter(Sourced):
     """How SOC is estimated, and the noise figures of the filter."""
 
-    method: Literal["ekf"] = "ekf"
+    method: Literal["counting", "ocv", "ekf", "ekf-r", "ukf"] = "ekf-r"
     cell_sigma_V: Positive
     model_V2s: Positive
     resistance_error_share: Annotated[float, Field(ge=0)]

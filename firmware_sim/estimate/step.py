@@ -1,14 +1,15 @@
 """The estimators of a pack, one tick: tables, currents of strings, charge counting, correction by fresh voltages, summary.
 
 Every method (see METHODS in settings) is a module with three kernels over the same rows of the state: seed, predict,
-correct. All keep SOC in row Z and its variance in row P; between samples all count charge.
+correct. All keep SOC in row Z and its variance in row P. What a method does not need it leaves out: "counting" has no
+correct, and "ukf" is "ekf" but for its correct.
 """
 
 from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, ekf, strings, summary
+from firmware_sim.estimate import belief, counting, ekf, ekf_r, ocv, strings, summary, ukf
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
 
@@ -16,7 +17,14 @@ from firmware_sim.types import F64, I64, U8
 @kernel
 def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
     """Start the estimate of cell i, of kind k."""
-    ekf.seed(cell, p, i, k, real, curves, stored)
+    if method == cfg.EKF_R:
+        ekf_r.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.COUNTING:
+        counting.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.OCV:
+        ocv.seed(cell, p, i, k, real, curves, stored)
+    else:
+        ekf.seed(cell, p, i, k, real, curves, stored)
 
 
 @kernel
@@ -24,8 +32,15 @@ def predict(
     method: int, cell: F64, p: int, first: int, end: int, k: int, current_A: float, even_A: float, dt_s: float, real: F64,
     kinds: F64,
 ) -> None:  # fmt: skip
-    """Move the estimates of the cells first ... end - 1, of kind k, by dt. even_A: see ekf.predict."""
-    ekf.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    """Move the estimates of the cells first ... end - 1, of kind k, by dt. even_A: see ekf_r.predict."""
+    if method == cfg.EKF_R:
+        ekf_r.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    elif method == cfg.COUNTING:
+        counting.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    elif method == cfg.OCV:
+        ocv.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    else:
+        ekf.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
 
 
 @kernel
@@ -33,7 +48,14 @@ def correct(
     method: int, cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float, real: F64, kinds: F64, curves: F64
 ) -> None:  # fmt: skip
     """Correct cell i, of kind k, with its new voltage sample. sample_s: time since its last one [s]."""
-    ekf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    if method == cfg.EKF_R:
+        ekf_r.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.OCV:
+        ocv.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.EKF:
+        ekf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.UKF:
+        ukf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
 
 
 @kernel

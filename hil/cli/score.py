@@ -97,9 +97,11 @@ def _tell(scored: Scored, as_json: bool, html: Path | None) -> None:
 
     from hil import files
     from hil.errors import BenchError
+    from hil.report.html import claim
     from hil.score import page, table
 
     if html is not None:
+        claim(html)
         try:
             files.write(html, page.text(scored))
         except OSError as error:

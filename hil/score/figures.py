@@ -25,6 +25,12 @@ TEMPERATURES_DEGC = (-40.0, -10.0, 0.0, 10.0, 20.0, 30.0, 40.0, 60.0)
 _DIGITS = 6
 
 
+def data_name(case: Case) -> str:
+    """Name of the data set that a case is one run of: all of its name before the last word, or before a comma."""
+    name = case.data
+    return name.partition(",")[0] if "," in name else name.rpartition(" ")[0] or name
+
+
 @dataclass(frozen=True)
 class Track:
     """What a method said of a case.
@@ -41,17 +47,16 @@ class Track:
     error: F64
     band: F64
 
+    @property
+    def data(self) -> str:
+        """Name of its data set."""
+        return data_name(self.case)
+
 
 def inside(track: Track, region: str) -> Bools:
     """(row,) rows of a track that count in a region: by its reference, and only where there is one."""
     low, high = {"all": (-math.inf, math.inf), "window": track.case.window, "20-40": (0.2, 0.4)}[region]
     return np.asarray(np.isfinite(track.reference) & (track.reference >= low) & (track.reference <= high))
-
-
-def data_name(case: Case) -> str:
-    """Name of the data set that a case is one run of: all of its name before the last word, or before a comma."""
-    name = case.data
-    return name.partition(",")[0] if "," in name else name.rpartition(" ")[0] or name
 
 
 @dataclass(frozen=True)
@@ -166,8 +171,8 @@ def within(ends: Sequence[float], most: float) -> float | None:
 def rows(tracks: Sequence[Track]) -> list[Row]:
     """All rows in the order of the tracks: data and condition, then method, then region. Counting must be among the tracks."""
     out = []
-    for data, condition in dict.fromkeys((data_name(track.case), track.case.condition) for track in tracks):
-        of = [track for track in tracks if (data_name(track.case), track.case.condition) == (data, condition)]
+    for data, condition in dict.fromkeys((track.data, track.case.condition) for track in tracks):
+        of = [track for track in tracks if (track.data, track.case.condition) == (data, condition)]
         by = {method: [track for track in of if track.method == method] for method in dict.fromkeys(t.method for t in of)}
         bound = by.pop(BOUND, [])
         for method, own in by.items():

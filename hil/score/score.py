@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hil.calibration import Calibration
+from hil.calibration_tables import Filter
 from hil.dut.estimator import Readings
 from hil.errors import ScenarioError, nearest
 from hil.score import figures, floors, starts
@@ -17,7 +18,7 @@ from hil.score.inject import clean, inject
 from hil.score.starts import Convergence
 
 # The method that the floors are for, where it is among the methods.
-SUBJECT = "sodium"
+SUBJECT: str = "sodium" if "sodium" in METHODS else Filter.model_fields["method"].default
 
 Progress = Callable[[str, int, int], None]  # what is at work, how much is done, of how much
 

@@ -6,7 +6,8 @@
 
 with the signs g, o, v, t = -1 or +1. Each of the three frames is lost with a chance of 1 % in every tick; what was read last
 stands then, and the voltage is not fresh. The first frame of each arrives. Noise is a Gaussian from the table of hil.noise, one
-stream for each (seed, combination, sensor): a combination does not depend on which others are asked for with it.
+stream for each (seed and name of the case, combination, sensor): a combination does not depend on which others are asked for
+with it.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def inject(case: Case, signs: Sequence[Signs] = SIGNS, seed: int = 0) -> Reading
     numbers = [_number(one) for one in signs]
     picks = np.empty((n, packs, _SENSORS), np.uint16)
     for p, number in enumerate(numbers):
-        picks[:, p] = NoiseStream(seed * 81 + number, 1, _SENSORS).block(n + -n % 4)[:n, 0]
+        picks[:, p] = NoiseStream(_stream(case, seed, number), 1, _SENSORS).block(n + -n % 4)[:n, 0]
     g, o, v, t = np.array(signs, np.float64).reshape(-1, 4).T
     one_C_A = case.capacity_Ah
     current_A = case.current_A[:, None] * (1.0 + GAIN * g) + OFFSET_SHARE * one_C_A * o
@@ -71,6 +72,14 @@ def _number(signs: Signs) -> int:
     for sign in signs:
         number = number * 3 + sign + 1
     return number
+
+
+def _stream(case: Case, seed: int, number: int) -> int:
+    """Key of a case's noise: two cases of one seed have nothing in common."""
+    key = seed
+    for byte in f"{case.condition} {case.data}".encode():
+        key = (key * 131 + byte) % (1 << 55)
+    return key * 81 + number
 
 
 def _steps(value: F64, step: float) -> F64:

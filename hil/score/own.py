@@ -43,7 +43,8 @@ def own_tables(case: Case) -> Calibration:
     )
     r = cell.resistance
     scaled = {
-        name: [[drawn.resistance_scale * ohm for ohm in row] for row in getattr(r, name)] for name in ("r0_ohm", "r1_ohm", "r2_ohm")
+        name: [[drawn.resistance_scale * ohm for ohm in row] for row in getattr(r, name)]
+        for name in ("r0_ohm", "r1_ohm", "r2_ohm")
     }
     decay = 1.0 / (drawn.play_scale * sum(w * radius for w, radius in zip(WEIGHTS, RADII_SOC, strict=True)))
     model = believed.model.model_copy(
@@ -60,7 +61,9 @@ def own_tables(case: Case) -> Calibration:
     return believed.model_copy(update={"model": model})
 
 
-def window(mean_V: np.ndarray[tuple[int, ...], np.dtype[np.float64]], low_V: float = 2.7, high_V: float = 3.2) -> tuple[float, float]:
+def window(
+    mean_V: np.ndarray[tuple[int, ...], np.dtype[np.float64]], low_V: float = 2.7, high_V: float = 3.2
+) -> tuple[float, float]:
     """Share of what is in reach between which the mean open-circuit voltage lies in a band; 0 or 1 where it never does."""
     inside = (X > -1e-9) & (X < 1.0 + 1e-9)
     x, volt = X[inside], mean_V[inside]

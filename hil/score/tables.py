@@ -32,6 +32,7 @@ DIFFUSE_J_PER_MOL = 30_000.0
 TAUS_S = (0.4, 6.0, 200.0)
 RADII_SOC = (0.005, 0.02, 0.05)
 WEIGHTS = (0.3, 0.4, 0.3)
+_ABOVE_V, _BELOW_V = 0.05, 0.02  # what a load keeps off the cell's limits; diffusion within a tick takes some of it
 _PULSE_S = 10.0
 _MIDDLE_SHARE = 0.1  # of R(10 s) in the 6 s pair
 _LEAST_R0, _LEAST_R3, _MOST_DIFFUSION = 0.3, 0.25, 0.5
@@ -87,7 +88,7 @@ def build(cells: Sequence[Drawn], dt_s: float) -> Plant:
     par[pl.DIFFUSE_K] = DIFFUSE_J_PER_MOL / GAS_CONSTANT
     par[pl.HEAT_J_PER_K] = cell.thermal.heat_capacity_J_per_K
     par[pl.COOL_W_PER_K] = cell.thermal.coolant_W_per_K
-    par[pl.LOW_V], par[pl.HIGH_V] = cell.limits.discharge_min_V, cell.limits.charge_max_V
+    par[pl.LOW_V], par[pl.HIGH_V] = cell.limits.discharge_min_V + _ABOVE_V, cell.limits.charge_max_V - _BELOW_V
     par[pl.MOST_A], par[pl.LEAST_A] = cell.limits.discharge_max_A, cell.limits.charge_max_A
     plant = Plant(cells, np.zeros((pl.N_STATE, n)), par, curves, ln_r, nodes, dt_s)
     plant.settle(np.ones(n), np.full(n, 25.0), np.ones(n))

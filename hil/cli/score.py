@@ -10,9 +10,7 @@ import typer
 from hil.cli import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from hil.score.case import Case
+    from hil.score.cases import Group
     from hil.score.score import Plan, Scored
 
 
@@ -70,14 +68,13 @@ def score(
         found = own.cases(data, map_)
         for note in found.notes:
             typer.echo(f"note: {note}", err=True)
-        scored = _with_bar(found.cases, len(found.cases), plan)
+        work = [cases.Group("own files", lambda: found.cases)]
     else:
-        n, made = cases.build(conditions, seed, draws)
-        scored = _with_bar(made, n, plan)
-    _tell(scored, json_, html)
+        work = cases.groups(conditions, seed, draws)
+    _tell(_with_bar(work, plan), json_, html)
 
 
-def _with_bar(cases: Iterable[Case], n_cases: int, plan: Plan) -> Scored:
+def _with_bar(work: list[Group], plan: Plan) -> Scored:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
     from hil.score import score
@@ -85,10 +82,8 @@ def _with_bar(cases: Iterable[Case], n_cases: int, plan: Plan) -> Scored:
     console = say.console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("starting", total=None)
-        return score.run(
-            cases, n_cases, plan, lambda text, done, of: bar.update(task, description=text, completed=done, total=of)
-        )
+        task = bar.add_task("starting", total=1.0)
+        return score.run(work, plan, lambda text, share: bar.update(task, description=text, completed=share))
 
 
 def _tell(scored: Scored, as_json: bool, html: Path | None) -> None:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
 
 from hil.errors import ScenarioError, nearest
-from hil.score import recorded
+from hil.score import conditions, recorded
 from hil.score.case import Case
 
 RECORDED = ("discharge", "recharge")
 
 
+class Group(NamedTuple):
+    """Cases that are made together when their turn comes, since all draws of all conditions would fill the memory."""
+
+    name: str
+    make: Callable[[], list[Case]]
+
+
 def names() -> tuple[str, ...]:
     """All conditions, recorded ones first."""
-    return RECORDED
+    return (*RECORDED, *conditions.CONDITIONS)
 
 
 def check(wanted: Sequence[str]) -> tuple[str, ...]:
@@ -25,7 +34,12 @@ def check(wanted: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in known if name in wanted) if wanted else known
 
 
-def build(conditions: Sequence[str], seed: int, draws: int) -> tuple[int, Iterator[Case]]:
-    """How many cases the conditions have, and the cases, made one at a time."""
-    counts = [sum(len(of.unseen) for of in recorded.sets()) for name in conditions]
-    return sum(counts), (case for name in conditions for case in recorded.cases(name))
+def groups(wanted: Sequence[str], seed: int, draws: int) -> list[Group]:
+    """The cases of some conditions. draws: simulated plants of each."""
+    made = []
+    for name in wanted:
+        if name in RECORDED:
+            made.append(Group(name, partial(recorded.cases, name)))
+        else:
+            made.append(Group(name, partial(conditions.CONDITIONS[name], seed, draws)))
+    return made

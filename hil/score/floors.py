@@ -24,7 +24,9 @@ class Floor(files.FileModel):
     rmse: Positive | None = None
     worst: Positive | None = None
     max: Positive | None = None
-    of_counting: Positive | None = None
+    of_counting: Annotated[float, Field(ge=0)] | None = None
+    band_half_width_of_rmse: Annotated[float, Field(ge=0)] | None = None
+    band_at_least: Positive | None = None
     within_3_percent: Positive | None = None
     within_2_percent: Positive | None = None
 
@@ -81,11 +83,22 @@ def asked(row: Row) -> list[Asked]:
     ):
         if least is not None:
             out.append(Asked(what, within(row.ends, share), least, no_end))
-    if row.method != COUNTING:
-        of_counting = every.of_counting if floor.of_counting is None else floor.of_counting
-        out.append(
-            Asked("rmse_of_counting", sums.rmse / row.counting_rmse if row.counting_rmse > 0.0 else None, 0.0, of_counting)
-        )
-    out.append(Asked("band_coverage", sums.band_coverage, every.band_coverage[0], every.band_coverage[1]))
-    width = None if sums.band_half_width is None or sums.rmse == 0.0 else sums.band_half_width / sums.rmse
-    return [*out, Asked("band_half_width_of_rmse", width, 0.0, every.band_half_width_of_rmse)]
+    ratio = _chosen(floor.of_counting, every.of_counting)
+    if row.method != COUNTING and ratio > 0.0:
+        out.append(Asked("rmse_of_counting", _over(sums.rmse, row.counting_rmse), 0.0, ratio))
+    low, high = every.band_coverage
+    out.append(Asked("band_coverage", sums.band_coverage, low, high))
+    width = _chosen(floor.band_half_width_of_rmse, every.band_half_width_of_rmse)
+    if width > 0.0:
+        out.append(Asked("band_half_width_of_rmse", _over(sums.band_half_width, sums.rmse), 0.0, width))
+    if floor.band_at_least is not None:
+        out.append(Asked("band_half_width", sums.band_half_width, floor.band_at_least, no_end))
+    return out
+
+
+def _chosen(own: float | None, every: float) -> float:
+    return every if own is None else own
+
+
+def _over(value: float | None, of: float) -> float | None:
+    return None if value is None or of == 0.0 else value / of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from hil.errors import ScenarioError, nearest
 from hil.score import figures, floors, starts
 from hil.score.believe import METHODS, Make, believe, emulated
 from hil.score.case import Case
+from hil.score.cases import Group
 from hil.score.figures import BOUND, COUNTING, Track
 from hil.score.inject import clean, inject
 from hil.score.starts import Convergence
@@ -20,7 +21,7 @@ from hil.score.starts import Convergence
 # The method that the floors are for, where it is among the methods.
 SUBJECT: str = "sodium" if "sodium" in METHODS else Filter.model_fields["method"].default
 
-Progress = Callable[[str, int, int], None]  # what is at work, how much is done, of how much
+Progress = Callable[[str, float], None]  # what is at work, and which share is done
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,30 @@ def subject(methods: Sequence[str]) -> str:
     return SUBJECT if SUBJECT in methods else methods[0]
 
 
-def run(cases: Iterable[Case], n_cases: int, plan: Plan, progress: Progress | None = None, make: Make = emulated) -> Scored:
+def run(groups: Sequence[Group], plan: Plan, progress: Progress | None = None, make: Make = emulated) -> Scored:
     """Every method over every case. make: the device to judge, for whoever wants to judge another."""
-    methods = tuple(dict.fromkeys((*plan.methods, COUNTING)))
     scored = Scored(plan)
-    for n, case in enumerate(cases):
-        readings = inject(case, seed=plan.seed) if plan.errors else clean(case)
-        for m, method in enumerate(methods):
+    for n, group in enumerate(groups):
+        if progress is not None:
+            progress(group.name, n / len(groups))
+        cases = group.make()
+        for k, case in enumerate(cases):
+            _score(scored, case, make)
             if progress is not None:
-                progress(f"{case.data}: {method}", n * len(methods) + m, n_cases * len(methods))
-            scored.tracks.append(track(case, readings, method, make))
-            if plan.wrong_starts:
-                scored.starts.extend(starts.of(case, readings, method, make))
-        if case.drawn is not None:
-            scored.tracks.append(bound(case, readings, subject(plan.methods), make))
+                progress(case.data, (n + (k + 1) / len(cases)) / len(groups))
     return scored
+
+
+def _score(scored: Scored, case: Case, make: Make) -> None:
+    """Add one case, with all methods, counting and the bound."""
+    plan = scored.plan
+    readings = inject(case, seed=plan.seed) if plan.errors else clean(case)
+    for method in dict.fromkeys((*plan.methods, COUNTING)):
+        scored.tracks.append(track(case, readings, method, make))
+        if plan.wrong_starts:
+            scored.starts.extend(starts.of(case, readings, method, make))
+    if case.drawn is not None:
+        scored.tracks.append(bound(case, readings, subject(plan.methods), make))
 
 
 def bound(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:

@@ -33,7 +33,7 @@ _NOT_AGAIN = ("recharge",)
 class Convergence:
     """Seconds until the error stays within WITHIN, of every combination of sensor errors; NaN: not in HORIZON_S.
 
-    offset: SOC told less SOC.
+    offset: SOC told less SOC, to a tenth.
     """
 
     case: Case
@@ -57,7 +57,7 @@ def of(case: Case, readings: Readings, method: str, make: Make) -> list[Converge
         at = truth[said.at] > LEAST_SOC
         t_s = (said.at[at] + 1) * case.dt_ns / 1e9
         settled = settled_s(t_s, said.soc[at] - truth[said.at[at]][:, None])
-        found.append(Convergence(case, method, round(soc - float(truth[0]), 2), settled))
+        found.append(Convergence(case, method, round(soc - float(truth[0]), 1), settled))
     return found
 
 

@@ -22,6 +22,7 @@ MARKS = {
     "within_2_percent": "starts within 2 %",
     "rmse_of_counting": "RMSE over that of counting",
     "band_coverage": "share of time inside the band",
+    "band_half_width": "median half width of the band",
     "band_half_width_of_rmse": "median half width of the band over RMSE",
 }
 

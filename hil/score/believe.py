@@ -37,11 +37,16 @@ Make = Callable[[Calibration, int, str, int], Device]
 
 @dataclass(frozen=True)
 class Said:
-    """Beliefs at rows of a case, one each ROW_S. at: (row,) ticks.  soc, band: (row, pack), half width of the 95 % band."""
+    """Beliefs at rows of a case, one each ROW_S. at: (row,) ticks.  soc, band: (row, pack), half width of the 95 % band.
+
+    capacity_share, capacity_sigma: (pack,) at the end, relative to the capacity of the calibration.
+    """
 
     at: I64
     soc: F64
     band: F64
+    capacity_share: F64
+    capacity_sigma: F64
 
 
 def emulated(beliefs: Calibration, n_packs: int, method: str, dt_ns: int) -> Device:
@@ -67,13 +72,14 @@ def believe(
     every = max(1, round(ROW_S * 1e9 / case.dt_ns))
     n_rows = max(n // every, 1)
     every = min(every, n)
-    estimator = make(_beliefs(case.calibration) if beliefs is None else beliefs, n_packs, method, case.dt_ns)
+    estimator = make(beliefs_of(case) if beliefs is None else beliefs, n_packs, method, case.dt_ns)
     estimator.start(None if np.isnan(told[0]) else told[0], told[1])
     chunk = max(_CHUNK_TICKS // every, 1) * every
     said = [estimator.run(_cut(readings, k, min(k + chunk, n)), every) for k in range(0, n, chunk)]
     at = np.arange(n_rows, dtype=np.int64) * every + every - 1
     soc = np.concatenate([(b.available if case.available else b.soc)[:, :, 0] for b in said])
-    return Said(at, soc, np.concatenate([b.band[:, :, 0] for b in said]))
+    band = np.concatenate([b.band[:, :, 0] for b in said])
+    return Said(at, soc, band, said[-1].capacity_share[-1, :, 0], said[-1].capacity_sigma[-1, :, 0])
 
 
 def _cut(readings: Readings, first: int, last: int) -> Readings:
@@ -81,6 +87,11 @@ def _cut(readings: Readings, first: int, last: int) -> Readings:
     return Readings(*(part[first:last] for part in parts))  # type: ignore[arg-type]
 
 
+def beliefs_of(case: Case) -> Calibration:
+    """The beliefs under test. Raises ScenarioError."""
+    return _load(case.calibration)
+
+
 @lru_cache(maxsize=64)
-def _beliefs(name: str) -> Calibration:
+def _load(name: str) -> Calibration:
     return calibration.load(name)[1]

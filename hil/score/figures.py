@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from hil.wirelog import Bools
 REGIONS = ("all", "window", "20-40")
 # Tracks of coulomb counting stand beside all others; those of a method with true tables give the bound.
 COUNTING, BOUND = "counting", "bound"
-WRONG_STARTS = ("wrong-start", "nvpf-wrong")
+WRONG_START = "wrong-start"
 TEMPERATURES_DEGC = (-40.0, -10.0, 0.0, 10.0, 20.0, 30.0, 40.0, 60.0)
 _DIGITS = 6
 
@@ -29,6 +29,12 @@ def data_name(case: Case) -> str:
     """Name of the data set that a case is one run of: all of its name before the last word, or before a comma."""
     name = case.data
     return name.partition(",")[0] if "," in name else name.rpartition(" ")[0] or name
+
+
+def bare(case: Case) -> Case:
+    """A case without what it went through."""
+    none = np.empty(0)
+    return replace(case, current_A=none, cell_V=none, temp_degC=none, reference=none, drawn=None, truth=None)
 
 
 @dataclass(frozen=True)
@@ -209,7 +215,7 @@ def _row(
         temperatures=tuple(
             (low, high, found) for low, high in bounds if (found := pooled(own, region, (low, high))) is not None
         ),
-        ends=tuple(float(x) for track in own for x in _first(track, region)) if condition in WRONG_STARTS else (),
+        ends=tuple(float(x) for track in own for x in _first(track, region)) if condition == WRONG_START else (),
     )
 
 

@@ -38,6 +38,7 @@ class Floors(files.Document):
     band_coverage: Annotated[list[float], Field(min_length=2, max_length=2)]
     band_half_width_of_rmse: Positive
     of_counting: Positive
+    capacity_rmse: dict[Literal["own", "unseen"], Positive]
     floor: list[Floor]
 
 

@@ -50,6 +50,7 @@ def text(scored: Scored) -> str:
     for key, plot in drawn.items():
         plot.attributes["name"] = key
     document, roots = bokehjs.document(list(drawn.values()))
+    whole = scored.as_json()
     folder = Path(__file__).parent / "templates"
     return (
         html.templates(folder)
@@ -63,7 +64,9 @@ def text(scored: Scored) -> str:
             told=table.told,
             percent=table.percent,
             sets=recorded.sets() if any(row.condition in ("discharge", "recharge") for row in rows) else [],
-            convergence=scored.as_json()["convergence"],
+            convergence=whole["convergence"],
+            capacities=whole["capacity"],
+            minutes=table.minutes,
             within=starts.WITHIN,
             heights={key: plot.attributes["height"] for key, plot in drawn.items()},
             script=bokehjs.script(),

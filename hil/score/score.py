@@ -10,12 +10,13 @@ from hil.calibration import Calibration
 from hil.calibration_tables import Filter
 from hil.dut.estimator import Readings
 from hil.errors import ScenarioError, nearest
-from hil.score import figures, floors, starts
+from hil.score import figures, floors, soh, starts
 from hil.score.believe import METHODS, Make, believe, emulated
 from hil.score.case import Case
 from hil.score.cases import Group
 from hil.score.figures import BOUND, COUNTING, Track
 from hil.score.inject import clean, inject
+from hil.score.soh import Capacity
 from hil.score.starts import Convergence
 
 # The method that the floors are for, where it is among the methods.
@@ -41,6 +42,7 @@ class Scored:
     plan: Plan
     tracks: list[Track] = field(default_factory=list)
     starts: list[Convergence] = field(default_factory=list)
+    capacities: list[Capacity] = field(default_factory=list)
 
     def rows(self) -> list[figures.Row]:
         """Figures of the methods that were asked for."""
@@ -48,13 +50,13 @@ class Scored:
 
     def as_json(self) -> dict[str, Any]:
         """As printed by --json."""
-        found = [start for start in self.starts if start.method in self.plan.methods]
         return {
             "format": 1,
             "seed": self.plan.seed,
             "sensor_errors": self.plan.errors,
             "rows": [row.as_json() | {"floors": [one.as_json() for one in floors.asked(row)]} for row in self.rows()],
-            "convergence": starts.as_json(found),
+            "convergence": starts.as_json(self.starts),
+            "capacity": soh.as_json(self.capacities),
         }
 
 
@@ -89,12 +91,16 @@ def _score(scored: Scored, case: Case, make: Make) -> None:
     """Add one case, with all methods, counting and the bound."""
     plan = scored.plan
     readings = inject(case, seed=plan.seed) if plan.errors else clean(case)
-    for method in dict.fromkeys((*plan.methods, COUNTING)):
-        scored.tracks.append(track(case, readings, method, make))
-        if plan.wrong_starts:
-            scored.starts.extend(starts.of(case, readings, method, make))
+    judged = subject(plan.methods)
+    tracks = [track(case, readings, method, make) for method in dict.fromkeys((*plan.methods, COUNTING))]
     if case.drawn is not None:
-        scored.tracks.append(bound(case, readings, subject(plan.methods), make))
+        tracks.append(bound(case, readings, judged, make))
+    settled = [one for method in plan.methods for one in starts.of(case, readings, method, make)] if plan.wrong_starts else []
+    # What is kept needs no arrays of the case: all draws of all conditions would fill the memory.
+    kept = figures.bare(case)
+    scored.tracks += [replace(one, case=kept) for one in tracks]
+    scored.starts += [replace(one, case=kept) for one in settled]
+    scored.capacities += [replace(one, case=kept) for one in soh.of(case, readings, judged, make)]
 
 
 def bound(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:

@@ -1,6 +1,6 @@
 """How long a method takes to find its way from a wrong start.
 
-The cases that begin where the SOC is known are run again with a SOC that is too low or too high by 20 and by 50 %, where
+Recorded discharges, drives and a user's own files are run again with a SOC that is too low or too high by 20 and by 50 %, where
 that is one at all, and the standard deviation that belongs to not knowing. Counted is the time until the error stays within
 3 % for the rest of two hours, or of the case when it is shorter, above 5 % SOC: near empty every method is right that never
 says less than 0. A case that starts wrong by itself is measured as it is.
@@ -18,15 +18,15 @@ from firmware_sim.types import F64
 from hil.dut.estimator import Readings
 from hil.score.believe import Make, believe
 from hil.score.case import Case
-from hil.score.figures import WRONG_STARTS, data_name, rounded
+from hil.score.figures import WRONG_START, data_name, rounded
 
 OFFSETS = (-0.5, -0.2, 0.2, 0.5)
 SIGMA = 0.3
 WITHIN = 0.03
 HORIZON_S = 7200.0
 LEAST_SOC = 0.05
-# These go on from where another one of the list began.
-_NOT_AGAIN = ("recharge",)
+# Conditions that are run again.
+AGAIN = ("discharge", "drive", "drive-cold", "own")
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Convergence:
 def of(case: Case, readings: Readings, method: str, make: Make) -> list[Convergence]:
     """All wrong starts of a case."""
     truth = case.truth if case.truth is not None else case.reference
-    if case.condition in _NOT_AGAIN or not np.isfinite(truth[0]):
+    if case.condition not in (*AGAIN, WRONG_START) or not np.isfinite(truth[0]):
         return []
-    if case.condition in WRONG_STARTS:
+    if case.condition == WRONG_START:
         told = [(case.start_soc, case.start_sigma)]
     else:
         told = [(float(truth[0]) + offset, SIGMA) for offset in OFFSETS if 0.0 <= truth[0] + offset <= 1.0]

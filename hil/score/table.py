@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -39,10 +40,16 @@ def show(scored: Scored, console: Console) -> None:
         console.print(_figures(own))
         for line in missed(own):
             console.print(Text(line, style="red"))
-    if scored.starts:
+    whole = scored.as_json()
+    if whole["convergence"]:
         console.print()
-        console.print(Text(f"time from a wrong start until the error stays within {100 * starts.WITHIN:g} %", style="bold"))
-        console.print(_starts(scored))
+        title = f"from a wrong start until the error stays within {100 * starts.WITHIN:g} %: share of starts, half of them by"
+        console.print(Text(f"{title}, 95 % by [min]", style="bold"))
+        console.print(_starts(whole["convergence"]))
+    if whole["capacity"]:
+        console.print()
+        console.print(Text("capacity after five partial cycles, error in % of the true one", style="bold"))
+        console.print(_capacities(whole["capacity"]))
 
 
 def heading(row: Row) -> str:
@@ -111,14 +118,38 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f}"
 
 
-def _starts(scored: Scored) -> Table:
+def _starts(rows: list[dict[str, Any]]) -> Table:
+    """A line a condition and method, a column an offset: share that settles, half and 95 % of them by [min]."""
     table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
     for name in ("condition", "method"):
+        table.add_column(name, no_wrap=True, min_width=9)
+    offsets = sorted({row["offset"] for row in rows})
+    for offset in offsets:
+        table.add_column(f"told {100 * offset:+.0f} %", justify="right", no_wrap=True, min_width=20)
+    for condition, method in dict.fromkeys((row["condition"], row["method"]) for row in rows):
+        own = {row["offset"]: row for row in rows if (row["condition"], row["method"]) == (condition, method)}
+        table.add_row(condition, method, *(_settled(own[offset]) if offset in own else "-" for offset in offsets))
+    return table
+
+
+def _settled(row: dict[str, Any]) -> str:
+    half, most = (f"{minutes(row[key]):>5}" for key in ("median_s", "p95_s"))
+    return f"{100 * row['settled']:.0f} % {half} {most}"
+
+
+def minutes(seconds: float | None) -> str:
+    """Seconds as minutes; a dash when there is no such time."""
+    return "-" if seconds is None else f"{seconds / 60:.1f}"
+
+
+def _capacities(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
+    for name in ("method", "tables", "data"):
         table.add_column(name, no_wrap=True)
-    for name in ("told too much by", "starts", "settled", "half by [min]", "95 % by [min]"):
+    for name in ("cells", "RMSE", "max", "bias", "sigma", "inside 2 sigma", "asked"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in scored.as_json()["convergence"]:
-        minutes = ["-" if row[key] is None else f"{row[key] / 60:.1f}" for key in ("median_s", "p95_s")]
-        told = f"{100 * row['offset']:+.0f} %"
-        table.add_row(row["condition"], row["method"], told, str(row["starts"]), f"{100 * row['settled']:.0f} %", *minutes)
+    for row in rows:
+        numbers = [percent(row[key]) for key in ("rmse", "max", "bias", "sigma", "inside_2_sigma")]
+        asked = Text(f"at most {percent(row['at_most'])}", style="green" if row["met"] else "red")
+        table.add_row(row["method"], row["tables"], row["data"], str(row["cells"]), *numbers, asked)
     return table

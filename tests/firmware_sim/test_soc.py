@@ -34,7 +34,7 @@ class Filter:
         root = rng.normal(size=(5, 5)) * np.array([0.05, 0.001, 0.003, 0.4, 0.2])
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
-        belief.refresh(self.cell, 0, 0, 0, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
+        belief.refresh(self.cell, 0, 0, 0, SETTINGS.kinds, SETTINGS.curves, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
 
     def mean(self) -> F64:
         """z, u1, u2, h, rho."""
@@ -90,7 +90,7 @@ def test_correct_is_the_matrix_form(seed: int) -> None:
         z, u1, u2, h, rho = state
         at = max(1 - (1 - z) / cell[st.REACH], min(z, 0.0))
         grid = cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X)
-        mean, half, dudt = (np.interp(at, grid, row) for row in SETTINGS.curves[0])
+        mean, half, dudt = (np.interp(at, grid, row) for row in SETTINGS.curves[0, :3])
         return float(mean + dudt * (cell[st.TEMP] - 25.0) + half * h - rho * (u1 + u2 + current_A * cell[st.R0]))
 
     drop = x[1] + x[2] + current_A * cell[st.R0]
@@ -126,6 +126,7 @@ def test_without_voltages_it_counts_charge() -> None:
 def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() -> None:
     """SOC = a / (1 - b + a) with the lowest a and the highest b."""
     cell, r = np.zeros((st.N_CELL, 1, 3)), np.zeros((st.N_REAL, 1))
+    cell[st.CAPACITY] = 1.0
     cell[st.REACH] = 1.0
     for low, high in ((0.0, 0.9), (0.2, 0.9), (0.2, 1.0), (0.5, 0.5)):
         cell[st.Z, 0] = [low, 0.5 * (low + high), high]
@@ -137,6 +138,7 @@ def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() ->
 def test_cold_makes_charge_unreachable_and_leaves_soc_alone() -> None:
     """Available SOC and remaining charge count what can be reached; SOC does not."""
     cell, r = np.zeros((st.N_CELL, 1, 1)), np.zeros((st.N_REAL, 1))
+    cell[st.CAPACITY] = 1.0
     cell[st.Z], cell[st.REACH] = 0.5, 0.8
     summary.summarise(cell, 0, r, one_kind(1), SETTINGS.real, SETTINGS.kinds, 2)
     assert 0.5 == r[st.SOC_MIN, 0]

@@ -1,10 +1,10 @@
 """A cell as it was measured at 5 degC, its charge in shares of what is available there.
 
 Open-circuit voltage: TU Berlin's discharge at 5 degC, 6 min of rest (DOI 10.14279/depositonce-25036, CC BY 4.0; tables of
-github.com/DNV007/delivered-energy-decomposition 4fcb643), over share of its 1.28405 Ah. The tables end at 1.029 Ah (20 % left) and
-with the last rested voltage, 2.2377 V; in between the 25 degC curve is taken, lifted so that it passes through both, the lift
-rising evenly towards empty. The loop is that of 25 degC: no charge was tabled. What entropy does between 5.9 and 25 degC is taken
-out, because the plant puts it back in. Nothing is out of reach: the capacity is what there is at 5 degC.
+github.com/DNV007/delivered-energy-decomposition 4fcb643), over share of its 1.28405 Ah. The tables end at 1.029 Ah (20 % left)
+and with the last rested voltage, 2.2377 V; in between the 25 degC curve is taken, lifted so that it passes through both, the
+lift rising evenly towards empty. The loop is that of 25 degC: no charge was tabled. What entropy does from 25 to 5.9 degC is
+taken out, because the plant puts it back in. Nothing is out of reach: the capacity is what there is at 5 degC.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ AIR_DEGC = 5.0
 
 
 def charge_per_h(temp_degC: float, warm_per_h: float) -> float:
-    """Rate of a recharge: the practice table for sodium-ion, 1C from 10 degC on, 0.3C at 0, at most what is asked in the warm."""
+    """Rate of a recharge: the practice table for sodium-ion, 1C from 10 degC on, 0.3C at 0, at most that in the warm."""
     return min(warm_per_h, 0.3 + 0.07 * max(temp_degC, 0.0))
 
 

@@ -1,8 +1,9 @@
 """The simulated lines of the score's table. Each takes a seed and a number of draws and gives its cases.
 
-What is common: the plant is hil.score.plant, drawn by hil.score.drawn, in 0.1 s ticks with rows of 1 s; loads drive a WLTP power
-shape between recharges and keep to the cell's limits. Layered-oxide cells are drawn from nfm-18650 (TU Berlin) and judged with
-the belief nfm-16s (Hakadi cell 1); NVPF ones see hil.score.nvpf. SOC is charge left over the capacity at 25 degC, at this age.
+What is common: the plant is hil.score.plant, drawn by hil.score.drawn, in 0.1 s ticks with rows of 1 s; loads drive a WLTP
+power shape between recharges and keep to the cell's limits. Layered-oxide cells are drawn from nfm-18650 (TU Berlin) and judged
+with the belief nfm-16s (Hakadi cell 1); NVPF ones see hil.score.nvpf. SOC is charge left over the capacity at 25 degC, at this
+age.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ def soh(seed: int, draws: int) -> list[Case]:
     """Five partial cycles of 80 to 30 % at 25 degC; the cell has 70 to 105 % of the capacity of its kind.
 
     The truth is drawn.capacity_Ah, relative to what the calibration believes. As it stands the belief is that of another
-    cell; with own_tables but the calibration's capacity, it is the cell's own. Ends after the fifth recharge.
+    cell; with hil.score.own.own_tables(case, capacity=False) it is the cell's own but for that. Ends after the fifth recharge.
     """
     share = Dice(seed, "soh", 0).uniform(0.70, 1.05, draws)
     drawn = cells(CELL, BELIEF, seed, "soh", draws)

@@ -37,9 +37,11 @@ INSIDE = (X > -1e-9) & (X < 1.0 + 1e-9)
 
 @dataclass(frozen=True)
 class Drawn:
-    """A cell as drawn. capacity_Ah: at its age, at 25 degC.  resistance_scale: on all of the cell file's.  diffusion_scale: of
-    D.  play_scale: of the radii.  mean_V: (N_X,) mean open-circuit voltage over the grid of hil.score.plant.  apart_V: RMS
-    between it and the belief's."""
+    """A cell as drawn.
+
+    capacity_Ah: at its age, at 25 degC.  resistance_scale: on all of the cell file's.  diffusion_scale: of D.  play_scale: of
+    the radii.  mean_V: (N_X,) mean open-circuit voltage over X.  apart_V: RMS between it and the belief's.
+    """
 
     cell: Cell
     capacity_Ah: float
@@ -58,8 +60,11 @@ def draw(
     age: tuple[float, float] = (1.0, 1.0),
     apart_V: tuple[float, float] | None = APART_V,
 ) -> Drawn:
-    """A cell of the kind. age: capacity and resistance relative to fresh.  apart_V: range of the RMS distance between open-circuit
-    voltages of cell and belief, None leaves the cell's own curve as it is."""
+    """A cell of the kind.
+
+    age: capacity and resistance relative to fresh.  apart_V: range of the RMS distance between open-circuit voltages of cell
+    and belief; None leaves the cell's own curve as it is.
+    """
     g = dice.gauss(4)
     own_V = voltage_curves(cell.ocv, cell.entropy, X)[0]
     believed_V = voltage_curves(belief.ocv, belief.entropy, X)[0]

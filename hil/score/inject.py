@@ -23,7 +23,7 @@ from hil.noise import NoiseStream, gauss_table
 from hil.score.case import Case
 
 Signs = tuple[int, int, int, int]
-SIGNS: tuple[Signs, ...] = tuple(product((-1, 1), repeat=4))
+SIGNS: tuple[Signs, ...] = tuple((g, o, v, t) for g, o, v, t in product((-1, 1), repeat=4))
 
 GAIN, OFFSET_SHARE, OFFSET_V, OFFSET_K = 0.01, 0.005, 0.005, 5.0
 NOISE_V, NOISE_SHARE = 0.001, 0.002

@@ -48,7 +48,7 @@ def asked_A(state: F64, par: F64, curves: F64, nodes: F64, profile: F64, legs: F
         state[pl.LEGS_DONE, d] += 1.0
         state[pl.REST_S, d] = legs[d, leg, REST_S]
         state[pl.HELD_S, d] = 0.0
-    return amps
+    return float(amps)
 
 
 @kernel

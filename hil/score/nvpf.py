@@ -13,7 +13,7 @@ import numpy as np
 from firmware_sim.types import F64, S_NS
 from hil.score.case import Case
 from hil.score.dice import Dice
-from hil.score.drawn import X, Drawn
+from hil.score.drawn import Drawn, X
 from hil.score.simulate import ROW_NS, WRONG_SIGMA, Batch, cells, grid_day, legs, scored, told, wltp
 
 CELL, BELIEF = "nvpf-hc", "nvpf-16s"
@@ -57,7 +57,7 @@ def _batch(
 
 
 def right(seed: int, draws: int) -> list[Case]:
-    """4 h of drive at 15, 25 and 40 degC from 90 %, and 6 h of grid service at 25 degC from anywhere in 40-85 %; right start."""
+    """4 h of drive at 15, 25 and 40 degC from 90 %, and 6 h of grid service at 25 degC from 40-85 %; right start."""
     out = []
     for temp_degC in _TEMPS_DEGC:
         drawn = cells(CELL, BELIEF, seed, "nvpf-right", draws, apart_V=APART_V)
@@ -96,7 +96,7 @@ def wrong(seed: int, draws: int) -> list[Case]:
 
 
 def plateau(seed: int, draws: int) -> list[Case]:
-    """Driving between 60 and 90 % after a start that is wrong by 20 % or more, told a place on the plateau; the band is judged."""
+    """Driving between 60 and 90 %, told another place on the plateau at the start, 20 % away or more; the band is judged."""
     drawn = cells(CELL, BELIEF, seed, "nvpf-plateau", draws, apart_V=APART_V)
     dice = Dice(seed, "nvpf-plateau", 0)
     high = np.arange(draws) % 2 == 0

@@ -18,8 +18,10 @@ _LEAST_RISE_V = 1e-6
 _SOURCE = "none: the drawn cell's own, for the bound"
 
 
-def own_tables(case: Case) -> Calibration:
+def own_tables(case: Case, *, capacity: bool = True) -> Calibration:
     """The case's calibration with the tables of its drawn cell: capacity, open-circuit voltage, resistance, reach, entropy.
+
+    capacity: with its own capacity too, else with that of its kind when fresh, for who is to find out.
 
     What remains wrong is the structure: no diffusion, other time constants, a loop that decays with charge (over as
     much charge as the play operators take to cross, in the mean). Noise figures stay those of the calibration.
@@ -50,7 +52,7 @@ def own_tables(case: Case) -> Calibration:
     model = believed.model.model_copy(
         update={
             **stated,
-            "capacity_Ah": drawn.capacity_Ah,
+            "capacity_Ah": drawn.capacity_Ah if capacity else cell.capacity_Ah,
             "ocv": ocv,
             "hysteresis": cell.hysteresis.model_copy(update={**stated, "decay_per_soc": decay}),
             "resistance": r.model_copy(update={**stated, **scaled}),

@@ -37,8 +37,8 @@ SHELL = 0
 SCRATCH = SHELLS
 (U1_V, U2_V, U3_V, PLAY) = (2 * SHELLS, 2 * SHELLS + 1, 2 * SHELLS + 2, 2 * SHELLS + 3)
 (
-    TEMP_DEGC, R0_OHM, R1_OHM, R2_OHM, R3_OHM, REACH, DIFFUSE_PER_S, PER_I0, KINETIC_AT_REFERENCE, VOLT, AMPS, AGE_S, LEG, REST_S,
-    HELD_S, PHASE_S, LEGS_DONE,
+    TEMP_DEGC, R0_OHM, R1_OHM, R2_OHM, R3_OHM, REACH, DIFFUSE_PER_S, PER_I0, KINETIC_AT_REFERENCE, VOLT, AMPS, AGE_S, LEG,
+    REST_S, HELD_S, PHASE_S, LEGS_DONE,
 ) = range(PLAY + PLAYS, PLAY + PLAYS + 17)  # fmt: skip
 N_STATE = PLAY + PLAYS + 17
 
@@ -77,7 +77,7 @@ def curve(curves: F64, d: int, row: int, x: float) -> float:
     """A curve over x at x; what lies beyond the grid counts as its end."""
     at = min(max((x - X_LOW) * (1.0 / X_STEP), 0.0), N_X - 1.000001)
     g = int(at)
-    return curves[d, row, g] + (at - g) * (curves[d, row, g + 1] - curves[d, row, g])
+    return float(curves[d, row, g] + (at - g) * (curves[d, row, g + 1] - curves[d, row, g]))
 
 
 @inlined
@@ -85,7 +85,7 @@ def rate_factor(curves: F64, d: int, y: float) -> float:
     """Table of asinh(y) / y, which falls from 1 at y = 0; constant beyond the grid."""
     at = min(y * (1.0 / Y_STEP), N_X - 1.000001)
     g = int(at)
-    return curves[d, RATE, g] + (at - g) * (curves[d, RATE, g + 1] - curves[d, RATE, g])
+    return float(curves[d, RATE, g] + (at - g) * (curves[d, RATE, g + 1] - curves[d, RATE, g]))
 
 
 @kernel
@@ -106,7 +106,7 @@ def reach_at(nodes: F64, temp_degC: float) -> float:
         if temp_degC > low:
             part = min((temp_degC - low) / (high - low), 1.0)
             share = nodes[REACH_SHARE, j - 1] * (1.0 - part) + nodes[REACH_SHARE, j] * part
-    return share
+    return float(share)
 
 
 @kernel
@@ -182,11 +182,11 @@ def loop(state: F64, par: F64, d: int, x: float) -> float:
 
 
 @kernel
-def kinetics(state: F64, curves: F64, nodes: F64, d: int, current_A: float) -> float:
+def kinetics(state: F64, curves: F64, d: int, current_A: float) -> float:
     """What kinetic resistance is at a current, relative to the tables, which hold at the reference current."""
     if not state[PER_I0, d] > 0.0:
         return 1.0
-    return rate_factor(curves, d, math.fabs(current_A) * state[PER_I0, d]) / state[KINETIC_AT_REFERENCE, d]
+    return float(rate_factor(curves, d, math.fabs(current_A) * state[PER_I0, d]) / state[KINETIC_AT_REFERENCE, d])
 
 
 @kernel
@@ -205,7 +205,7 @@ def source(state: F64, par: F64, curves: F64, nodes: F64, d: int, current_A: flo
     volt = curve(curves, d, MEAN_V, x_s) + curve(curves, d, HALF_V, x) * h
     volt += curve(curves, d, DUDT, x) * (state[TEMP_DEGC, d] - 25.0)
     volt -= d1 * state[U1_V, d] + d2 * state[U2_V, d] + d3 * state[U3_V, d]
-    factor = kinetics(state, curves, nodes, d, current_A)
+    factor = kinetics(state, curves, d, current_A)
     share = nodes[SCALARS, R0_KINETIC]
     ohm = state[R0_OHM, d] * (1.0 - share + share * factor) + (1.0 - d1) * state[R1_OHM, d] * factor
     return volt, ohm + (1.0 - d2) * state[R2_OHM, d] + (1.0 - d3) * state[R3_OHM, d]
@@ -226,7 +226,7 @@ def step(state: F64, par: F64, curves: F64, ln_r: F64, nodes: F64, d: int, curre
     x_s = 1.0 - (1.0 - surface) / reach
     h = loop(state, par, d, x)
     d1, d2, d3 = nodes[SCALARS, DECAY1], nodes[SCALARS, DECAY2], nodes[SCALARS, DECAY3]
-    factor = kinetics(state, curves, nodes, d, current_A)
+    factor = kinetics(state, curves, d, current_A)
     u1 = state[U1_V, d] * d1 + (1.0 - d1) * state[R1_OHM, d] * factor * current_A
     u2 = state[U2_V, d] * d2 + (1.0 - d2) * state[R2_OHM, d] * current_A
     u3 = state[U3_V, d] * d3 + (1.0 - d3) * state[R3_OHM, d] * current_A

@@ -122,7 +122,10 @@ def cube_root(x: float) -> float:
 
 
 def shape() -> F64:
-    """(SHELLS,) exchange between neighbouring shells of equal volume over D / R^2; the last: centre of the outer shell to the surface."""
+    """(SHELLS,) exchange between neighbouring shells of equal volume, over D / R^2.
+
+    The last: from the centre of the outer shell to the surface.
+    """
     n = pl.SHELLS
     edge = [cube_root(i / n) for i in range(1, n + 1)]
     centre = [cube_root((i + 0.5) / n) for i in range(n)]

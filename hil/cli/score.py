@@ -46,29 +46,30 @@ def score(
     clean: Annotated[bool, typer.Option("--clean", help="Add no sensor errors.")] = False,
 ) -> None:
     """Score the estimators: error, band and convergence over recordings and simulated plants. Exit code 0 or 2."""
-    from hil.errors import Problems, ScenarioError
+    from hil.errors import Problems
+    from hil.report.html import claim
     from hil.score import cases, score
 
     problems = Problems()
-    methods = problems.call(score.check_methods, method or [])
-    conditions = problems.call(cases.check, condition or [])
+    methods = problems.call(score.check_methods, method or []) or ()
+    conditions = problems.call(cases.check, condition or []) or ()
     if data is None and map_ is not None:
         problems.found.append("--map needs --data, the folder whose columns it names")
     if data is not None and condition:
         problems.found.append("--condition is for what ships; leave it out with --data")
     if html is not None and not html.parent.is_dir():
         problems.found.append(f"--html {html}: the folder {html.parent} does not exist")
+    elif html is not None:
+        problems.call(claim, html, "--html")
     problems.settle()
-    if methods is None or conditions is None:
-        raise ScenarioError("nothing to score")
     plan = score.Plan(methods=methods, seed=seed, errors=not clean)
     if data is not None:
-        from hil.score import own
+        from hil.score import folder
 
-        found = own.cases(data, map_)
-        for note in found.notes:
+        own = folder.cases(data, map_)
+        for note in own.notes:
             typer.echo(f"note: {note}", err=True)
-        work = [cases.Group("own files", lambda: found.cases)]
+        work = [cases.Group("own files", lambda: own.cases)]
     else:
         work = cases.groups(conditions, seed, draws)
     _tell(_with_bar(work, plan), json_, html)
@@ -92,11 +93,9 @@ def _tell(scored: Scored, as_json: bool, html: Path | None) -> None:
 
     from hil import files
     from hil.errors import BenchError
-    from hil.report.html import claim
     from hil.score import page, table
 
     if html is not None:
-        claim(html)
         try:
             files.write(html, page.text(scored))
         except OSError as error:

@@ -44,7 +44,7 @@ class Floors(files.Document):
 
 @dataclass(frozen=True)
 class Asked:
-    """One thing that is asked of a row. value: what was found, None when the method does not say.  low, high: where it may lie."""
+    """One thing that is asked of a row. value: what was found, None when the method does not say.  low, high: its range."""
 
     what: str
     value: float | None

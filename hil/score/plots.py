@@ -138,8 +138,9 @@ def coverage(rows: Sequence[Row], inks: dict[str, str]) -> Model:
     """Share of time inside the 95 % band, over the median half width of it, a dot a method and region, in one condition."""
     low, high = (100.0 * share for share in floors.load().band_coverage)
     known = [row for row in rows if row.sums.band_coverage is not None and row.sums.band_half_width is not None]
+    half = [100.0 * (row.sums.band_half_width or 0.0) for row in known]
     marks = {
-        "x": [100.0 * (row.sums.band_half_width or 0.0) for row in known],
+        "x": half,
         "y": [100.0 * (row.sums.band_coverage or 0.0) for row in known],
         "colour": [inks[row.method] for row in known],
         "name": [f"{row.method}, {row.region}" for row in known],
@@ -147,7 +148,7 @@ def coverage(rows: Sequence[Row], inks: dict[str, str]) -> Model:
     plot = _plot(
         "median half width of the band [% of SOC]",
         "time inside the band [%]",
-        (0.0, 1.1 * max([*marks["x"], 1.0])),
+        (0.0, 1.1 * max([*half, 1.0])),
         (0.0, 104.0),
         260,
     )

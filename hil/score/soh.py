@@ -1,19 +1,18 @@
 """How near the estimated capacity comes to the true one, after partial cycles of a simulated cell.
 
-Once with the belief of another cell, which is what a BMS has, and once with the cell's own tables but the belief's
-capacity, so that nothing but the capacity is left to find.
+Once with the belief of another cell, which is what a BMS has, and once with the cell's own tables but the capacity of its
+kind when fresh, so that nothing but the capacity is left to find.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from firmware_sim.types import F64
-from hil.calibration import Calibration
 from hil.dut.estimator import Readings
 from hil.score import floors
 from hil.score.believe import Make, beliefs_of, believe
@@ -22,7 +21,9 @@ from hil.score.figures import data_name, rounded
 from hil.score.own import own_tables
 
 CONDITION = "soh"
-UNSEEN, OWN = "unseen", "own"
+Tables = Literal["unseen", "own"]
+UNSEEN: Tables = "unseen"
+OWN: Tables = "own"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Capacity:
 
     case: Case
     method: str
-    tables: str
+    tables: Tables
     error: F64
     sigma: F64
 
@@ -40,19 +41,13 @@ def of(case: Case, readings: Readings, method: str, make: Make) -> list[Capacity
     """With tables of another cell, and with its own; nothing for cases of other conditions."""
     if case.condition != CONDITION or case.drawn is None:
         return []
-    believed = beliefs_of(case)
-    true_share = case.drawn.capacity_Ah / believed.model.capacity_Ah
     found = []
-    for tables, beliefs in ((UNSEEN, believed), (OWN, _but_the_capacity(own_tables(case), believed))):
+    for tables, beliefs in ((UNSEEN, beliefs_of(case)), (OWN, own_tables(case, capacity=False))):
+        true_share = case.drawn.capacity_Ah / beliefs.model.capacity_Ah
         said = believe(case, readings, method, (case.start_soc, case.start_sigma), make, beliefs)
         share, sigma = said.capacity_share / true_share, said.capacity_sigma / true_share
         found.append(Capacity(case, method, tables, share - 1.0, sigma))
     return found
-
-
-def _but_the_capacity(own: Calibration, believed: Calibration) -> Calibration:
-    model = own.model.model_copy(update={"capacity_Ah": believed.model.capacity_Ah})
-    return own.model_copy(update={"model": model})
 
 
 def as_json(found: Sequence[Capacity]) -> list[dict[str, Any]]:

@@ -58,10 +58,10 @@ def _begin(
     stored = whole[st.NVM_SAVED, p] == 1
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
-        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
         z, sigma = start.choose(cell, p, i, k, reals, curves, stored)
         estimate.seed(method, cell, p, i, k, reals, z, sigma)
-        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
     whole[st.IS_SEEDED, p] = 1
 
 

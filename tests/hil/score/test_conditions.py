@@ -73,8 +73,8 @@ def test_loads_keep_to_the_cell(cases):
 
 
 def test_drives_are_long_and_roam(cases):
-    """12 h; from 95 down to 10 % of what is in reach; 10, 25, 45 degC and 0, 5, 10 degC, where a cell stays below 15."""
-    for name, temps in (("drive", (10.0, 25.0, 45.0)), ("drive-cold", (0.0, 5.0, 10.0))):
+    """12 h; from 95 down to 10 % of what is in reach; 10, 25, 45 degC and 0, 5, 8 degC, where the mean cell stays below 10."""
+    for name, temps in (("drive", (10.0, 25.0, 45.0)), ("drive-cold", (0.0, 5.0, 8.0))):
         assert DRAWS * len(temps) == len(cases[name])
         for n, case in enumerate(cases[name]):
             temp_degC = temps[n // DRAWS]
@@ -84,7 +84,8 @@ def test_drives_are_long_and_roam(cases):
             assert x.min() < 0.14
             assert x.max() > 0.94
             assert temp_degC - 1.0 < case.temp_degC.min()
-            assert case.temp_degC.max() < temp_degC + (5.0 if temp_degC >= 10.0 and name == "drive-cold" else 10.0)
+            assert case.temp_degC.max() < temp_degC + 10.0
+            assert name == "drive" or float(np.mean(case.temp_degC)) < 10.0
 
 
 def test_belief_of_a_drive_is_that_of_another_cell(cases):
@@ -96,8 +97,8 @@ def test_belief_of_a_drive_is_that_of_another_cell(cases):
 def test_aged_cells_are_scored_after_three_cycles(cases):
     """80 % of the capacity, 150 % of the resistance, scored from the third recharge on, for three hours at least."""
     for case in cases["aged"]:
-        assert 0.80 == pytest.approx(case.drawn.capacity_Ah / case.capacity_Ah, rel=0.08)
-        assert 1.50 == pytest.approx(case.drawn.resistance_scale, rel=0.26)
+        assert 0.739 < case.drawn.capacity_Ah / case.capacity_Ah < 0.861
+        assert 1.124 < case.drawn.resistance_scale < 1.876
         first = int(np.argmax(np.isfinite(case.reference)))
         before = case.truth[:first]
         assert 3 == dips(before, 0.15, 0.90)

@@ -202,7 +202,7 @@ def test_checkup_discharge_gives_the_measured_charge(row):
 
 
 def test_rested_voltage_at_5_degC_is_the_measured_one():
-    """After each 6 min of rest the cell shows what TUB tabled at equal charge passed, within 35 mV RMS; 25 degC lies 126 off."""
+    """After each 6 min of rest the cell shows what TUB tabled at equal charge passed, within 35 mV RMS (25 degC: 126)."""
     measured = np.loadtxt(TUB / "sib_ocv_05C_discharge.csv", delimiter=",", skiprows=1)
     passed_Ah, rested_V = np.array(checkup(protocol()[0])).T
     error_V = np.interp(measured[:, 0], passed_Ah, rested_V) - measured[:, 1]

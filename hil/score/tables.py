@@ -21,7 +21,8 @@ import numpy as np
 
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64
-from hil.plant.cellfile import Cell, rate_curve
+from hil.kinetics import rate_curve
+from hil.plant.cellfile import Cell
 from hil.plant.extras import GAS_CONSTANT
 from hil.score import plant as pl
 from hil.score.drawn import Drawn
@@ -83,7 +84,7 @@ def build(cells: Sequence[Drawn], dt_s: float) -> Plant:
         par[pl.WEIGHT : pl.WEIGHT + pl.PLAYS, d] = WEIGHTS
         curves[d, : pl.RATE] = voltage_curves(cell.ocv, cell.entropy, x)
         curves[d, pl.MEAN_V] = drawn.mean_V
-        curves[d, pl.RATE] = rate_curve()
+        curves[d, pl.RATE] = rate_curve(pl.Y_STEP, pl.N_X)
         ln_r[d] = _ln_r(drawn)
     par[pl.DIFFUSE_K] = DIFFUSE_J_PER_MOL / GAS_CONSTANT
     par[pl.HEAT_J_PER_K] = cell.thermal.heat_capacity_J_per_K

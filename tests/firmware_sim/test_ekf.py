@@ -26,7 +26,11 @@ class Filter:
     def __init__(self, seed: int, wide: float) -> None:
         rng = np.random.default_rng(seed)
         self.cell = np.zeros((st.N_CELL, 1, 1))
-        self.cell[st.TEMP], self.cell[st.Z], self.cell[st.H] = rng.uniform(0.0, 40.0), rng.uniform(0.1, 0.9), rng.choice([-1.0, 1.0])
+        self.cell[st.TEMP], self.cell[st.Z], self.cell[st.H] = (
+            rng.uniform(0.0, 40.0),
+            rng.uniform(0.1, 0.9),
+            rng.choice([-1.0, 1.0]),
+        )
         self.cell[[st.U1, st.U2]] = rng.uniform(-0.02, 0.02, (2, 1, 1))
         root = rng.normal(size=(3, 3)) * np.array([wide, 0.001, 0.003])
         for (a, b), row in P_ROWS.items():
@@ -150,7 +154,7 @@ def test_unscented_correct_is_that_of_drawn_points(seed: int, wide: float) -> No
 
 
 def test_where_the_curve_bends_the_two_differ() -> None:
-    """The comparison is one of the transform: wide over the bend near empty, mean voltage and slope are not those at the centre."""
+    """What is compared is the transform: wide over the bend near empty, voltage and slope are not those at the centre."""
     linear, unscented = Filter(7, 0.06), Filter(7, 0.06)
     for one, kernel in ((linear, ekf.correct), (unscented, ukf.correct)):
         one.cell[st.Z], one.cell[st.VOLT] = 0.1, 2.3

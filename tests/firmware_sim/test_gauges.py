@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from rigs import wired
 
-from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, counting, ocv
 from firmware_sim.types import F64

@@ -90,7 +90,8 @@ def soc_on(volt: float, h: float, reach: float, temp_degC: float, k: int, curves
             high = middle
     low_V = curves[k, cfg.MEAN_V, low] + h * curves[k, cfg.HALF_V, low] + warm_K * curves[k, cfg.DUDT, low]
     high_V = curves[k, cfg.MEAN_V, low + 1] + h * curves[k, cfg.HALF_V, low + 1] + warm_K * curves[k, cfg.DUDT, low + 1]
-    x = cfg.X_LOW + cfg.X_STEP * (low + min(max((volt - low_V) / (high_V - low_V), 0.0), 1.0))
+    part = (volt - low_V) / (high_V - low_V) if high_V > low_V else 0.5
+    x = cfg.X_LOW + cfg.X_STEP * (low + min(max(part, 0.0), 1.0))
     return 1.0 - (1.0 - min(max(x, 0.0), 1.0)) * reach
 
 
@@ -101,10 +102,10 @@ def ocv(z: float, h: float, reach: float, temp_degC: float, k: int, curves: F64)
     at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
     g = int(at)
     f = at - g
-    low_V = curves[k, cfg.MEAN_V, g] + h * curves[k, cfg.HALF_V, g]
-    rise_V = curves[k, cfg.MEAN_V, g + 1] + h * curves[k, cfg.HALF_V, g + 1] - low_V
-    dudt = curves[k, cfg.DUDT, g] + f * (curves[k, cfg.DUDT, g + 1] - curves[k, cfg.DUDT, g])
-    return low_V + f * rise_V + dudt * (temp_degC - 25.0), rise_V / (cfg.X_STEP * reach)
+    warm_K = temp_degC - 25.0
+    low_V = curves[k, cfg.MEAN_V, g] + h * curves[k, cfg.HALF_V, g] + warm_K * curves[k, cfg.DUDT, g]
+    high_V = curves[k, cfg.MEAN_V, g + 1] + h * curves[k, cfg.HALF_V, g + 1] + warm_K * curves[k, cfg.DUDT, g + 1]
+    return low_V + f * (high_V - low_V), (high_V - low_V) / (cfg.X_STEP * reach)
 
 
 @kernel

@@ -1,11 +1,9 @@
 """Fit the layered-oxide 18650 to tests/data.
 
     python tools/fit_nfm.py            write hil/plant/cells/nfm-18650.toml: what the cell is, from the TUB tables
-    python tools/fit_nfm.py --belief   write firmware_sim/calibration/nfm-18650.belief.toml.part: what a BMS believes,
-                                       from the constant-current runs of Hakadi cell 1
-    add --check                        fit again and compare with the file instead of writing it
+    python tools/fit_nfm.py --check    fit again and compare with the file instead of writing it
 
-How the numbers come about is told in docs/cells/nfm-18650.md.
+What a BMS believes about it is fitted by tools/fit_belief.py. How the numbers come about is told in docs/cells/nfm-18650.md.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def belief_text(cell: Cell) -> str:
         "entropy": f"measured: {RIG}: mean of discharge and charge",
     }
     head = f"""[model]
-source = "mean charge of the five discharges (0.5C to 2C, 1.47 to 1.54 Ah) of {HAKADI_RUNS}; Hall sensor, uncertain by per cents"
+source = "mean charge of the five discharges (0.5C to 2C, 1.47 to 1.54 Ah) of {HAKADI_RUNS}; Hall sensor, few % uncertain"
 confidence = "measured"
 capacity_Ah = {cell.capacity_Ah:.5f}"""
     return "\n".join([head, *tables(cell, source, "model."), ""])

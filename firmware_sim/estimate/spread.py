@@ -1,0 +1,16 @@
+"""Where a method keeps the variance of what it estimates besides SOC."""
+
+from __future__ import annotations
+
+from firmware_sim import settings as cfg
+from firmware_sim import state as st
+from firmware_sim.estimate import ekf
+from firmware_sim.jit import kernel
+
+
+@kernel
+def row_of(method: int, row: int) -> int:
+    """Row of `cell` with the variance of CAPACITY, RHO or BIAS_A; -1 where a method does not estimate it."""
+    if method == cfg.EKF and row == st.RHO:
+        return ekf.P44
+    return -1

@@ -44,16 +44,16 @@ class Emulator:
     def tear(self, t_ns: int) -> None:
         """Lose the supply in the middle of a write to memory, in every pack, and power on again.
 
-        Half of the record is written, and of the next page, which was erased before, half.
+        Of the page that is being written half is there, and the rest as it was erased; which page, follows from t_ns.
         """
-        s, n = self.state, self.state.nvm.shape[2]
-        half = 1 + (n - nvm.FORMAT) // (2 * nvm.PIECE)
+        b, n = self.state, self.state.nvm.shape[2]
+        page = t_ns // self.dt_ns % -(-(n - nvm.FORMAT) // nvm.PIECE)
         for p in range(self.n_packs):
-            s.whole[st.NVM_PIECE, p] = max(int(s.whole[st.NVM_PIECE, p]), 1)
-            while s.whole[st.NVM_PIECE, p] <= half:
-                nvm.write(s.nvm, s.cell, s.real, s.whole, p)
-            page = nvm.FORMAT + nvm.PIECE * max(int(s.whole[st.NVM_PIECE, p]) - 2, 0)
-            s.nvm[1 - int(s.whole[st.NVM_COPY, p]), p, page + nvm.PIECE // 2 : page + nvm.PIECE] = nvm.ERASED
+            b.whole[st.NVM_PIECE, p] = max(int(b.whole[st.NVM_PIECE, p]), 1)
+            while b.whole[st.NVM_PIECE, p] < page + 3:
+                nvm.write(b.nvm, b.cell, b.real, b.whole, p)
+            at = nvm.FORMAT + nvm.PIECE * max(int(b.whole[st.NVM_PIECE, p]) - 3, 0)
+            b.nvm[1 - int(b.whole[st.NVM_COPY, p]), p, at + nvm.PIECE // 2 : at + nvm.PIECE] = nvm.ERASED
         self.reset(t_ns)
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:

@@ -31,6 +31,9 @@ def charge(real: F64, whole: I64, reals: F64, kinds: F64, p: int, dt_ns: int, n_
     whole[st.REST_NS, p] = whole[st.REST_NS, p] + dt_ns if resting else 0
     real[st.DRAWN_AH, p] += current_A * hours / n_strings
     real[st.DRAWN_ERROR_AH, p] += (reals[cfg.CURRENT_ERROR_A] if is_known else kinds[0, cfg.CAPACITY_AH]) * hours
+    swing = 0.5 * kinds[0, cfg.HYST_DECAY] * math.fabs(current_A) * hours / (n_strings * kinds[0, cfg.CAPACITY_AH])
+    target = -1.0 if current_A > 0.0 else 1.0
+    real[st.LOOP_H, p] = target + (real[st.LOOP_H, p] - target) * max((1.0 - swing) / (1.0 + swing), 0.0)
     if not resting:
         if current_A > 0.0:
             real[st.OUT_AH, p] += current_A * hours

@@ -21,15 +21,16 @@ from firmware_sim.types import F64, I64, U8
 ) = range(10)  # fmt: skip
 N_P = 21
 (
-    R0, R1, R2, REACH,
-    VOLT, TEMP, SAMPLE_A, EQUAL_NS, SINCE_S, SINCE_SOC,
-    Z_OUT,
-) = range(P + N_P, P + N_P + 11)  # fmt: skip
+    R0, R1, R2, REACH, PER_I0, PER_RATE,
+    VOLT, TEMP, SAMPLE_A, EQUAL_NS,
+    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS,
+    Z_OUT, BAND, AVAILABLE,
+) = range(P + N_P, P + N_P + 20)  # fmt: skip
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
 # capacity and resistance relative to the model's with their standard deviations; where the last rest stood (SOC, its standard
 # deviation, charge drawn until then and its error [Ah]); how far SOC lies from that of the sisters, at the anchor of the
 # trend, and what a month has taken since [share].
-_HEALTH = P + N_P + 11
+_HEALTH = P + N_P + 20
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
     SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
@@ -48,13 +49,14 @@ N_NTC = 2
     EDGE_A, EDGE_V, DIRECTION_SCORE, CHARGE_LIMIT_V, DISCHARGE_LIMIT_V,
 ) = range(21)  # fmt: skip
 # Zero of the current sensor as learned, and what is taken off the reading in this tick; charge that went in and out; charge
-# drawn from one string since power-on, and its error; full cycles; pack values of health and trend, NaN while not known.
+# drawn from one string since power-on, and its error; full cycles; pack values of health and trend, NaN while not known; where
+# the charge counted so far has brought the loop, -1 after discharge ... +1 after charge.
 (
     ZERO_A, OFFSET_A, IN_AH, OUT_AH, DRAWN_AH, DRAWN_ERROR_AH, FULL_CYCLES,
     PACK_CAPACITY, PACK_CAPACITY_BAND, PACK_RESISTANCE, PACK_RESISTANCE_BAND,
-    IMBALANCE, IMBALANCE_RATE, PACK_LEAK, TREND_SOC, TREND_SIGMA, TREND_SPREAD,
-) = range(21, 38)  # fmt: skip
-N_REAL = 38
+    IMBALANCE, IMBALANCE_RATE, PACK_LEAK, TREND_SOC, TREND_SIGMA, TREND_SPREAD, LOOP_H,
+) = range(21, 39)  # fmt: skip
+N_REAL = 39
 
 # Values of STATE.
 INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)

@@ -22,7 +22,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import spread
+from firmware_sim.estimate import belief, spread
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64
 
@@ -35,6 +35,7 @@ _LEAST_C, _MOST_C = 0.4, 1.3
 _WARM_DEGC = 10.0
 _OCV_SIGMA_V, _NOISE_V, _LOOP_ERROR = 0.012, 0.003, 0.2
 _RESISTANCE_FLOOR, _RESISTANCE_WALK_PER_MIN = 0.02, 1e-6  # standard deviation; variance
+_KEPT_SPREAD = 0.05  # of a stored resistance: it depends on the temperature of the day
 _MINUTES_APART = 10.0  # so many samples of rho, a minute apart, are worth one
 
 
@@ -50,34 +51,40 @@ def begin(cell: F64, p: int) -> None:
 
 
 @kernel
-def rested_soc(cell: F64, p: int, i: int, k: int, curves: F64) -> tuple[float, float, float]:
-    """SOC at which this cell, resting, shows its voltage; slope there [V]; half the width of the loop there [V].
+def adopt(method: int, cell: F64, p: int, i: int) -> None:
+    """Give a method that has just been seeded what memory knows of capacity, resistance and current error, if it has them."""
+    row = spread.row_of(method, st.CAPACITY)
+    if row >= 0 and cell[st.SOH_CAPACITY_SIGMA, p, i] > 0.0:
+        cell[st.CAPACITY, p, i] = cell[st.SOH_CAPACITY, p, i]
+        cell[row, p, i] = min(cell[row, p, i], cell[st.SOH_CAPACITY_SIGMA, p, i] * cell[st.SOH_CAPACITY_SIGMA, p, i])
+    row = spread.row_of(method, st.RHO)
+    if row >= 0 and cell[st.SOH_RESISTANCE_SIGMA, p, i] > 0.0:
+        cell[st.RHO, p, i] = cell[st.SOH_RESISTANCE, p, i]
+        sigma = cell[st.SOH_RESISTANCE_SIGMA, p, i] + _KEPT_SPREAD
+        cell[row, p, i] = min(cell[row, p, i], sigma * sigma)
+    row = spread.row_of(method, st.BIAS_A)
+    if row >= 0 and cell[st.KEPT_BIAS_SIGMA_A, p, i] > 0.0:
+        cell[st.BIAS_A, p, i] = cell[st.KEPT_BIAS_A, p, i]
+        cell[row, p, i] = min(cell[row, p, i], cell[st.KEPT_BIAS_SIGMA_A, p, i] * cell[st.KEPT_BIAS_SIGMA_A, p, i])
 
-    What is left of the pairs is taken off. By bisection: the curve rises on both branches.
-    """
-    h = cell[st.H, p, i]
+
+@kernel
+def _rested(cell: F64, p: int, i: int, k: int, loop: float, curves: F64) -> tuple[float, float]:
+    """SOC at which this cell, resting, shows its voltage, and the slope there [V]. What is left of the pairs is taken off."""
     pairs_V = cell[st.RHO, p, i] * (cell[st.U1, p, i] + cell[st.U2, p, i] + cell[st.U3, p, i])
-    volt, warm_K = cell[st.VOLT, p, i] + pairs_V, cell[st.TEMP, p, i] - 25.0
-    low, high = 0, cfg.N_X - 1
-    while high - low > 1:
-        g = (low + high) // 2
-        if curves[k, cfg.MEAN_V, g] + h * curves[k, cfg.HALF_V, g] + warm_K * curves[k, cfg.DUDT, g] <= volt:
-            low = g
-        else:
-            high = g
-    g = low
-    low_V = curves[k, cfg.MEAN_V, g] + h * curves[k, cfg.HALF_V, g] + warm_K * curves[k, cfg.DUDT, g]
-    high_V = curves[k, cfg.MEAN_V, g + 1] + h * curves[k, cfg.HALF_V, g + 1] + warm_K * curves[k, cfg.DUDT, g + 1]
-    rise_V = max(high_V - low_V, 1e-9)
-    x = cfg.X_LOW + cfg.X_STEP * (g + min(max((volt - low_V) / rise_V, 0.0), 1.0))
-    reach = cell[st.REACH, p, i]
-    return 1.0 - (1.0 - x) * reach, rise_V / (cfg.X_STEP * reach), curves[k, cfg.HALF_V, g]
+    reach, temp_degC = cell[st.REACH, p, i], cell[st.TEMP, p, i]
+    z = belief.soc_on(cell[st.VOLT, p, i] + pairs_V, loop, reach, temp_degC, k, curves)
+    _, slope = belief.ocv(z, loop, reach, temp_degC, k, curves)
+    return z, max(slope, 1e-3)
 
 
 @kernel
 def _capacity(cell: F64, real: F64, p: int, i: int, k: int, kinds: F64, curves: F64) -> None:
     """A rest: a pair with the last one when enough charge has moved in between; then this rest takes its place."""
-    z, slope, half_V = rested_soc(cell, p, i, k, curves)
+    loop = real[st.LOOP_H, p]
+    z, slope = _rested(cell, p, i, k, loop, curves)
+    other, _ = _rested(cell, p, i, k, 0.0, curves)
+    half_V = math.fabs(z - other) * slope
     fixed = math.sqrt(_OCV_SIGMA_V * _OCV_SIGMA_V + _LOOP_ERROR * _LOOP_ERROR * half_V * half_V) / slope
     noise = _NOISE_V / slope
     sigma = math.sqrt(fixed * fixed + noise * noise)

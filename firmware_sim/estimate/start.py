@@ -16,7 +16,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, spread
+from firmware_sim.estimate import belief
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64
 
@@ -26,7 +26,6 @@ _WARM_DEGC = 10.0
 _OCV_SIGMA_V = 0.02  # cells of one make lie 11 to 46 mV apart
 _DROP_ERROR = 1.3  # resistance may be so much higher than the tables say
 _TELLS_SIGMA = 0.15  # a voltage that says less than this is not asked
-_KEPT_SPREAD = 0.05  # of the resistance, which depends on the temperature of the day
 
 
 @kernel
@@ -69,18 +68,11 @@ def choose(
 
 
 @kernel
-def adopt(method: int, cell: F64, p: int, i: int) -> None:
-    """Give a method that has just been seeded what memory knows of capacity, resistance and current error, if it has them."""
-    row = spread.row_of(method, st.CAPACITY)
-    if row >= 0 and cell[st.SOH_CAPACITY_SIGMA, p, i] > 0.0:
-        cell[st.CAPACITY, p, i] = cell[st.SOH_CAPACITY, p, i]
-        cell[row, p, i] = min(cell[row, p, i], cell[st.SOH_CAPACITY_SIGMA, p, i] * cell[st.SOH_CAPACITY_SIGMA, p, i])
-    row = spread.row_of(method, st.RHO)
-    if row >= 0 and cell[st.SOH_RESISTANCE_SIGMA, p, i] > 0.0:
-        cell[st.RHO, p, i] = cell[st.SOH_RESISTANCE, p, i]
-        sigma = cell[st.SOH_RESISTANCE_SIGMA, p, i] + _KEPT_SPREAD
-        cell[row, p, i] = min(cell[row, p, i], sigma * sigma)
-    row = spread.row_of(method, st.BIAS_A)
-    if row >= 0 and cell[st.KEPT_BIAS_SIGMA_A, p, i] > 0.0:
-        cell[st.BIAS_A, p, i] = cell[st.KEPT_BIAS_A, p, i]
-        cell[row, p, i] = min(cell[row, p, i], cell[st.KEPT_BIAS_SIGMA_A, p, i] * cell[st.KEPT_BIAS_SIGMA_A, p, i])
+def begin(cell: F64, p: int, i: int, z: float, sigma: float) -> None:
+    """SOC of cell i with its standard deviation; capacity and resistance as in the tables, the rest 0."""
+    for row in range(st.Z, st.P + st.N_P):
+        cell[row, p, i] = 0.0
+    cell[st.Z, p, i] = z
+    cell[st.RHO, p, i] = 1.0
+    cell[st.CAPACITY, p, i] = 1.0
+    cell[st.P, p, i] = sigma * sigma

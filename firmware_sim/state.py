@@ -27,16 +27,16 @@ N_P = 21
     Z_OUT, BAND, AVAILABLE,
 ) = range(P + N_P, P + N_P + 20)  # fmt: skip
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
-# capacity and resistance relative to the model's with their standard deviations; where the last rest stood (SOC, its standard
-# deviation, charge drawn until then and its error [Ah]); how far SOC lies from that of the sisters, at the anchor of the
-# trend, and what a month has taken since [share].
+# capacity and resistance relative to the model's with their standard deviations; the last rest (SOC, its standard deviation,
+# charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
+# how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share].
 _HEALTH = P + N_P + 20
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
     SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
-    TREND_D, LEAK, LEAK_SIGMA,
-) = range(_HEALTH, _HEALTH + 15)  # fmt: skip
-N_CELL = _HEALTH + 15
+    NOW_Z, NOW_SIGMA, NOW_AH, NOW_ERROR_AH, NOW_SLOW_V, TREND_D, LEAK, LEAK_SIGMA,
+) = range(_HEALTH, _HEALTH + 20)  # fmt: skip
+N_CELL = _HEALTH + 20
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)

@@ -75,9 +75,9 @@ INVERSE_K, REACH_DEGC, REACH_SHARE, RATE_PER_K, RATE_LN_I0 = range(5)
 # Received signals by role; `rx` holds the signal's row in the rx layout, -1 where the network has none.
 (
     RX_CURRENT, RX_PACK_V, RX_LINK_V, RX_PLUS, RX_MINUS, RX_PRE, RX_HVIL, RX_EMERGENCY, RX_SUPPLY, RX_INSULATION,
-    RX_MODE, RX_RESET, RX_CHARGER,
-) = range(13)  # fmt: skip
-N_RX_ROLES = 13
+    RX_MODE, RX_RESET, RX_CHARGER, RX_PARKED,
+) = range(14)  # fmt: skip
+N_RX_ROLES = 14
 # Rows of `cell_map`, (row, cell), and, the first two, of `ntc_map`, (row, sensor).
 MAP_SIGNAL, MAP_SLOT, MAP_NTC, MAP_KIND = range(4)
 
@@ -117,6 +117,22 @@ OUTPUTS = (
     ("BMS_TemperatureMin", REAL, st.TEMP_MIN_DEGC, 1.0, 0.0, True),
     ("BMS_TemperatureMaxIndex", WHOLE, st.TEMP_MAX_AT, 1.0, 0.0, True),
     ("BMS_TemperatureMinIndex", WHOLE, st.TEMP_MIN_AT, 1.0, 0.0, True),
+    ("BMS_SohCapacity", REAL, st.PACK_CAPACITY, 100.0, 0.0, True),
+    ("BMS_SohCapacityBand", REAL, st.PACK_CAPACITY_BAND, 100.0, 0.0, True),
+    ("BMS_SohCellIndex", WHOLE, st.CAPACITY_AT, 1.0, 0.0, True),
+    ("BMS_SohResistance", REAL, st.PACK_RESISTANCE, 100.0, 0.0, True),
+    ("BMS_SohResistanceBand", REAL, st.PACK_RESISTANCE_BAND, 100.0, 0.0, True),
+    ("BMS_Imbalance", REAL, st.IMBALANCE, 100.0, 0.0, True),
+    ("BMS_ImbalanceRate", REAL, st.IMBALANCE_RATE, 100.0, 0.0, True),
+    ("BMS_SelfDischarge", REAL, st.PACK_LEAK, 100.0, 0.0, True),
+    ("BMS_SelfDischargeIndex", WHOLE, st.LEAK_AT, 1.0, 0.0, True),
+    ("BMS_ChargedTotal", REAL, st.IN_AH, 1.0, 0.0, False),
+    ("BMS_DischargedTotal", REAL, st.OUT_AH, 1.0, 0.0, False),
+    ("BMS_OperatingHours", WHOLE, st.ON_HOURS, 1.0, 0.0, False),
+    ("BMS_FullCycles", REAL, st.FULL_CYCLES, 1.0, 0.0, False),
+    ("BMS_DeepDischarges", WHOLE, st.DEEP_COUNT, 1.0, 0.0, False),
+    ("BMS_OvervoltageEvents", WHOLE, st.OVER_COUNT, 1.0, 0.0, False),
+    ("BMS_UndervoltageEvents", WHOLE, st.UNDER_COUNT, 1.0, 0.0, False),
     ("CellSoc_000", CELL, st.Z_OUT, 100.0, 0.0, True),
 )
 # Columns of `tx`, and of `tx_scale`.

@@ -1,6 +1,6 @@
 """All that the firmware remembers, as a few blocks with named rows: copy, save, restore and compare are one line each.
 
-Kernels take the blocks and change them in place. Rows marked NVM survive a reset.
+Kernels take the blocks and change them in place. The block `nvm` survives a reset (nvm.py), and row NVM_LATCHED of `limit`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,19 @@ N_P = 21
     R0, R1, R2, REACH, PER_I0, PER_RATE,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
     SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS,
-    Z_OUT, BAND, AVAILABLE, CAPACITY_SIGMA, NVM_Z, NVM_VAR,
-) = range(P + N_P, P + N_P + 23)  # fmt: skip
-N_CELL = P + N_P + 23
+    Z_OUT, BAND, AVAILABLE,
+) = range(P + N_P, P + N_P + 20)  # fmt: skip
+# What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
+# capacity and resistance relative to the model's with their standard deviations; the last rest (SOC, its standard deviation,
+# charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
+# how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share].
+_HEALTH = P + N_P + 20
+(
+    KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
+    SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
+    NOW_Z, NOW_SIGMA, NOW_AH, NOW_ERROR_AH, NOW_SLOW_V, TREND_D, LEAK, LEAK_SIGMA,
+) = range(_HEALTH, _HEALTH + 20)  # fmt: skip
+N_CELL = _HEALTH + 20
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)
@@ -38,7 +48,15 @@ N_NTC = 2
     DISCHARGE_LIMIT_A, CHARGE_LIMIT_A, CELL_MAX_V, CELL_MIN_V, TEMP_MAX_DEGC, TEMP_MIN_DEGC,
     EDGE_A, EDGE_V, DIRECTION_SCORE, CHARGE_LIMIT_V, DISCHARGE_LIMIT_V,
 ) = range(21)  # fmt: skip
-N_REAL = 21
+# Zero of the current sensor as learned, and what is taken off the reading in this tick; charge that went in and out; charge
+# drawn from one string since power-on, and its error; full cycles; pack values of health and trend, NaN while not known; where
+# the charge counted so far has brought the loop, -1 after discharge ... +1 after charge.
+(
+    ZERO_A, OFFSET_A, IN_AH, OUT_AH, DRAWN_AH, DRAWN_ERROR_AH, FULL_CYCLES,
+    PACK_CAPACITY, PACK_CAPACITY_BAND, PACK_RESISTANCE, PACK_RESISTANCE_BAND,
+    IMBALANCE, IMBALANCE_RATE, PACK_LEAK, TREND_SOC, TREND_SIGMA, TREND_SPREAD, LOOP_H,
+) = range(21, 39)  # fmt: skip
+N_REAL = 39
 
 # Values of STATE.
 INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
@@ -49,9 +67,16 @@ INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
     OPEN_NOW, NO_CHARGE, NO_DISCHARGE, FAULT_CODE, WORST_TIER, PENDING, UP_NS, OPEN_NS, COMMAND_NS,
     PRECHARGE_FAILED, PRECHARGE_TOO_FAST, INIT_TIMEOUT, DATA_READY_NS, SINCE_TRY_NS,
     CELL_MAX_AT, CELL_MIN_AT, TEMP_MAX_AT, TEMP_MIN_AT, IS_SEEDED,
-    UP_S, NVM_SAVED, NVM_WRITES,
-) = range(34)  # fmt: skip
-N_WHOLE = 34
+    UP_S,
+) = range(32)  # fmt: skip
+# Memory: the next piece to write, the CRC so far, the newest copy and its sequence number, whether one was found at the start.
+# Counters: time switched on and off, rest without current, events; the trend's anchor; cells that are worst.
+(
+    NVM_PIECE, NVM_CRC, NVM_COPY, NVM_SEQUENCE, NVM_FOUND,
+    ON_NS, PARKED_NS, ON_HOURS, REST_NS, DEEP_COUNT, OVER_COUNT, UNDER_COUNT, EVENTS_NOW,
+    TREND_SET, TREND_AT_NS, LEAK_AT, CAPACITY_AT,
+) = range(32, 49)  # fmt: skip
+N_WHOLE = 49
 
 # Rows of `limit`, (row, pack, limit row), int64. TIMER_NS is -1 while the condition is good.
 TIMER_NS, ACTIVE, ACTIVE_NS, NVM_LATCHED = range(4)
@@ -67,7 +92,7 @@ class FirmwareState:
     """State of n devices; see the row names above.
 
     value, valid: (pack, rx signal), last decoded physical values and whether the last frame held one.
-    quantity, known: (quantity, pack), what the limits are applied to.
+    quantity, known: (quantity, pack), what the limits are applied to.  nvm: (copy, pack, word), see nvm.py.
     out: (pack, tx signal) physical values to send.  sender: see wire.send.
     """
 
@@ -82,6 +107,7 @@ class FirmwareState:
     quantity: F64
     known: U8
     out: F64
+    nvm: I64
     sender: I64
 
     def copy(self) -> FirmwareState:

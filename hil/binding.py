@@ -45,6 +45,7 @@ _RX_ROLES = (
     "Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
     "PackIO_PrechargeFeedback", "PackIO_Hvil", "PackIO_EmergencyLine", "PackIO_SupplyVoltage", "PackIO_Insulation",
     "Vehicle_ModeRequest", "Vehicle_FaultReset", "Vehicle_ChargerConnected",
+    "Vehicle_ParkedTime",
 )  # fmt: skip
 # Without these the firmware cannot work at all.
 _NEEDED_RX = ("Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",

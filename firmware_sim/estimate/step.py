@@ -77,7 +77,7 @@ def step(
     if whole[st.IS_SEEDED, p] == 0:
         return
     dt_s = dt_ns * 1e-9
-    current_A = r[st.CURRENT_A, p]
+    current_A = r[st.CURRENT_A, p] - r[st.OFFSET_A, p]
     even_A = current_A / n_strings
     every = max(1_000_000_000 // dt_ns, 1)
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):

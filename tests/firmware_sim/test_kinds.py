@@ -268,7 +268,7 @@ class Estimator:
         cell[st.VOLT] = volt
         for i, k in enumerate(s.cell_map[cfg.MAP_KIND].tolist()):
             belief.refresh(cell, 0, i, k, s.kinds, s.curves, s.ln_r, s.nodes, s.n_nodes, belief.EVER)
-            z, sigma = first.choose(cell, 0, i, k, s.real, s.curves, False)
+            z, sigma = first.choose(cell, 0, i, k, s.real, s.kinds, s.curves, False, -1.0, 0.0)
             estimate.seed(cfg.EKF_R, cell, 0, i, k, s.real, z, sigma)
 
     def follow(self, truth: TwoStrings) -> None:

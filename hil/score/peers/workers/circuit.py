@@ -1,0 +1,126 @@
+"""The circuit that every peer is given: open-circuit voltage, hysteresis, R0 and two RC pairs, from the tables of the BMS.
+
+    V = U(x) + loop M(x) h + dU/dT(x) (T - 25) - I R0 - u1 - u2,    x = 1 - (1 - z) / reach(T), not below 0 unless z is
+
+z is SOC 0..1 relative to 25 degC, current in A, positive discharges. h goes to -1 while the cell is discharged and to +1
+while it is charged; it is counted, not estimated. The tables are laid on one grid over z for each temperature that comes.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+
+F64 = np.ndarray[Any, np.dtype[np.float64]]
+
+_LOW, _STEP, _N = -0.1, 0.001, 1201
+_ZERO_DEGC_K = 273.15
+
+
+class Given:
+    """One file of arrays.
+
+    current_A, cell_V (NaN: no new valid one), temp_degC: (step, pack). start_soc: (pack,). start_sigma, dt_s, capacity_Ah,
+    decay_per_soc: numbers. tau_s: (2,). x, mean_V, half_V, dudt: (n,), V and V/K at 25 degC. share: (m,), with ln_ohm:
+    (temperature, 3, m) at inverse_K: (temperature,). reach_degC, reach_share: (k,). set_NAME: noise figures of the filter.
+    """
+
+    def __init__(self, path: str) -> None:
+        with np.load(path) as held:
+            self.arrays: dict[str, F64] = {name: held[name] for name in held.files}
+        self.n_steps, self.n_packs = self.arrays["current_A"].shape
+
+    def array(self, name: str) -> F64:
+        """An array by name."""
+        return self.arrays[name]
+
+    def number(self, name: str) -> float:
+        """A number by name."""
+        return float(self.arrays[name])
+
+
+class Circuit:
+    """The tables of one cell, ready for one number at a time."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self.dt_s = given.number("dt_s")
+        self.capacity_As = 3600.0 * given.number("capacity_Ah")
+        self.keep1, self.keep2 = (math.exp(-self.dt_s / float(tau_s)) for tau_s in given.array("tau_s"))
+        self._laid: dict[float, list[list[float]]] = {}
+        self.here: list[list[float]] = self.at(25.0)
+
+    def at(self, temp_degC: float) -> list[list[float]]:
+        """Rows of U, dU/dz, half the loop, R0, R1, R2 over z at a temperature; what follows reads these."""
+        if temp_degC not in self._laid:
+            self._laid[temp_degC] = [row.tolist() for row in self._lay(temp_degC)]
+        self.here = self._laid[temp_degC]
+        return self.here
+
+    def _lay(self, temp_degC: float) -> list[F64]:
+        array = self.given.array
+        z = _LOW + _STEP * np.arange(_N)
+        reach = np.interp(temp_degC, array("reach_degC"), array("reach_share"))
+        x = np.maximum(1.0 - (1.0 - z) / reach, np.minimum(z, 0.0))
+        curves = [np.interp(x, array("x"), array(name)) for name in ("mean_V", "half_V", "dudt")]
+        ocv_V = curves[0] + curves[2] * (temp_degC - 25.0)
+        inverse_K, ln_ohm = array("inverse_K"), array("ln_ohm")
+        at_K = 1.0 / (temp_degC + _ZERO_DEGC_K)
+        j = int(np.clip(np.searchsorted(-inverse_K, -at_K) - 1, 0, len(inverse_K) - 2))
+        warm = (inverse_K[j] - at_K) / (inverse_K[j] - inverse_K[j + 1])
+        ln = ln_ohm[j] + warm * (ln_ohm[j + 1] - ln_ohm[j])
+        ohms = [np.exp(np.interp(x, array("share"), row)) for row in ln]
+        return [ocv_V, np.gradient(ocv_V, _STEP), curves[1], *ohms]
+
+    def value(self, row: int, z: float) -> float:
+        """One row of the tables at SOC z."""
+        at = min(max((z - _LOW) / _STEP, 0.0), _N - 1.000001)
+        j = int(at)
+        values = self.here[row]
+        return values[j] + (at - j) * (values[j + 1] - values[j])
+
+
+class Loop:
+    """Where between the branches of the open-circuit voltage a cell is, counted."""
+
+    def __init__(self, circuit: Circuit) -> None:
+        self.decay = circuit.given.number("decay_per_soc") * circuit.dt_s / circuit.capacity_As
+        self.share = circuit.given.number("set_loop")
+        self.h = 0.0
+
+    def move(self, current_A: float) -> None:
+        """One step at this current."""
+        target = -1.0 if current_A > 0.0 else 1.0
+        self.h = target + (self.h - target) * math.exp(-self.decay * abs(current_A))
+
+
+class Filter(Protocol):
+    """One cell's filter in a worker."""
+
+    soc: float
+    sigma: float
+
+    def step(self, current_A: float, cell_V: float, temp_degC: float) -> None:
+        """One step; cell_V is NaN when there is no new valid one."""
+
+
+def steps(given: Given, pack: int) -> Iterator[tuple[float, float, float]]:
+    """Current, voltage and temperature of one pack, step by step."""
+    columns = (given.array(name)[:, pack].tolist() for name in ("current_A", "cell_V", "temp_degC"))
+    return zip(*columns, strict=True)
+
+
+def main(make: Callable[[Given, float], Filter]) -> None:
+    """Run a filter over every pack of the file named first, and write the file named second. make: (given, start SOC)."""
+    given = Given(sys.argv[1])
+    soc, sigma = np.zeros((given.n_steps, given.n_packs)), np.zeros((given.n_steps, given.n_packs))
+    for pack in range(given.n_packs):
+        one = make(given, float(given.array("start_soc")[pack]))
+        for n, (current_A, cell_V, temp_degC) in enumerate(steps(given, pack)):
+            one.step(current_A, cell_V, temp_degC)
+            soc[n, pack], sigma[n, pack] = one.soc, one.sigma
+    np.savez(sys.argv[2], soc=soc, sigma=sigma)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from firmware_sim import diag, mode, receive, soa, soc, sop, transmit
+from firmware_sim import diag, mode, receive, soa, sop, transmit
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
+from firmware_sim.estimate import belief
+from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
 from firmware_sim.settings import Settings
 from firmware_sim.state import FirmwareState
@@ -47,7 +49,8 @@ def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState
 
 @kernel
 def _begin(
-    cell: F64, whole: I64, cell_map: I64, reals: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool, p: int
+    cell: F64, whole: I64, cell_map: I64, reals: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool,
+    method: int, p: int,
 ) -> None:  # fmt: skip
     """Start the filters once every cell and temperature has been seen."""
     if whole[st.IS_SEEDED, p] == 1 or not ready:
@@ -55,9 +58,9 @@ def _begin(
     stored = whole[st.NVM_SAVED, p] == 1
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
-        soc.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
-        soc.seed(cell, p, i, k, reals, curves, stored)
-        soc.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+        estimate.seed(method, cell, p, i, k, reals, curves, stored)
+        belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
     whole[st.IS_SEEDED, p] = 1
 
 
@@ -68,7 +71,7 @@ def _save(cell: F64, whole: I64, settings: I64, p: int, dt_ns: int) -> None:
         return
     for i in range(cell.shape[2]):
         cell[st.NVM_Z, p, i] = cell[st.Z, p, i]
-        cell[st.NVM_VAR, p, i] = cell[st.P00, p, i]
+        cell[st.NVM_VAR, p, i] = cell[st.P, p, i]
     whole[st.NVM_SAVED, p] = 1
     whole[st.NVM_WRITES, p] += 1
 
@@ -146,10 +149,10 @@ def step(
         soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
         soa.lines(whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
         ready = _is_ready(known, q, settings, p)
-        _begin(cell, whole, cell_map, reals, curves, ln_r, nodes, n_nodes, ready, p)
-        soc.step(
+        _begin(cell, whole, cell_map, reals, curves, ln_r, nodes, n_nodes, ready, settings[cfg.METHOD], p)
+        estimate.step(
             cell, real, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns,
-            settings[cfg.N_STRINGS],
+            settings[cfg.N_STRINGS], settings[cfg.METHOD],
         )  # fmt: skip
         diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)
         sop.step(real, whole, q, power, kinds, reals, p)

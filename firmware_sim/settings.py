@@ -29,9 +29,13 @@ NO_LATCH, UNTIL_RESET, SURVIVES = range(3)
     CELL_AGE_NS, TEMP_AGE_NS, CURRENT_AGE_NS, IO_AGE_NS, REQUEST_AGE_NS,
     BOOT_NS, INIT_READY_NS, INIT_TIMEOUT_NS,
     PRE_TIMEOUT_NS, PRE_MIN_NS, PRE_RETRY_NS, PRE_TRIES, CLOSE_NS, OPEN_GRACE_NS, OPEN_SETTLE_NS, SAVE_NS,
-    N_STRINGS,
-) = range(21)  # fmt: skip
-N_WHOLE_SETTINGS = 21
+    N_STRINGS, METHOD,
+) = range(22)  # fmt: skip
+N_WHOLE_SETTINGS = 22
+
+# METHOD: how SOC is estimated, by the number of its name.
+METHODS = ("ekf",)
+(EKF,) = range(1)
 
 # Settings that are real numbers.
 (

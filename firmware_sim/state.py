@@ -12,15 +12,20 @@ import numpy as np
 
 from firmware_sim.types import F64, I64, U8
 
-# Rows of `cell`, (row, pack, cell): the filter of each cell, its belief tables at this temperature, its last sample.
+# Rows of `cell`, (row, pack, cell). First the estimate: SOC, voltages of three RC pairs, hysteresis, resistance scale, capacity
+# relative to the model's, error of the current and of the OCV curve; the upper triangle of its covariance, N_P rows from P on,
+# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, and the last sample.
 (
-    Z, U1, U2, H, RHO,
-    P00, P01, P02, P03, P04, P11, P12, P13, P14, P22, P23, P24, P33, P34, P44,
+    Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
+    P,
+) = range(10)  # fmt: skip
+N_P = 21
+(
     R0, R1, R2, REACH,
-    VOLT, TEMP, SAMPLE_A, EQUAL_NS,
+    VOLT, TEMP, SAMPLE_A, EQUAL_NS, SINCE_S, SINCE_SOC,
     Z_OUT, NVM_Z, NVM_VAR,
-) = range(31)  # fmt: skip
-N_CELL = 31
+) = range(P + N_P, P + N_P + 13)  # fmt: skip
+N_CELL = P + N_P + 13
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)

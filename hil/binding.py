@@ -98,22 +98,12 @@ def bind(
     ntc_map = np.zeros((2, len(ntc_cells)), np.int64)
     ntc_map[cfg.MAP_SIGNAL] = [rows[name] for name in ntc_names]
     ntc_map[cfg.MAP_SLOT] = rx.signals[ntc_map[cfg.MAP_SIGNAL], w.SLOT]
-    beliefs = [_belief(kind.model) for kind in calibration.kinds]
-    curves, ln_r, nodes, n_nodes = (np.array(tables) for tables in zip(*beliefs, strict=True))
     limits, thresholds = _limits(calibration, codes, sent)
     outputs = _outputs(sent)
     return cfg.Settings(
         limits=limits,
         thresholds=thresholds,
-        whole=_whole(calibration, n_strings),
-        real=_real(calibration, n_cells, n_strings),
-        kinds=_kinds(calibration, n_cells, n_strings),
-        stretches=_stretches(calibration.kind_of(n_cells), n_strings),
-        power=_power(calibration),
-        curves=curves,
-        ln_r=ln_r,
-        nodes=nodes,
-        n_nodes=n_nodes,
+        **beliefs(calibration, n_cells, n_strings),
         rx=np.array([rows.get(name, -1) for name in _RX_ROLES], np.int64),
         tx=outputs[0],
         tx_scale=outputs[1],
@@ -123,6 +113,19 @@ def bind(
         tx_layout=tx,
         codes=tuple(row.label for row in calibration.limit),
     )
+
+
+def beliefs(calibration: Calibration, n_cells: int, n_strings: int) -> dict[str, Any]:
+    """What a calibration says without a network: settings, and tables of the cells, by their names in Settings."""
+    tables = zip(*(_belief(kind.model) for kind in calibration.kinds), strict=True)
+    return {
+        "whole": _whole(calibration, n_strings),
+        "real": _real(calibration, n_cells, n_strings),
+        "kinds": _kinds(calibration, n_cells, n_strings),
+        "stretches": _stretches(calibration.kind_of(n_cells), n_strings),
+        "power": _power(calibration),
+        **dict(zip(("curves", "ln_r", "nodes", "n_nodes"), map(np.array, tables), strict=True)),
+    }
 
 
 def _codes(database: Database) -> dict[str, int]:
@@ -192,6 +195,7 @@ def _whole(c: Calibration, n_strings: int) -> Any:
     out[cfg.PRE_TRIES] = c.precharge.tries
     out[cfg.SAVE_NS] = c.start.save_s * S_NS
     out[cfg.N_STRINGS] = n_strings
+    out[cfg.METHOD] = cfg.METHODS.index(c.filter.method)
     return out
 
 

@@ -6,7 +6,7 @@ hil.calibration holds them together with the limits and decodes them into the fi
 from __future__ import annotations
 
 import re
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
@@ -122,8 +122,9 @@ class Model(Sourced):
 
 
 class Filter(Sourced):
-    """Noise figures of the SOC filter."""
+    """How SOC is estimated, and the noise figures of the filter."""
 
+    method: Literal["ekf"] = "ekf"
     cell_sigma_V: Positive
     model_V2s: Positive
     resistance_error_share: Annotated[float, Field(ge=0)]

@@ -273,7 +273,7 @@ def test_an_installation_is_its_files(tmp_path: Path) -> None:
     first = mark(tmp_path / "one")
     assert first == mark(tmp_path / "one")
     assert first != mark(tmp_path / "two")
-    os.utime(tmp_path / "one" / "firmware_sim" / "soc.py", (1, 1))
+    os.utime(tmp_path / "one" / "firmware_sim" / "sop.py", (1, 1))
     assert first != mark(tmp_path / "one")
 
 

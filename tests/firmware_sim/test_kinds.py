@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from rigs import MIXED, Device
 
-from firmware_sim import bms, soa, soc
+from firmware_sim import bms, soa
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
+from firmware_sim.estimate import belief
+from firmware_sim.estimate import step as estimate
+from firmware_sim.estimate import summary as pack_values
 from firmware_sim.settings import Settings
 from firmware_sim.types import F64, MS_NS
 from hil import binding, calibration, files, network, scenario, setup
@@ -164,7 +167,7 @@ def summary(settings: Settings, z: F64, reach: F64, strings: int) -> F64:
     """Pack values of the estimator from the SOC and reach of every cell."""
     cell, r = np.zeros((st.N_CELL, 1, len(z))), np.zeros((st.N_REAL, 1))
     cell[st.Z, 0], cell[st.REACH, 0] = z, reach
-    soc.summarise(cell, 0, r, settings.stretches, settings.real, settings.kinds, strings)
+    pack_values.summarise(cell, 0, r, settings.stretches, settings.real, settings.kinds, strings)
     return r[:, 0]
 
 
@@ -262,8 +265,8 @@ class Estimator:
         s, cell = self.settings, self.state.cell
         cell[st.VOLT] = volt
         for i, k in enumerate(s.cell_map[cfg.MAP_KIND].tolist()):
-            soc.refresh(cell, 0, i, k, s.ln_r, s.nodes, s.n_nodes)
-            soc.seed(cell, 0, i, k, s.real, s.curves, False)
+            belief.refresh(cell, 0, i, k, s.ln_r, s.nodes, s.n_nodes)
+            estimate.seed(cfg.EKF, cell, 0, i, k, s.real, s.curves, False)
 
     def follow(self, truth: TwoStrings) -> None:
         """Start every filter from the truth."""
@@ -273,7 +276,7 @@ class Estimator:
             for row, value in zip((st.Z, st.U1, st.U2, st.H), (truth.z[s], *truth.u[s], truth.h[s]), strict=True):
                 self.state.cell[row, 0, at] = value
         for i, k in enumerate(self.settings.cell_map[cfg.MAP_KIND].tolist()):
-            soc.refresh(self.state.cell, 0, i, k, self.settings.ln_r, self.settings.nodes, self.settings.n_nodes)
+            belief.refresh(self.state.cell, 0, i, k, self.settings.ln_r, self.settings.nodes, self.settings.n_nodes)
 
     def step(self, current_A: float, volt: F64 | None = None) -> F64:
         """One tick with new voltages, or without; returns the current that each string was taken to carry."""
@@ -283,9 +286,9 @@ class Estimator:
         if volt is not None:
             b.cell[st.VOLT, 0] = volt
         before = b.cell[st.Z, 0, [0, 16]].copy()
-        soc.step(
+        estimate.step(
             b.cell, b.real, b.whole, b.link, b.valid, s.cell_map, self.stretches, s.real, s.kinds, s.curves, s.ln_r, s.nodes,
-            s.n_nodes, 0, self.dt_ns, 2,
+            s.n_nodes, 0, self.dt_ns, 2, cfg.EKF,
         )  # fmt: skip
         drawn = (before - b.cell[st.Z, 0, [0, 16]]) * 3600.0 * s.kinds[:, cfg.CAPACITY_AH] / (self.dt_ns * 1e-9)
         return np.asarray(drawn)

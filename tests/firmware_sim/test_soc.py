@@ -9,13 +9,13 @@ import pytest
 from rigs import Device, wired
 
 from firmware_sim import settings as cfg
-from firmware_sim import soc
 from firmware_sim import state as st
+from firmware_sim.estimate import belief, ekf, summary
 from firmware_sim.types import F64, I64
 
 _, SETTINGS, CALIBRATION = wired("nfm-16s", "nfm-16s", "classic", 10_000_000)
 UPPER = [(a, b) for a in range(5) for b in range(a, 5)]
-P_ROWS = {pair: st.P00 + n for n, pair in enumerate(UPPER)}
+P_ROWS = {pair: ekf.P00 + n for n, pair in enumerate(UPPER)}
 
 
 def one_kind(n_cells: int) -> I64:
@@ -34,7 +34,7 @@ class Filter:
         root = rng.normal(size=(5, 5)) * np.array([0.05, 0.001, 0.003, 0.4, 0.2])
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
-        soc.refresh(self.cell, 0, 0, 0, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
+        belief.refresh(self.cell, 0, 0, 0, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
 
     def mean(self) -> F64:
         """z, u1, u2, h, rho."""
@@ -55,7 +55,7 @@ def test_predict_is_the_matrix_form(seed: int) -> None:
     one, current_A, dt_s, f = Filter(rng), float(rng.uniform(-3, 3)), 0.01, CALIBRATION.filter
     x, p = one.mean(), one.covariance()
     r1, r2 = one.cell[st.R1, 0, 0], one.cell[st.R2, 0, 0]
-    soc.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, SETTINGS.real, SETTINGS.kinds)
+    ekf.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, SETTINGS.real, SETTINGS.kinds)
     res, capacity_As = CALIBRATION.model.resistance, 3600.0 * CALIBRATION.model.capacity_Ah
     d1, d2 = math.exp(-dt_s / res.tau1_s), math.exp(-dt_s / res.tau2_s)
     dz = current_A * dt_s / capacity_As
@@ -102,7 +102,7 @@ def test_correct_is_the_matrix_form(seed: int) -> None:
         h_row[n] = (voltage(up) - voltage(down)) / (2 * step)
     noise = f.cell_sigma_V**2 + (f.model_V2s + (f.resistance_error_share * drop) ** 2) / sample_s
     gain = p @ h_row / (h_row @ p @ h_row + noise)
-    soc.correct(one.cell, 0, 0, 0, current_A, sample_s, SETTINGS.real, SETTINGS.curves)
+    ekf.correct(one.cell, 0, 0, 0, current_A, sample_s, SETTINGS.real, SETTINGS.kinds, SETTINGS.curves)
     wanted = x + gain * (cell[st.VOLT] - voltage(x))
     wanted[[0, 3, 4]] = np.clip(wanted[[0, 3, 4]], [-0.05, -1.0, 0.3], [1.05, 1.0, 3.0])
     assert np.allclose(wanted, one.mean(), rtol=1e-3, atol=1e-5)
@@ -115,12 +115,12 @@ def test_without_voltages_it_counts_charge() -> None:
     cells = [s for s, name in enumerate(device.net.to_dut.slot_names) if "CellVoltages" in name]
     device.lost = set(cells)
     device.tick(2)
-    before, unsure = device.dut.state.cell[st.Z, 0].copy(), device.dut.state.cell[st.P00, 0].copy()
+    before, unsure = device.dut.state.cell[st.Z, 0].copy(), device.dut.state.cell[st.P, 0].copy()
     device.set("Shunt_Current", 2.0)
     device.tick(10)
     counted = 2.0 * 0.01 * 10 / (3600.0 * device.calibration.model.capacity_Ah)
     assert np.allclose(before - counted, device.dut.state.cell[st.Z, 0], rtol=0, atol=1e-12)
-    assert (device.dut.state.cell[st.P00, 0] > unsure).all()
+    assert (device.dut.state.cell[st.P, 0] > unsure).all()
 
 
 def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() -> None:
@@ -129,7 +129,7 @@ def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() ->
     cell[st.REACH] = 1.0
     for low, high in ((0.0, 0.9), (0.2, 0.9), (0.2, 1.0), (0.5, 0.5)):
         cell[st.Z, 0] = [low, 0.5 * (low + high), high]
-        soc.summarise(cell, 0, r, one_kind(3), SETTINGS.real, SETTINGS.kinds, 1)
+        summary.summarise(cell, 0, r, one_kind(3), SETTINGS.real, SETTINGS.kinds, 1)
         assert low / (1.0 - high + low) == pytest.approx(r[st.SOC, 0])
         assert (low, high) == (r[st.SOC_MIN, 0], r[st.SOC_MAX, 0])
 
@@ -138,7 +138,7 @@ def test_cold_makes_charge_unreachable_and_leaves_soc_alone() -> None:
     """Available SOC and remaining charge count what can be reached; SOC does not."""
     cell, r = np.zeros((st.N_CELL, 1, 1)), np.zeros((st.N_REAL, 1))
     cell[st.Z], cell[st.REACH] = 0.5, 0.8
-    soc.summarise(cell, 0, r, one_kind(1), SETTINGS.real, SETTINGS.kinds, 2)
+    summary.summarise(cell, 0, r, one_kind(1), SETTINGS.real, SETTINGS.kinds, 2)
     assert 0.5 == r[st.SOC_MIN, 0]
     assert 0.375 == pytest.approx(r[st.SOC_AVAILABLE, 0])
     assert 2 * 0.3 * CALIBRATION.model.capacity_Ah == pytest.approx(r[st.REMAINING_AH, 0])
@@ -151,6 +151,6 @@ def test_it_finds_the_soc_of_a_resting_cell() -> None:
     volt = float(np.interp(0.6, CALIBRATION.model.ocv.soc, CALIBRATION.model.ocv.discharge_V))
     device.cells(volt)
     state = device.dut.state
-    state.cell[st.Z], state.cell[st.H], state.cell[st.P00] = 0.8, -1.0, 0.04
+    state.cell[st.Z], state.cell[st.H], state.cell[st.P] = 0.8, -1.0, 0.04
     device.tick(60_00)
     assert 60.0 == pytest.approx(device.read("BMS_SocMin"), abs=device.read("BMS_SocBand") + 2.0)

@@ -1,0 +1,73 @@
+"""The estimators of a pack, one tick: tables, currents of strings, charge counting, correction by fresh voltages, summary.
+
+Every method (see METHODS in settings) is a module with three kernels over the same rows of the state: seed, predict,
+correct. All keep SOC in row Z and its variance in row P; between samples all count charge.
+"""
+
+from __future__ import annotations
+
+from firmware_sim import settings as cfg
+from firmware_sim import state as st
+from firmware_sim.estimate import belief, ekf, strings, summary
+from firmware_sim.jit import kernel
+from firmware_sim.types import F64, I64, U8
+
+
+@kernel
+def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
+    """Start the estimate of cell i, of kind k."""
+    ekf.seed(cell, p, i, k, real, curves, stored)
+
+
+@kernel
+def predict(
+    method: int, cell: F64, p: int, first: int, end: int, k: int, current_A: float, even_A: float, dt_s: float, real: F64,
+    kinds: F64,
+) -> None:  # fmt: skip
+    """Move the estimates of the cells first ... end - 1, of kind k, by dt. even_A: see ekf.predict."""
+    ekf.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+
+
+@kernel
+def correct(
+    method: int, cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float, real: F64, kinds: F64, curves: F64
+) -> None:  # fmt: skip
+    """Correct cell i, of kind k, with its new voltage sample. sample_s: time since its last one [s]."""
+    ekf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+
+
+@kernel
+def step(
+    cell: F64, r: F64, whole: I64, link: I64, valid: U8, cell_map: I64, stretches: I64, real: F64, kinds: F64, curves: F64,
+    ln_r: F64, nodes: F64, n_nodes: I64, p: int, dt_ns: int, n_strings: int,
+    method: int,
+) -> None:  # fmt: skip
+    """Move the filters of pack p by dt and correct the cells whose page came in this tick.
+
+    n_strings: parallel strings, which share the pack current.
+    """
+    if whole[st.IS_SEEDED, p] == 0:
+        return
+    dt_s = dt_ns * 1e-9
+    current_A = r[st.CURRENT_A, p]
+    even_A = current_A / n_strings
+    every = max(1_000_000_000 // dt_ns, 1)
+    for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):
+        belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], ln_r, nodes, n_nodes)
+    sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
+    volt = strings.common_V(cell, p, current_A, stretches, kinds, curves, dt_s) if sources > 1 else 0.0
+    for s in range(sources):
+        string_A = even_A
+        if sources > 1:
+            rest_V, ohm = strings.source(cell, p, s, stretches, kinds, curves, dt_s)
+            string_A = (rest_V - volt) / ohm
+        for n in range(stretches.shape[0]):
+            if stretches[n, cfg.STRING] == s:
+                first, end, k = stretches[n, cfg.FIRST], stretches[n, cfg.END], stretches[n, cfg.KIND]
+                predict(method, cell, p, first, end, k, string_A, even_A, dt_s, real, kinds)
+                for i in range(first, end):
+                    slot = cell_map[cfg.MAP_SLOT, i]
+                    if link[st.FRESH, p, slot] == 1 and valid[p, cell_map[cfg.MAP_SIGNAL, i]] == 1:
+                        sample_s = max(link[st.SAMPLE_NS, p, slot] * 1e-9, dt_s)
+                        correct(method, cell, p, i, k, string_A, sample_s, real, kinds, curves)
+    summary.summarise(cell, p, r, stretches, real, kinds, n_strings)

@@ -1,0 +1,150 @@
+"""The estimators of the emulated BMS alone: readings in, beliefs out, the same kernels without wire, limits and contactors.
+
+For the score, which runs many hours over many sensor errors at once: axis pack is the batch. On the bench the emulator
+decodes the same readings from frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from firmware_sim import settings as cfg
+from firmware_sim import state as st
+from firmware_sim.estimate import belief
+from firmware_sim.estimate import step as estimate
+from firmware_sim.jit import kernel
+from firmware_sim.types import F64, I64, U8
+from hil import binding
+from hil.calibration import Calibration
+
+# Columns of the beliefs that the kernel writes.
+_SOC, _AVAILABLE, _BAND, _CAPACITY, _CAPACITY_SIGMA, _RESISTANCE = range(6)
+_N_BELIEFS = 6
+
+
+@dataclass(frozen=True)
+class Readings:
+    """What a BMS reads, one row a tick: current_A (tick, pack), positive on discharge; cell_V, temp_degC (tick, pack, cell).
+
+    fresh: uint8 (tick, pack, cell), 1 where a new and valid voltage came in this tick.
+    """
+
+    current_A: F64
+    cell_V: F64
+    temp_degC: F64
+    fresh: U8
+
+
+@dataclass(frozen=True)
+class Beliefs:
+    """What the estimators say, (row, pack, cell). soc, available: 0..1.  band: half width of the 95 % band of soc.
+
+    capacity_share, capacity_sigma: capacity relative to the calibration's, and its standard deviation.
+    resistance_scale: resistance relative to the calibration's tables.
+    """
+
+    soc: F64
+    available: F64
+    band: F64
+    capacity_share: F64
+    capacity_sigma: F64
+    resistance_scale: F64
+
+
+@kernel
+def _run(
+    current_A: F64, cell_V: F64, temp_degC: F64, fresh: U8, every: int, out: F64,
+    cell: F64, r: F64, whole: I64, link: I64, valid: U8, told: F64,
+    cell_map: I64, stretches: I64, settings: I64, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
+    dt_ns: int,
+) -> None:  # fmt: skip
+    """Ticks of all packs. told: (2, pack), SOC that is known at the start, NaN for none, and its standard deviation."""
+    method = settings[cfg.METHOD]
+    for t in range(current_A.shape[0]):
+        for p in range(whole.shape[1]):
+            whole[st.UP_NS, p] += dt_ns
+            r[st.CURRENT_A, p] = current_A[t, p]
+            seen = True
+            for i in range(cell.shape[2]):
+                cell[st.TEMP, p, i] = temp_degC[t, p, i]
+                link[st.FRESH, p, i] = fresh[t, p, i]
+                if fresh[t, p, i] == 1:
+                    cell[st.VOLT, p, i] = cell_V[t, p, i]
+                    cell[st.SAMPLE_A, p, i] = current_A[t, p]
+                    valid[p, i] = 1
+                    link[st.SAMPLE_NS, p, i] = whole[st.UP_NS, p] - link[st.HEARD_NS, p, i]
+                    link[st.HEARD_NS, p, i] = whole[st.UP_NS, p]
+                seen = seen and valid[p, i] == 1
+            if seen and whole[st.IS_SEEDED, p] == 0:
+                for i in range(cell.shape[2]):
+                    k = cell_map[cfg.MAP_KIND, i]
+                    stored = told[0, p] == told[0, p]
+                    if stored:
+                        cell[st.NVM_Z, p, i] = told[0, p]
+                        sigma = max(told[1, p] - reals[cfg.STORED_SIGMA], 0.0)
+                        cell[st.NVM_VAR, p, i] = sigma * sigma
+                    belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+                    estimate.seed(method, cell, p, i, k, reals, curves, stored)
+                    belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+                whole[st.IS_SEEDED, p] = 1
+            estimate.step(
+                cell, r, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns, 1,
+                method,
+            )  # fmt: skip
+            if (t + 1) % every == 0:
+                for i in range(cell.shape[2]):
+                    row = t // every
+                    out[_SOC, row, p, i] = cell[st.Z_OUT, p, i]
+                    out[_AVAILABLE, row, p, i] = cell[st.Z_OUT, p, i]
+                    out[_BAND, row, p, i] = r[st.SOC_BAND, p]
+                    out[_CAPACITY, row, p, i] = cell[st.CAPACITY, p, i]
+                    out[_CAPACITY_SIGMA, row, p, i] = 0.0
+                    out[_RESISTANCE, row, p, i] = cell[st.RHO, p, i]
+
+
+class Estimator:
+    """The estimators of n packs of cells in one string."""
+
+    def __init__(
+        self,
+        calibration: Calibration,
+        n_packs: int = 1,
+        n_cells: int = 1,
+        method: str | None = None,
+        dt_ns: int = 100_000_000,
+    ) -> None:
+        """method: as the calibration says when None. dt_ns: tick."""
+        tables = binding.beliefs(calibration, n_cells, 1)
+        self.tables, self.dt_ns = tables, dt_ns
+        if method is not None:
+            tables["whole"][cfg.METHOD] = cfg.METHODS.index(method)
+        self.cell_map = np.zeros((4, n_cells), np.int64)
+        self.cell_map[cfg.MAP_SIGNAL] = self.cell_map[cfg.MAP_SLOT] = np.arange(n_cells)
+        self.cell_map[cfg.MAP_KIND] = calibration.kind_of(n_cells)
+        self.cell = np.zeros((st.N_CELL, n_packs, n_cells))
+        self.cell[st.REACH] = 1.0
+        self.real = np.zeros((st.N_REAL, n_packs))
+        self.whole = np.zeros((st.N_WHOLE, n_packs), np.int64)
+        self.link = np.zeros((st.N_LINK, n_packs, n_cells), np.int64)
+        self.valid = np.zeros((n_packs, n_cells), np.uint8)
+        self.told = np.full((2, n_packs), np.nan)
+
+    def start(self, soc: F64 | float | None, sigma: float) -> None:
+        """Say what is known of SOC at the start, for all packs or each, with its standard deviation; None: nothing."""
+        self.told[0] = np.nan if soc is None else soc
+        self.told[1] = sigma
+
+    def run(self, readings: Readings, every: int = 1) -> Beliefs:
+        """Go on by the ticks of the readings, and tell what is believed after each `every` of them."""
+        n_ticks, n_packs = readings.current_A.shape
+        out = np.full((_N_BELIEFS, n_ticks // every, n_packs, self.cell.shape[2]), np.nan)
+        t = self.tables
+        _run(
+            readings.current_A, readings.cell_V, readings.temp_degC, readings.fresh, every, out,
+            self.cell, self.real, self.whole, self.link, self.valid, self.told,
+            self.cell_map, t["stretches"], t["whole"], t["real"], t["kinds"], t["curves"], t["ln_r"], t["nodes"], t["n_nodes"],
+            self.dt_ns,
+        )  # fmt: skip
+        return Beliefs(*out)

@@ -1,9 +1,11 @@
-"""SOC estimators of other packages on our data, each run by an interpreter that has it.
+"""SOC estimators of other packages on our data, each in the interpreter of an environment that has it.
 
-PEERS names them; run gives readings to one and takes what it believed; version says which one it was.
+PEERS names them; maker puts them in the place of our own methods, run is one call over one batch of readings, and version
+says which version an interpreter has.
 """
 
-from hil.score.peers.hand import Answer, run, version
+from hil.score.peers.device import PeerDevice, maker, run
 from hil.score.peers.peer import PEERS, Peer
+from hil.score.peers.process import version
 
-__all__ = ["PEERS", "Answer", "Peer", "run", "version"]
+__all__ = ["PEERS", "Peer", "PeerDevice", "maker", "run", "version"]

@@ -9,7 +9,7 @@ import importlib
 import math
 from typing import Any
 
-from .circuit import Circuit, Given, main
+from .circuit import Cells, Circuit, Given, serve
 
 _HERE = 0.5
 
@@ -42,4 +42,4 @@ class Battlib:
 
 
 if __name__ == "__main__":
-    main(Battlib)
+    serve(lambda given: Cells(given, Battlib))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,18 +21,20 @@ _LOW, _STEP, _N = -0.1, 0.001, 1201
 _ZERO_DEGC_K = 273.15
 
 
-class Given:
-    """One file of arrays.
+Arrays = dict[str, F64]
 
-    current_A, cell_V (NaN: no new valid one), temp_degC: (step, pack). start_soc: (pack,). start_sigma, dt_s, capacity_Ah,
-    decay_per_soc: numbers. tau_s: (2,). x, mean_V, half_V, dudt: (n,), V and V/K at 25 degC. share: (m,), with ln_ohm:
-    (temperature, 3, m) at inverse_K: (temperature,). reach_degC, reach_share: (k,). set_NAME: noise figures of the filter.
+
+class Given:
+    """What is told before the first reading: tables, start and noise figures.
+
+    start_soc, start_degC: (pack,). start_sigma, dt_s, capacity_Ah, decay_per_soc: numbers. tau_s: (2,). x, mean_V, half_V,
+    dudt: (n,), V and V/K at 25 degC. share: (m,), with ln_ohm: (temperature, 3, m) at inverse_K: (temperature,). reach_degC,
+    reach_share: (k,). set_NAME: noise figures of the filter.
     """
 
     def __init__(self, path: str) -> None:
-        with np.load(path) as held:
-            self.arrays: dict[str, F64] = {name: held[name] for name in held.files}
-        self.n_steps, self.n_packs = self.arrays["current_A"].shape
+        self.arrays = load(path)
+        self.n_packs = len(self.arrays["start_soc"])
 
     def array(self, name: str) -> F64:
         """An array by name."""
@@ -108,19 +110,43 @@ class Filter(Protocol):
         """One step; cell_V is NaN when there is no new valid one."""
 
 
-def steps(given: Given, pack: int) -> Iterator[tuple[float, float, float]]:
-    """Current, voltage and temperature of one pack, step by step."""
-    columns = (given.array(name)[:, pack].tolist() for name in ("current_A", "cell_V", "temp_degC"))
-    return zip(*columns, strict=True)
+class Cells:
+    """A filter for each pack."""
+
+    def __init__(self, given: Given, make: Callable[[Given, float], Filter]) -> None:
+        """make: from what is given and the start SOC."""
+        self.filters = [make(given, float(soc)) for soc in given.array("start_soc")]
+
+    def run(self, chunk: Arrays) -> tuple[F64, F64]:
+        """SOC and its standard deviation after each step, (step, pack)."""
+        soc, sigma = np.zeros_like(chunk["current_A"]), np.zeros_like(chunk["current_A"])
+        for pack, one in enumerate(self.filters):
+            columns = (chunk[name][:, pack].tolist() for name in ("current_A", "cell_V", "temp_degC"))
+            for n, (current_A, cell_V, temp_degC) in enumerate(zip(*columns, strict=True)):
+                one.step(current_A, cell_V, temp_degC)
+                soc[n, pack], sigma[n, pack] = one.soc, one.sigma
+        return soc, sigma
 
 
-def main(make: Callable[[Given, float], Filter]) -> None:
-    """Run a filter over every pack of the file named first, and write the file named second. make: (given, start SOC)."""
-    given = Given(sys.argv[1])
-    soc, sigma = np.zeros((given.n_steps, given.n_packs)), np.zeros((given.n_steps, given.n_packs))
-    for pack in range(given.n_packs):
-        one = make(given, float(given.array("start_soc")[pack]))
-        for n, (current_A, cell_V, temp_degC) in enumerate(steps(given, pack)):
-            one.step(current_A, cell_V, temp_degC)
-            soc[n, pack], sigma[n, pack] = one.soc, one.sigma
-    np.savez(sys.argv[2], soc=soc, sigma=sigma)
+class Runner(Protocol):
+    """The filters of all packs."""
+
+    def run(self, chunk: Arrays) -> tuple[F64, F64]:
+        """SOC and its standard deviation after each step, (step, pack)."""
+
+
+def serve(begin: Callable[[Given], Runner]) -> None:
+    """Talk with the bench until it stops: begin with the file that is the argument, then answer each line."""
+    answers, sys.stdout = sys.stdout, sys.stderr  # what a package prints is no answer
+    runner = begin(Given(sys.argv[1]))
+    for line in sys.stdin:
+        there, back = line.rstrip("\n").split("\t")
+        soc, sigma = runner.run(load(there))
+        np.savez(back, soc=soc, sigma=sigma)
+        print("done", file=answers, flush=True)
+
+
+def load(path: str) -> Arrays:
+    """Arrays of a file by name."""
+    with np.load(path) as held:
+        return {name: held[name] for name in held.files}

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .circuit import F64, Circuit, Given, Loop, main
+from .circuit import F64, Cells, Circuit, Given, Loop, serve
 
 
 class Ekf:
@@ -51,4 +51,4 @@ class Ekf:
 
 
 if __name__ == "__main__":
-    main(Ekf)
+    serve(lambda given: Cells(given, Ekf))

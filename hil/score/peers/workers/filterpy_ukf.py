@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .circuit import F64, Circuit, Given, Loop, main
+from .circuit import F64, Cells, Circuit, Given, Loop, serve
 
 
 class Ukf:
@@ -54,4 +54,4 @@ class Ukf:
 
 
 if __name__ == "__main__":
-    main(Ukf)
+    serve(lambda given: Cells(given, Ukf))

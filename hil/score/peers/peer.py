@@ -29,7 +29,7 @@ class Peer:
     folder: Path = _HERE
 
 
-_EKF = {"noise_V": 0.3, "soc_per_sqrt_s": 1e-5, "pair_V_per_sqrt_s": 1e-4, "loop": 1.0}
+_EKF = {"noise_V": 0.3, "soc_per_sqrt_s": 1e-5, "pair_V_per_sqrt_s": 1e-4, "drop_share": 1.0, "loop": 1.0}
 _UKF = dict(_EKF)
 
 PEERS = {

@@ -1,4 +1,7 @@
-"""An extended Kalman filter of filterpy over SOC and two RC voltages: ExtendedKalmanFilter.predict and .update."""
+"""An extended Kalman filter of filterpy over SOC and two RC voltages: ExtendedKalmanFilter.predict and .update.
+
+The noise of a voltage is that of the model, which grows with the voltage drop: what is known worst is resistance.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ class Ekf:
         self.filter.F = np.diag([1.0, self.circuit.keep1, self.circuit.keep2])
         soc_noise, pair_noise_V = given.number("set_soc_per_sqrt_s"), given.number("set_pair_V_per_sqrt_s")
         self.filter.Q = self.circuit.dt_s * np.diag([soc_noise**2, pair_noise_V**2, pair_noise_V**2])
-        self.filter.R = np.array([[given.number("set_noise_V") ** 2]])
+        self.noise_V, self.drop_share = given.number("set_noise_V"), given.number("set_drop_share")
         self.soc, self.sigma = start_soc, given.number("start_sigma")
 
     def step(self, current_A: float, cell_V: float, temp_degC: float) -> None:
@@ -37,7 +40,8 @@ class Ekf:
         kf.predict(current_A)
         self.loop.move(current_A)
         if not math.isnan(cell_V):
-            kf.update(np.array([cell_V]), self._slopes, self._volt, hx_args=(current_A,))
+            noise_V2 = self.noise_V**2 + (self.drop_share * self._drop_V(kf.x, current_A)) ** 2
+            kf.update(np.array([cell_V]), self._slopes, self._volt, R=noise_V2, hx_args=(current_A,))
             kf.x[0] = min(max(kf.x[0], -0.05), 1.05)
         self.soc, self.sigma = float(kf.x[0]), math.sqrt(max(kf.P[0, 0], 0.0))
 
@@ -46,8 +50,11 @@ class Ekf:
 
     def _volt(self, x: F64, current_A: float) -> F64:
         circuit, z = self.circuit, float(x[0])
-        drop_V = current_A * circuit.value(3, z) + x[1] + x[2]
-        return np.array([circuit.value(0, z) + self.loop.share * self.loop.h * circuit.value(2, z) - drop_V])
+        loop_V = self.loop.share * self.loop.h * circuit.value(2, z)
+        return np.array([circuit.value(0, z) + loop_V - self._drop_V(x, current_A)])
+
+    def _drop_V(self, x: F64, current_A: float) -> float:
+        return float(current_A * self.circuit.value(3, float(x[0])) + x[1] + x[2])
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The SOC filter as one would write it first: one extended Kalman filter over all cells at once, in NumPy.
 
 State (z, u1, u2, h, rho) and covariance stand as (5, cell) and (5, 5, cell). Equations:
-firmware_sim.estimate.ekf, which says where they come from.
+firmware_sim.estimate.ekf_r, which says where they come from.
 """
 
 from __future__ import annotations

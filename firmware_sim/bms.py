@@ -49,7 +49,7 @@ def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState
 
 @kernel
 def _begin(
-    cell: F64, whole: I64, cell_map: I64, reals: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool,
+    cell: F64, whole: I64, cell_map: I64, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool,
     method: int, p: int,
 ) -> None:  # fmt: skip
     """Start the filters once every cell and temperature has been seen."""
@@ -58,9 +58,9 @@ def _begin(
     stored = whole[st.NVM_SAVED, p] == 1
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
-        belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
         estimate.seed(method, cell, p, i, k, reals, curves, stored)
-        belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
     whole[st.IS_SEEDED, p] = 1
 
 
@@ -149,7 +149,7 @@ def step(
         soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
         soa.lines(whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
         ready = _is_ready(known, q, settings, p)
-        _begin(cell, whole, cell_map, reals, curves, ln_r, nodes, n_nodes, ready, settings[cfg.METHOD], p)
+        _begin(cell, whole, cell_map, reals, kinds, curves, ln_r, nodes, n_nodes, ready, settings[cfg.METHOD], p)
         estimate.step(
             cell, real, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns,
             settings[cfg.N_STRINGS], settings[cfg.METHOD],

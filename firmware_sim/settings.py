@@ -34,8 +34,8 @@ NO_LATCH, UNTIL_RESET, SURVIVES = range(3)
 N_WHOLE_SETTINGS = 22
 
 # METHOD: how SOC is estimated, by the number of its name.
-METHODS = ("ekf",)
-(EKF,) = range(1)
+METHODS = ("sodium", "counting", "ocv", "ekf", "ekf-r", "ukf")
+SODIUM, COUNTING, OCV, EKF, EKF_R, UKF = range(6)
 
 # Settings that are real numbers.
 (
@@ -43,8 +43,10 @@ METHODS = ("ekf",)
     START_SIGMA, HYST_SIGMA, RC_NOISE_V2_PER_S, STORED_SIGMA, RHO_SIGMA, RHO_WALK_PER_S, BAND_FLOOR,
     REST_A, PRE_LINK_SHARE, PRE_END_A, PRE_FAST_SHARE, OPEN_MAX_A, STUCK_STEP_A, DIRECTION_STEP_A,
     RATE_TAU_S, CHARGE_MAX_V, DISCHARGE_MIN_V,
-) = range(23)  # fmt: skip
-N_REAL_SETTINGS = 23
+    OCV_SIGMA_V, OCV_SPAN, CAPACITY_SIGMA, CAPACITY_WALK_PER_S, BIAS_SIGMA_A, BIAS_WALK_A2_PER_S, RHO_WALK_PER_SOC,
+    HEAT_K_PER_W, HEAT_TAU_S, SETTLE_S, STEP_SHARE, COLD_DEGC, COLD_V_PER_K, CORRECT_S,
+) = range(37)  # fmt: skip
+N_REAL_SETTINGS = 37
 
 # Kinds of cells: kind 0 are the cells that no group of the calibration names, kind n those of its n-th group.
 # Columns of `kinds`, one row a kind. CAPACITY_SHARE: capacity relative to kind 0. EMPTY_SOC, FULL_SOC: what the voltage limits
@@ -52,8 +54,9 @@ N_REAL_SETTINGS = 23
 (
     CAPACITY_AH, CAPACITY_SHARE, HYST_DECAY, TAU1_S, TAU2_S,
     CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V, EMPTY_SOC, FULL_SOC,
-) = range(11)  # fmt: skip
-N_KIND_SETTINGS = 11
+    R3_SHARE, TAU3_S, R0_KINETIC, RATE_REFERENCE_A,
+) = range(15)  # fmt: skip
+N_KIND_SETTINGS = 15
 # Columns of `stretches`: neighbouring cells FIRST ... END - 1 of one KIND that carry one current. STRING: which of the unlike
 # strings they belong to; 0 throughout while all strings are alike and share the pack current equally.
 FIRST, END, KIND, STRING = range(4)
@@ -63,10 +66,11 @@ POWER_DEGC, POWER_CHARGE_A, POWER_DISCHARGE_A = range(3)
 
 # Belief tables, each with the kind in front: rows of `curves` (row, grid over x), columns of `ln_r` (3 temperature + pair,
 # grid), rows of `nodes`.
-MEAN_V, HALF_V, DUDT = range(3)
+MEAN_V, HALF_V, DUDT, RATE = range(4)
 X_LOW, X_STEP, N_X = -0.25, 0.005, 301
+Y_STEP = 0.1
 N_RX = 101
-INVERSE_K, REACH_DEGC, REACH_SHARE = range(3)
+INVERSE_K, REACH_DEGC, REACH_SHARE, RATE_PER_K, RATE_LN_I0 = range(5)
 
 # Received signals by role; `rx` holds the signal's row in the rx layout, -1 where the network has none.
 (
@@ -125,7 +129,7 @@ class Settings:
     """A calibration, bound to a network and a pack.
 
     limits: (n_limits, 12) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
-    kinds: (n_kinds, 11) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
+    kinds: (n_kinds, 15) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
     curves: (n_kinds, 3, 301).  ln_r: (n_kinds, 3 n, 101).  nodes: (n_kinds, 3, n).  n_nodes: (n_kinds, 2) int64,
     temperatures of ln_r and points of reach.  rx: roles.  cell_map: (4, n_cells).  ntc_map: (2, n_ntc).
     rx_layout, tx_layout: wire tables.  codes: names of the limit rows, those of a group as code@group.

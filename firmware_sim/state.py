@@ -21,11 +21,12 @@ from firmware_sim.types import F64, I64, U8
 ) = range(10)  # fmt: skip
 N_P = 21
 (
-    R0, R1, R2, REACH,
-    VOLT, TEMP, SAMPLE_A, EQUAL_NS, SINCE_S, SINCE_SOC,
-    Z_OUT, NVM_Z, NVM_VAR,
-) = range(P + N_P, P + N_P + 13)  # fmt: skip
-N_CELL = P + N_P + 13
+    R0, R1, R2, REACH, PER_I0, PER_RATE,
+    VOLT, TEMP, SAMPLE_A, EQUAL_NS,
+    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS,
+    Z_OUT, BAND, AVAILABLE, CAPACITY_SIGMA, NVM_Z, NVM_VAR,
+) = range(P + N_P, P + N_P + 23)  # fmt: skip
+N_CELL = P + N_P + 23
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)

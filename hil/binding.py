@@ -20,7 +20,8 @@ from hil.calibration import Calibration, strangers
 from hil.calibration_tables import Model
 from hil.database import Database
 from hil.errors import ScenarioError, nearest
-from hil.tables import MAX_NODES, grid, interp, log_resistance, voltage_curves
+from hil.kinetics import rate_curve
+from hil.tables import MAX_NODES, ZERO_DEGC_K, grid, interp, log, log_resistance, voltage_curves
 
 _TIERS = {"mol": cfg.MOL, "rsl": cfg.RSL, "msl": cfg.MSL}
 _WHEN = {
@@ -238,6 +239,20 @@ def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
         cfg.RATE_TAU_S: c.plausibility.rate_tau_s,
         cfg.CHARGE_MAX_V: high_V,
         cfg.DISCHARGE_MIN_V: low_V,
+        cfg.OCV_SIGMA_V: f.ocv_sigma_V,
+        cfg.OCV_SPAN: f.ocv_span_soc,
+        cfg.CAPACITY_SIGMA: f.capacity_sigma,
+        cfg.CAPACITY_WALK_PER_S: f.capacity_walk_per_s,
+        cfg.BIAS_SIGMA_A: f.bias_sigma_A,
+        cfg.BIAS_WALK_A2_PER_S: f.bias_walk_A2_per_s,
+        cfg.RHO_WALK_PER_SOC: f.resistance_walk_per_soc,
+        cfg.HEAT_K_PER_W: f.heat_K_per_W,
+        cfg.HEAT_TAU_S: f.heat_tau_s,
+        cfg.SETTLE_S: f.settle_s,
+        cfg.STEP_SHARE: f.step_share,
+        cfg.COLD_DEGC: f.cold_degC,
+        cfg.COLD_V_PER_K: f.cold_V_per_K,
+        cfg.CORRECT_S: f.correct_s,
     }
     out = np.zeros(cfg.N_REAL_SETTINGS)
     for row, value in values.items():
@@ -253,6 +268,11 @@ def _kinds(c: Calibration, n_cells: int, n_strings: int) -> Any:
         line[cfg.CAPACITY_AH], line[cfg.CAPACITY_SHARE] = model.capacity_Ah, model.capacity_Ah / c.model.capacity_Ah
         line[cfg.HYST_DECAY] = model.hysteresis.decay_per_soc
         line[cfg.TAU1_S], line[cfg.TAU2_S] = model.resistance.tau1_s, model.resistance.tau2_s
+        line[cfg.TAU3_S] = 1.0
+        if model.slow is not None:
+            line[cfg.R3_SHARE], line[cfg.TAU3_S] = model.slow.r3_share, model.slow.tau3_s
+        if model.rate is not None:
+            line[cfg.R0_KINETIC], line[cfg.RATE_REFERENCE_A] = model.rate.r0_share, model.rate.reference_A
         line[cfg.CHARGE_STOP_V], line[cfg.CHARGE_TAPER_V] = power.charge_max_V, power.charge_taper_V
         line[cfg.DISCHARGE_STOP_V], line[cfg.DISCHARGE_TAPER_V] = power.discharge_min_V, power.discharge_taper_V
         line[cfg.EMPTY_SOC], line[cfg.FULL_SOC] = -1.0, 1.0
@@ -286,9 +306,16 @@ def _power(c: Calibration) -> Any:
 
 def _belief(model: Model) -> tuple[Any, Any, Any, Any]:
     """Tables of the SOC filter."""
-    curves = voltage_curves(model.ocv, model.entropy, grid(cfg.X_LOW, cfg.X_STEP, cfg.N_X))
-    nodes = np.zeros((3, MAX_NODES))
+    curves = np.zeros((4, cfg.N_X))
+    curves[: cfg.RATE] = voltage_curves(model.ocv, model.entropy, grid(cfg.X_LOW, cfg.X_STEP, cfg.N_X))
+    curves[cfg.RATE] = rate_curve(cfg.Y_STEP, cfg.N_X)
+    nodes = np.zeros((5, MAX_NODES))
     ln_r, nodes[cfg.INVERSE_K] = log_resistance(model.resistance, grid(0.0, 1.0 / (cfg.N_RX - 1), cfg.N_RX))
     nodes[cfg.REACH_DEGC, : len(model.reach.share)] = model.reach.temp_degC
     nodes[cfg.REACH_SHARE, : len(model.reach.share)] = model.reach.share
-    return curves, ln_r, nodes, np.array([len(model.resistance.temp_degC), len(model.reach.share)], np.int64)
+    n_rate = 0
+    if model.rate is not None:
+        n_rate = len(model.rate.i0_A)
+        nodes[cfg.RATE_PER_K, :n_rate] = [1.0 / (t + ZERO_DEGC_K) for t in model.rate.temp_degC]
+        nodes[cfg.RATE_LN_I0, :n_rate] = [log(i0) for i0 in model.rate.i0_A]
+    return curves, ln_r, nodes, np.array([len(model.resistance.temp_degC), len(model.reach.share), n_rate], np.int64)

@@ -11,9 +11,11 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from hil import files
+from hil.kinetics import Rate, Slow
 from hil.shape import Misfits, settle
-from hil.tables import Entropy, Hysteresis, Ocv, Positive, Reach, Resistance, Sourced, lengths, rising
+from hil.tables import Entropy, Hysteresis, Ocv, Positive, Reach, Resistance, Sourced, TempDegC, lengths, rising
 
+NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=1000)]
 Millis = Annotated[int, Field(ge=0, le=86_400_000)]
 
@@ -114,6 +116,8 @@ class Model(Sourced):
     resistance: Resistance
     reach: Reach
     entropy: Entropy
+    rate: Rate | None = None
+    slow: Slow | None = None
 
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""
@@ -124,7 +128,7 @@ class Model(Sourced):
 class Filter(Sourced):
     """How SOC is estimated, and the noise figures of the filter."""
 
-    method: Literal["ekf"] = "ekf"
+    method: Literal["sodium", "counting", "ocv", "ekf", "ekf-r", "ukf"] = "ekf-r"
     cell_sigma_V: Positive
     model_V2s: Positive
     resistance_error_share: Annotated[float, Field(ge=0)]
@@ -138,6 +142,20 @@ class Filter(Sourced):
     resistance_sigma: Annotated[float, Field(ge=0, le=1)]
     resistance_walk_per_s: Annotated[float, Field(ge=0)]
     band_floor: Annotated[float, Field(ge=0, le=0.2)]
+    ocv_sigma_V: Positive = 0.02
+    ocv_span_soc: Positive = 0.15
+    capacity_sigma: Positive = 0.05
+    capacity_walk_per_s: NotNegative = 1e-9
+    bias_sigma_A: Positive = 0.008
+    bias_walk_A2_per_s: NotNegative = 1e-10
+    resistance_walk_per_soc: NotNegative = 0.02
+    heat_K_per_W: NotNegative = 0.0
+    heat_tau_s: Positive = 700.0
+    settle_s: Positive = 10.0
+    step_share: NotNegative = 0.3
+    cold_degC: TempDegC = 10.0
+    cold_V_per_K: NotNegative = 0.005
+    correct_s: Positive = 1.0
 
 
 class Group(files.FileModel):

@@ -1,6 +1,6 @@
 """How well the circuit tells a run that it has not seen: layered-oxide 18650, fourteen recorded discharges of two cells.
 
-    python tools/loo_nfm.py            fit every fold (minutes), write folds.json beside the data and the tables of the page
+    python tools/loo_nfm.py            fit every fold (minutes), write folds.json and the tables of the page
     python tools/loo_nfm.py --check    fit every fold and compare the figures with the page's
 
 The page is docs/accuracy.md. SOC is the share of the run's own throughput: one number per run is given, also of a run that
@@ -17,10 +17,10 @@ from dataclasses import asdict, replace
 import numpy as np
 from accuracy_page import compare, put, rms_mV
 from nfm_linear import FACTOR_RANGE, FACTOR_SOC, Fit, Laws, bench, discharge, errors_V, fit, throughput_Ah, tub
-from nfm_model import F64, HAKADI, ROOM_DEGC, legs
+from nfm_model import F64, HAKADI, ROOM_DEGC, ROOT, legs
 from scipy.optimize import least_squares
 
-FOLDS = HAKADI / "folds.json"
+FOLDS = ROOT / "tests" / "data" / "hakadi-18650-naion" / "folds.json"
 NAMES = tuple(sorted(path.name.removesuffix(".csv.gz") for path in HAKADI.glob("*.csv.gz")))
 SESSIONS = {"cell 1": "-1-1", "cell 2, first": "-2-1", "cell 2, second": "-2-2"}
 WINDOW_V = (2.7, 3.2)

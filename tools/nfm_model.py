@@ -22,7 +22,7 @@ F64 = npt.NDArray[np.float64]
 Row = dict[str, str]
 ROOT = Path(__file__).resolve().parents[1]
 TUB = ROOT / "tests" / "data" / "tub-sib-18650"
-HAKADI = ROOT / "tests" / "data" / "hakadi-18650-naion"
+HAKADI = ROOT / "hil" / "recordings" / "hakadi-18650"
 
 ONE_C_A = 1.5
 REST_S = 360.0

@@ -12,9 +12,9 @@ COLDEST_DEGC, HOTTEST_DEGC = -60.0, 150.0
 
 
 @kernel
-def refresh(cell: F64, p: int, i: int, k: int, ln_r: F64, nodes: F64, n_nodes: I64) -> None:
+def refresh(cell: F64, p: int, i: int, k: int, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64) -> None:
     """Take R0, R1, R2 and the reachable share from the belief tables of kind k at the cell's temperature and SOC."""
-    temp_degC = min(max(cell[st.TEMP, p, i], COLDEST_DEGC), HOTTEST_DEGC)
+    temp_degC = min(max(cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i], COLDEST_DEGC), HOTTEST_DEGC)
     reach = nodes[k, cfg.REACH_SHARE, 0]
     for j in range(1, n_nodes[k, 1]):
         low, high = nodes[k, cfg.REACH_DEGC, j - 1], nodes[k, cfg.REACH_DEGC, j]
@@ -36,18 +36,74 @@ def refresh(cell: F64, p: int, i: int, k: int, ln_r: F64, nodes: F64, n_nodes: I
         low = ln_r[k, a, g] * (1.0 - f) + ln_r[k, a, g + 1] * f
         high = ln_r[k, b, g] * (1.0 - f) + ln_r[k, b, g + 1] * f
         cell[st.R0 + pair, p, i] = exp(low + warm * (high - low))
+    _rate(cell, p, i, k, kinds, curves, nodes, n_nodes, inverse_K)
+
+
+@kernel
+def _rate(cell: F64, p: int, i: int, k: int, kinds: F64, curves: F64, nodes: F64, n_nodes: I64, inverse_K: float) -> None:
+    """1 / i0 [1/A], and what makes the tables' resistance that of their reference current; 0 and 1 without kinetics."""
+    n = n_nodes[k, 2]
+    if n == 0:
+        cell[st.PER_I0, p, i], cell[st.PER_RATE, p, i] = 0.0, 1.0
+        return
+    ln_i0 = nodes[k, cfg.RATE_LN_I0, 0]
+    for j in range(1, n):
+        cold, warm = nodes[k, cfg.RATE_PER_K, j - 1], nodes[k, cfg.RATE_PER_K, j]
+        if inverse_K < cold:
+            rise = nodes[k, cfg.RATE_LN_I0, j] - nodes[k, cfg.RATE_LN_I0, j - 1]
+            ln_i0 = nodes[k, cfg.RATE_LN_I0, j - 1] + min((cold - inverse_K) / (cold - warm), 1.0) * rise
+    per_i0 = exp(-ln_i0)
+    cell[st.PER_I0, p, i] = per_i0
+    cell[st.PER_RATE, p, i] = 1.0 / rate_factor(k, kinds[k, cfg.RATE_REFERENCE_A] * per_i0, curves)
+
+
+@kernel
+def rate_factor(k: int, y: float, curves: F64) -> float:
+    """Table of asinh(y) / y, which falls from 1 at y = 0; constant beyond the grid."""
+    at = min(y * (1.0 / cfg.Y_STEP), cfg.N_X - 1.000001)
+    g = int(at)
+    return curves[k, cfg.RATE, g] + (at - g) * (curves[k, cfg.RATE, g + 1] - curves[k, cfg.RATE, g])
 
 
 @kernel
 def soc_of(volt: float, k: int, reach: float, curves: F64) -> float:
     """SOC at which cells of kind k rest at a voltage, in the middle between the branches of the loop."""
-    low, high = 0, cfg.N_X - 1
+    return soc_on(volt, 0.0, reach, 25.0, k, curves)
+
+
+@kernel
+def soc_on(volt: float, h: float, reach: float, temp_degC: float, k: int, curves: F64) -> float:
+    """SOC at which cells of kind k rest at a voltage, at h between the branches of the loop; the inverse of ocv in 0..1."""
+    low, high, warm_K = 0, cfg.N_X - 1, temp_degC - 25.0
     while high - low > 1:
         middle = (low + high) // 2
-        if curves[k, cfg.MEAN_V, middle] <= volt:
+        at_V = curves[k, cfg.MEAN_V, middle] + h * curves[k, cfg.HALF_V, middle] + warm_K * curves[k, cfg.DUDT, middle]
+        if at_V <= volt:
             low = middle
         else:
             high = middle
-    step_V = curves[k, cfg.MEAN_V, low + 1] - curves[k, cfg.MEAN_V, low]
-    x = cfg.X_LOW + cfg.X_STEP * (low + min(max((volt - curves[k, cfg.MEAN_V, low]) / step_V, 0.0), 1.0))
+    low_V = curves[k, cfg.MEAN_V, low] + h * curves[k, cfg.HALF_V, low] + warm_K * curves[k, cfg.DUDT, low]
+    high_V = curves[k, cfg.MEAN_V, low + 1] + h * curves[k, cfg.HALF_V, low + 1] + warm_K * curves[k, cfg.DUDT, low + 1]
+    x = cfg.X_LOW + cfg.X_STEP * (low + min(max((volt - low_V) / (high_V - low_V), 0.0), 1.0))
     return 1.0 - (1.0 - min(max(x, 0.0), 1.0)) * reach
+
+
+@kernel
+def ocv(z: float, h: float, reach: float, temp_degC: float, k: int, curves: F64) -> tuple[float, float]:
+    """Voltage [V] at which cells of kind k rest at SOC z, at h between the branches of the loop, and its slope over z [V]."""
+    x = max(1.0 - (1.0 - z) / reach, min(z, 0.0))
+    at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
+    g = int(at)
+    f = at - g
+    low_V = curves[k, cfg.MEAN_V, g] + h * curves[k, cfg.HALF_V, g]
+    rise_V = curves[k, cfg.MEAN_V, g + 1] + h * curves[k, cfg.HALF_V, g + 1] - low_V
+    dudt = curves[k, cfg.DUDT, g] + f * (curves[k, cfg.DUDT, g + 1] - curves[k, cfg.DUDT, g])
+    return low_V + f * rise_V + dudt * (temp_degC - 25.0), rise_V / (cfg.X_STEP * reach)
+
+
+@kernel
+def branch_of(current_A: float, real: F64) -> float:
+    """Branch of the loop that a current leads to: -1 on discharge, 1 on charge, 0 for a current that is none."""
+    if current_A > real[cfg.REST_A]:
+        return -1.0
+    return 1.0 if current_A < -real[cfg.REST_A] else 0.0

@@ -1,14 +1,15 @@
 """The estimators of a pack, one tick: tables, currents of strings, charge counting, correction by fresh voltages, summary.
 
 Every method (see METHODS in settings) is a module with three kernels over the same rows of the state: seed, predict,
-correct. All keep SOC in row Z and its variance in row P; between samples all count charge.
+correct. All keep SOC in row Z and its variance in row P. What a method does not need it leaves out: "counting" has no
+correct, and "ukf" is "ekf" but for its correct.
 """
 
 from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, ekf, strings, summary
+from firmware_sim.estimate import belief, counting, ekf, ekf_r, ocv, sodium, strings, summary, ukf
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
 
@@ -16,16 +17,34 @@ from firmware_sim.types import F64, I64, U8
 @kernel
 def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
     """Start the estimate of cell i, of kind k."""
-    ekf.seed(cell, p, i, k, real, curves, stored)
+    if method == cfg.SODIUM:
+        sodium.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.EKF_R:
+        ekf_r.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.COUNTING:
+        counting.seed(cell, p, i, k, real, curves, stored)
+    elif method == cfg.OCV:
+        ocv.seed(cell, p, i, k, real, curves, stored)
+    else:
+        ekf.seed(cell, p, i, k, real, curves, stored)
 
 
 @kernel
 def predict(
     method: int, cell: F64, p: int, first: int, end: int, k: int, current_A: float, even_A: float, dt_s: float, real: F64,
-    kinds: F64,
+    kinds: F64, curves: F64,
 ) -> None:  # fmt: skip
-    """Move the estimates of the cells first ... end - 1, of kind k, by dt. even_A: see ekf.predict."""
-    ekf.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    """Move the estimates of the cells first ... end - 1, of kind k, by dt. even_A: see ekf_r.predict."""
+    if method == cfg.SODIUM:
+        sodium.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds, curves)
+    elif method == cfg.EKF_R:
+        ekf_r.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    elif method == cfg.COUNTING:
+        counting.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    elif method == cfg.OCV:
+        ocv.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
+    else:
+        ekf.predict(cell, p, first, end, k, current_A, even_A, dt_s, real, kinds)
 
 
 @kernel
@@ -33,7 +52,16 @@ def correct(
     method: int, cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float, real: F64, kinds: F64, curves: F64
 ) -> None:  # fmt: skip
     """Correct cell i, of kind k, with its new voltage sample. sample_s: time since its last one [s]."""
-    ekf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    if method == cfg.SODIUM:
+        sodium.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.EKF_R:
+        ekf_r.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.OCV:
+        ocv.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.EKF:
+        ekf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
+    elif method == cfg.UKF:
+        ukf.correct(cell, p, i, k, current_A, sample_s, real, kinds, curves)
 
 
 @kernel
@@ -53,7 +81,8 @@ def step(
     even_A = current_A / n_strings
     every = max(1_000_000_000 // dt_ns, 1)
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):
-        belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], kinds, curves, ln_r, nodes, n_nodes)
+        summary.band(cell, p, i, real)
     sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
     volt = strings.common_V(cell, p, current_A, stretches, kinds, curves, dt_s) if sources > 1 else 0.0
     for s in range(sources):
@@ -64,7 +93,7 @@ def step(
         for n in range(stretches.shape[0]):
             if stretches[n, cfg.STRING] == s:
                 first, end, k = stretches[n, cfg.FIRST], stretches[n, cfg.END], stretches[n, cfg.KIND]
-                predict(method, cell, p, first, end, k, string_A, even_A, dt_s, real, kinds)
+                predict(method, cell, p, first, end, k, string_A, even_A, dt_s, real, kinds, curves)
                 for i in range(first, end):
                     slot = cell_map[cfg.MAP_SLOT, i]
                     if link[st.FRESH, p, slot] == 1 and valid[p, cell_map[cfg.MAP_SIGNAL, i]] == 1:

@@ -30,7 +30,7 @@ def summarise(cell: F64, p: int, r: F64, stretches: I64, real: F64, kinds: F64, 
             if stretches[n, cfg.STRING] != s:
                 continue
             k = stretches[n, cfg.KIND]
-            capacity, empty, full = kinds[k, cfg.CAPACITY_SHARE], kinds[k, cfg.EMPTY_SOC], kinds[k, cfg.FULL_SOC]
+            empty, full = kinds[k, cfg.EMPTY_SOC], kinds[k, cfg.FULL_SOC]
             for i in range(stretches[n, cfg.FIRST], stretches[n, cfg.END]):
                 z = min(max(cell[st.Z, p, i], 0.0), 1.0)
                 cell[st.Z_OUT, p, i] = z
@@ -38,7 +38,9 @@ def summarise(cell: F64, p: int, r: F64, stretches: I64, real: F64, kinds: F64, 
                 spread = max(spread, cell[st.P, p, i])
                 reach = cell[st.REACH, p, i]
                 reachable = max(min(z - 1.0 + reach, z - empty), 0.0)
+                cell[st.AVAILABLE, p, i] = reachable / reach
                 available = min(available, reachable / reach)
+                capacity = kinds[k, cfg.CAPACITY_SHARE] * cell[st.CAPACITY, p, i]
                 least_held = min(least_held, z * capacity)
                 least_room = min(least_room, (1.0 - z) * capacity)
                 least_left = min(least_left, reachable * capacity)
@@ -55,3 +57,9 @@ def summarise(cell: F64, p: int, r: F64, stretches: I64, real: F64, kinds: F64, 
     r[st.SOC_BAND, p] = 1.96 * math.sqrt(spread + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR])
     r[st.SOC_AVAILABLE, p] = available
     r[st.REMAINING_AH, p] = left * kinds[0, cfg.CAPACITY_AH] * (strings // sources)
+
+
+@kernel
+def band(cell: F64, p: int, i: int, real: F64) -> None:
+    """Half width of the 95 % band of cell i."""
+    cell[st.BAND, p, i] = 1.96 * math.sqrt(cell[st.P, p, i] + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR])

@@ -85,9 +85,9 @@ def _run(
                         cell[st.NVM_Z, p, i] = told[0, p]
                         sigma = max(told[1, p] - reals[cfg.STORED_SIGMA], 0.0)
                         cell[st.NVM_VAR, p, i] = sigma * sigma
-                    belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
                     estimate.seed(method, cell, p, i, k, reals, curves, stored)
-                    belief.refresh(cell, p, i, k, ln_r, nodes, n_nodes)
+                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
                 whole[st.IS_SEEDED, p] = 1
             estimate.step(
                 cell, r, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns, 1,
@@ -97,10 +97,10 @@ def _run(
                 for i in range(cell.shape[2]):
                     row = t // every
                     out[_SOC, row, p, i] = cell[st.Z_OUT, p, i]
-                    out[_AVAILABLE, row, p, i] = cell[st.Z_OUT, p, i]
-                    out[_BAND, row, p, i] = r[st.SOC_BAND, p]
+                    out[_AVAILABLE, row, p, i] = cell[st.AVAILABLE, p, i]
+                    out[_BAND, row, p, i] = cell[st.BAND, p, i]
                     out[_CAPACITY, row, p, i] = cell[st.CAPACITY, p, i]
-                    out[_CAPACITY_SIGMA, row, p, i] = 0.0
+                    out[_CAPACITY_SIGMA, row, p, i] = cell[st.CAPACITY_SIGMA, p, i]
                     out[_RESISTANCE, row, p, i] = cell[st.RHO, p, i]
 
 

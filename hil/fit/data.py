@@ -25,7 +25,10 @@ _LEAST_STEP_V = 1e-3
 
 @dataclass(frozen=True)
 class Run:
-    """A file. amps: positive on discharge.  surface_degC: NaN where it was not logged.  told: what was taken for granted."""
+    """A file. amps: positive on discharge.  surface_degC, soc: NaN where not logged.  told: what was taken for granted.
+
+    soc: somebody else's state of charge, 0..1; a fit does not look at it, the score does.
+    """
 
     name: str
     t_s: F64
@@ -35,6 +38,7 @@ class Run:
     ambient_degC: F64
     starts_full: bool
     told: tuple[str, ...] = ()
+    soc: F64 | None = None
 
     @property
     def rest_A(self) -> float:
@@ -53,7 +57,7 @@ def load(paths: Sequence[Path], map_: Map, where: str) -> list[Run]:
     problems = Problems()
     twice = [path for n, path in enumerate(paths) if path in paths[:n]]
     problems.found += [f"{path}: given twice" for path in dict.fromkeys(twice)]
-    runs = [problems.call(_run, path, map_, facts, where) for path, facts in facts_of.items()]
+    runs = [problems.call(read, path, map_, facts, where) for path, facts in facts_of.items()]
     there = [run for run in runs if run is not None]
     problems.settle()
     if not any((run.amps > run.rest_A).any() for run in there):
@@ -62,19 +66,21 @@ def load(paths: Sequence[Path], map_: Map, where: str) -> list[Run]:
     return there
 
 
-def _run(path: Path, map_: Map, facts: RunFacts, where: str) -> Run:
+def read(path: Path, map_: Map, facts: RunFacts, where: str, user: str = "a fit") -> Run:
+    """One run. user: who needs it, for messages. Raises ScenarioError with everything that is wrong with it."""
     bdf = map_.columns is None
     chosen = datamap.bdf_columns(path, columns.header(path)) if map_.columns is None else map_.columns
     wanted = {key: column for key in type(chosen).model_fields if (column := getattr(chosen, key)) is not None}
     raw = columns.read(path, {f"{where}: columns.{key}.column": column.column for key, column in wanted.items()})
     if len(raw) < MIN_ROWS:
-        raise ScenarioError(f"{path}: {len(raw)} rows; a fit needs {MIN_ROWS} at least")
+        raise ScenarioError(f"{path}: {len(raw)} rows; {user} needs {MIN_ROWS} at least")
     scaled = {key: raw[:, n] * column.scale + column.offset for n, (key, column) in enumerate(wanted.items())}
     none = np.full(len(raw), np.nan)
     amps = scaled["current"] * (1.0 if chosen.current.positive == "discharge" else -1.0)
     surface_degC = scaled.get("temperature", none)
     ambient_degC, told = _ambient(map_, facts, scaled)
-    run = Run(path.name, scaled["time"], scaled["voltage"], amps, surface_degC, ambient_degC, facts.starts_full, told)
+    soc = scaled.get("soc")
+    run = Run(path.name, scaled["time"], scaled["voltage"], amps, surface_degC, ambient_degC, facts.starts_full, told, soc)
     key = f"{where}: columns" if not bdf else f"{path}"
     found = _wrong_units(run, map_.cell, key, path)
     found = found or _wrong_sign(run, chosen, bdf, where, path)

@@ -1,4 +1,6 @@
-"""The map of a fit: which column is what, what the user knows of the cell, and which shipped cell lends the rest.
+"""The map of measured data: which column is what, what the user knows of the cell, and which shipped cell lends the rest.
+
+One map serves the fit of a cell and the score of estimators.
 
 Column names of the Battery Data Format (BDF) need no map: github.com/battery-data-alliance/battery-data-format, README,
 ontology 1.2.0: preferred label or machine-readable name, fixed units, and positive current charges.
@@ -36,7 +38,7 @@ BDF = {
 class Columns(files.FileModel):
     """Columns by their headers; value = raw * scale + offset gives s, V, A and degC.
 
-    temperature: of the cell's surface.  ambient: of its surroundings.
+    temperature: of the cell's surface.  ambient: of its surroundings.  soc: reference of the score, 0..1 after scaling.
     """
 
     time: Column
@@ -44,6 +46,7 @@ class Columns(files.FileModel):
     current: CurrentColumn
     temperature: Column | None = None
     ambient: Column | None = None
+    soc: Column | None = None
 
 
 class Facts(files.FileModel):
@@ -75,16 +78,24 @@ class RunFacts(files.FileModel):
     starts_full: bool = False
 
 
+class ScoreFacts(files.FileModel):
+    """What the score needs to know, see hil.score.own. soc_uncertainty: of the reference column, as a share."""
+
+    calibration: str = "nfm-16s"
+    soc_uncertainty: Annotated[float, Field(ge=0, le=0.5)] = 0.02
+
+
 class Map(files.Document):
     """A map file."""
 
     KIND: ClassVar[str] = "map"
-    borrow: str
+    borrow: str = LENDER
     source: Annotated[str, Field(min_length=4)]
     temperature_degC: TempDegC | None = None
     columns: Columns | None = None
     cell: Facts
     run: list[RunFacts] = []
+    score: ScoreFacts = ScoreFacts()
 
     @model_validator(mode="after")
     def _once(self) -> Map:

@@ -139,7 +139,7 @@ def lay_out(run: Run, charge_max_V: float, capacity_Ah: float, first_span: int) 
         )
     missing_Ah, span, drift = _missing(run, full, capacity_Ah, first_span)
     since_s = _since_step_s(run)
-    k, before_s = _late_steps(run)
+    k, before_s = late_steps(run)
     dt_s = run.dt_s.copy()
     dt_s[k] -= before_s
     held_A = run.amps[k - 1]
@@ -165,7 +165,7 @@ def lay_out(run: Run, charge_max_V: float, capacity_Ah: float, first_span: int) 
     return replace(track, seen=track.seen & ~unknown)
 
 
-def _late_steps(run: Run) -> tuple[I64, F64]:
+def late_steps(run: Run) -> tuple[I64, F64]:
     """Rows before which the current before was held for most of the interval, and for how long [s]."""
     dt_s, step_A = run.dt_s, np.abs(np.diff(run.amps, prepend=run.amps[0]))
     next_s = np.append(dt_s[1:], dt_s[-1])
@@ -188,7 +188,7 @@ def _since_step_s(run: Run) -> F64:
 def _missing(run: Run, full: list[int], capacity_Ah: float, first_span: int) -> tuple[F64, I64, dict[int, float]]:
     """Charge missing to full at each row [Ah], its span, and what each closed span gave back of what it had taken."""
     moved_Ah = run.amps * run.dt_s / 3600.0
-    k, before_s = _late_steps(run)
+    k, before_s = late_steps(run)
     moved_Ah[k] += (run.amps[k - 1] - run.amps[k]) * before_s / 3600.0
     span = np.full(len(moved_Ah), first_span, np.int64)
     drift: dict[int, float] = {}

@@ -12,15 +12,14 @@ from pydantic import Field, model_validator
 from firmware_sim.jit import exp
 from firmware_sim.types import F64
 from hil import files
+from hil.kinetics import Rate, Slow, rate_curve
 from hil.plant import cell as k
 from hil.plant.extras import (
     Ageing,
     Deep,
     Plating,
-    Rate,
     Runaway,
     SelfDischarge,
-    Slow,
     fill_abuse,
     fill_rate,
     fill_slow,
@@ -38,7 +37,6 @@ from hil.tables import (
     Sourced,
     TempDegC,
     grid,
-    log,
     log_resistance,
     voltage_curves,
 )
@@ -126,7 +124,7 @@ def compile_cells(cells: Sequence[Cell], dt_s: float) -> tuple[F64, F64, F64, F6
     decay = np.zeros((n, 3))
     for kind, c in enumerate(cells):
         curves[kind, : k.RATE] = voltage_curves(c.ocv, c.entropy, grid(k.X_LOW, k.X_STEP, k.N_X))
-        curves[kind, k.RATE] = rate_curve()
+        curves[kind, k.RATE] = rate_curve(k.Y_STEP, k.N_X)
         if c.deep is not None:
             curves[kind, k.MEAN_V] = np.maximum(curves[kind, k.MEAN_V], c.deep.reverse_V)
         ln_r[kind], nodes[kind, k.INVERSE_K] = log_resistance(c.resistance, grid(0.0, 1.0 / (k.N_RX - 1), k.N_RX))
@@ -148,9 +146,3 @@ def compile_cells(cells: Sequence[Cell], dt_s: float) -> tuple[F64, F64, F64, F6
         heat_capacity = c.thermal.heat_capacity_J_per_K
         fill_abuse(c.runaway, c.capacity_Ah, heat_capacity, c.limits.absolute_max_V, nodes[kind, k.ABUSE])
     return curves, ln_r, nodes, decay
-
-
-def rate_curve() -> F64:
-    """asinh(y) / y at y = 0, Y_STEP, ...: what a Butler-Volmer electrode's resistance falls to at y times its i0."""
-    y = k.Y_STEP * np.arange(1, k.N_X)
-    return np.array([1.0, *(log(float(v + np.sqrt(v * v + 1.0))) / float(v) for v in y)])

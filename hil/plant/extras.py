@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from firmware_sim.types import F64
+from hil.kinetics import Rate
 from hil.plant import abuse, drift
 from hil.plant import cell as k
-from hil.shape import settle
-from hil.tables import MAX_NODES, ZERO_DEGC_K, CellVolt, Positive, Share, Sourced, TempDegC, lengths, log, rising
+from hil.tables import ZERO_DEGC_K, CellVolt, Positive, Share, Sourced, log
 
 NotNegative = Annotated[float, Field(ge=0)]
 Activation = Annotated[float, Field(ge=0, le=400)]
@@ -22,31 +22,6 @@ _YEAR_S = 365.25 * 86400.0
 _NEVER_V = 1e9
 # What the temperature may fall short of the onset and still be worth a look [K]: at 120 kJ/mol it is a rate 1e4 times lower.
 _WATCH_K = 90.0
-
-
-class Rate(Sourced):
-    """Kinetics: R1 and a share of R0 fall with current as asinh(y) / y does, y = |I| / i0(T); ln i0 is linear in 1/T."""
-
-    temp_degC: list[TempDegC]
-    i0_A: list[Positive]
-    reference_A: Positive
-    r0_share: Share
-
-    @model_validator(mode="after")
-    def _shape(self) -> Rate:
-        found = [*lengths(temp_degC=self.temp_degC, i0_A=self.i0_A), *rising("temp_degC", self.temp_degC)]
-        found += rising("i0_A", self.i0_A)
-        if not 1 <= len(self.i0_A) <= MAX_NODES:
-            found.append(f"i0_A needs 1 to {MAX_NODES} points, found {len(self.i0_A)}")
-        settle(found)
-        return self
-
-
-class Slow(Sourced):
-    """A third RC pair for relaxation over minutes to hours; its resistance is a share of R2."""
-
-    r3_share: NotNegative
-    tau3_s: Positive
 
 
 class SelfDischarge(Sourced):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_sim.types import F64, I64
+from hil.calibration_tables import Model
 from hil.figures import leg_at, scored_legs, soc_pair
 from hil.observe import View
 from hil.plant import replay
@@ -37,8 +38,11 @@ class Row:
     bias: float | None
 
 
-def soc_window(cell: Cell) -> tuple[float, float]:
-    """The reference SOC between which the cell's mean OCV lies in the OCV window; the nearest ends when it never does."""
+def soc_window(cell: Cell | Model) -> tuple[float, float]:
+    """The SOC between which the mean OCV, of a cell or of what is believed of one, lies in the OCV window.
+
+    The nearest ends when it never does.
+    """
     soc = np.asarray(cell.ocv.soc)
     mean_V = 0.5 * (np.asarray(cell.ocv.discharge_V) + np.asarray(cell.ocv.charge_V))
     low, high = (float(np.interp(volt, mean_V, soc)) for volt in OCV_WINDOW_V)

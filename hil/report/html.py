@@ -34,10 +34,10 @@ def templates(*also: Path) -> Environment:
     )
 
 
-def claim(path: Path) -> None:
-    """Raise BenchError when a page lies there that is not ours."""
+def claim(path: Path, option: str = "--out") -> None:
+    """Raise BenchError when a page lies there that is not ours. option: that gave the path."""
     if path.exists() and not (path.is_file() and _SIGN in path.read_bytes()[:1000]):
-        raise BenchError(f"{path}: nabench did not write this; move it away, or give another --out")
+        raise BenchError(f"{path}: nabench did not write this; move it away, or give another {option}")
 
 
 def write(record: RunRecord, path: Path) -> None:

@@ -69,6 +69,8 @@ def write_files(page: Path, folder: Path) -> None:
     shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns("__pycache__", "nabench-runs"))
     (folder / "tests").mkdir()
     (folder / "tests" / "data").symlink_to(ROOT / "tests" / "data", target_is_directory=True)
+    (folder / "hil").mkdir()
+    (folder / "hil" / "recordings").symlink_to(ROOT / "hil" / "recordings", target_is_directory=True)
     for block in blocks(page):
         if block.name:
             (folder / block.name).parent.mkdir(parents=True, exist_ok=True)

@@ -166,6 +166,7 @@ def test_the_voltage_window_is_that_of_the_cells_in_a_string() -> None:
 def summary(settings: Settings, z: F64, reach: F64, strings: int) -> F64:
     """Pack values of the estimator from the SOC and reach of every cell."""
     cell, r = np.zeros((st.N_CELL, 1, len(z))), np.zeros((st.N_REAL, 1))
+    cell[st.CAPACITY] = 1.0
     cell[st.Z, 0], cell[st.REACH, 0] = z, reach
     pack_values.summarise(cell, 0, r, settings.stretches, settings.real, settings.kinds, strings)
     return r[:, 0]
@@ -265,7 +266,7 @@ class Estimator:
         s, cell = self.settings, self.state.cell
         cell[st.VOLT] = volt
         for i, k in enumerate(s.cell_map[cfg.MAP_KIND].tolist()):
-            belief.refresh(cell, 0, i, k, s.ln_r, s.nodes, s.n_nodes)
+            belief.refresh(cell, 0, i, k, s.kinds, s.curves, s.ln_r, s.nodes, s.n_nodes)
             estimate.seed(cfg.EKF, cell, 0, i, k, s.real, s.curves, False)
 
     def follow(self, truth: TwoStrings) -> None:
@@ -276,7 +277,17 @@ class Estimator:
             for row, value in zip((st.Z, st.U1, st.U2, st.H), (truth.z[s], *truth.u[s], truth.h[s]), strict=True):
                 self.state.cell[row, 0, at] = value
         for i, k in enumerate(self.settings.cell_map[cfg.MAP_KIND].tolist()):
-            belief.refresh(self.state.cell, 0, i, k, self.settings.ln_r, self.settings.nodes, self.settings.n_nodes)
+            belief.refresh(
+                self.state.cell,
+                0,
+                i,
+                k,
+                self.settings.kinds,
+                self.settings.curves,
+                self.settings.ln_r,
+                self.settings.nodes,
+                self.settings.n_nodes,
+            )
 
     def step(self, current_A: float, volt: F64 | None = None) -> F64:
         """One tick with new voltages, or without; returns the current that each string was taken to carry."""

@@ -10,12 +10,12 @@ from rigs import Device, wired
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, ekf, summary
+from firmware_sim.estimate import belief, ekf_r, summary
 from firmware_sim.types import F64, I64
 
 _, SETTINGS, CALIBRATION = wired("nfm-16s", "nfm-16s", "classic", 10_000_000)
 UPPER = [(a, b) for a in range(5) for b in range(a, 5)]
-P_ROWS = {pair: ekf.P00 + n for n, pair in enumerate(UPPER)}
+P_ROWS = {pair: ekf_r.P00 + n for n, pair in enumerate(UPPER)}
 
 
 def one_kind(n_cells: int) -> I64:
@@ -34,7 +34,7 @@ class Filter:
         root = rng.normal(size=(5, 5)) * np.array([0.05, 0.001, 0.003, 0.4, 0.2])
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
-        belief.refresh(self.cell, 0, 0, 0, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
+        belief.refresh(self.cell, 0, 0, 0, SETTINGS.kinds, SETTINGS.curves, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
 
     def mean(self) -> F64:
         """z, u1, u2, h, rho."""
@@ -55,7 +55,7 @@ def test_predict_is_the_matrix_form(seed: int) -> None:
     one, current_A, dt_s, f = Filter(rng), float(rng.uniform(-3, 3)), 0.01, CALIBRATION.filter
     x, p = one.mean(), one.covariance()
     r1, r2 = one.cell[st.R1, 0, 0], one.cell[st.R2, 0, 0]
-    ekf.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, SETTINGS.real, SETTINGS.kinds)
+    ekf_r.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, SETTINGS.real, SETTINGS.kinds)
     res, capacity_As = CALIBRATION.model.resistance, 3600.0 * CALIBRATION.model.capacity_Ah
     d1, d2 = math.exp(-dt_s / res.tau1_s), math.exp(-dt_s / res.tau2_s)
     dz = current_A * dt_s / capacity_As
@@ -90,7 +90,7 @@ def test_correct_is_the_matrix_form(seed: int) -> None:
         z, u1, u2, h, rho = state
         at = max(1 - (1 - z) / cell[st.REACH], min(z, 0.0))
         grid = cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X)
-        mean, half, dudt = (np.interp(at, grid, row) for row in SETTINGS.curves[0])
+        mean, half, dudt = (np.interp(at, grid, row) for row in SETTINGS.curves[0, :3])
         return float(mean + dudt * (cell[st.TEMP] - 25.0) + half * h - rho * (u1 + u2 + current_A * cell[st.R0]))
 
     drop = x[1] + x[2] + current_A * cell[st.R0]
@@ -102,7 +102,7 @@ def test_correct_is_the_matrix_form(seed: int) -> None:
         h_row[n] = (voltage(up) - voltage(down)) / (2 * step)
     noise = f.cell_sigma_V**2 + (f.model_V2s + (f.resistance_error_share * drop) ** 2) / sample_s
     gain = p @ h_row / (h_row @ p @ h_row + noise)
-    ekf.correct(one.cell, 0, 0, 0, current_A, sample_s, SETTINGS.real, SETTINGS.kinds, SETTINGS.curves)
+    ekf_r.correct(one.cell, 0, 0, 0, current_A, sample_s, SETTINGS.real, SETTINGS.kinds, SETTINGS.curves)
     wanted = x + gain * (cell[st.VOLT] - voltage(x))
     wanted[[0, 3, 4]] = np.clip(wanted[[0, 3, 4]], [-0.05, -1.0, 0.3], [1.05, 1.0, 3.0])
     assert np.allclose(wanted, one.mean(), rtol=1e-3, atol=1e-5)
@@ -126,6 +126,7 @@ def test_without_voltages_it_counts_charge() -> None:
 def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() -> None:
     """SOC = a / (1 - b + a) with the lowest a and the highest b."""
     cell, r = np.zeros((st.N_CELL, 1, 3)), np.zeros((st.N_REAL, 1))
+    cell[st.CAPACITY] = 1.0
     cell[st.REACH] = 1.0
     for low, high in ((0.0, 0.9), (0.2, 0.9), (0.2, 1.0), (0.5, 0.5)):
         cell[st.Z, 0] = [low, 0.5 * (low + high), high]
@@ -137,6 +138,7 @@ def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() ->
 def test_cold_makes_charge_unreachable_and_leaves_soc_alone() -> None:
     """Available SOC and remaining charge count what can be reached; SOC does not."""
     cell, r = np.zeros((st.N_CELL, 1, 1)), np.zeros((st.N_REAL, 1))
+    cell[st.CAPACITY] = 1.0
     cell[st.Z], cell[st.REACH] = 0.5, 0.8
     summary.summarise(cell, 0, r, one_kind(1), SETTINGS.real, SETTINGS.kinds, 2)
     assert 0.5 == r[st.SOC_MIN, 0]

@@ -17,7 +17,7 @@ from hil.fit import legs
 from hil.fit.data import Run
 from hil.plant import cellfile
 
-HAKADI = Path(__file__).resolve().parents[2] / "data" / "hakadi-18650-naion"
+HAKADI = Path(__file__).resolve().parents[3] / "hil" / "recordings" / "hakadi-18650"
 MAP = """
 format = 1
 borrow = "nfm-18650"

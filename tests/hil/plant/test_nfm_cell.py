@@ -25,7 +25,7 @@ from hil.plant.plant import Initial, Plant, build, empty_demand
 
 ROOT = Path(__file__).resolve().parents[3]
 TUB = ROOT / "tests" / "data" / "tub-sib-18650"
-HAKADI = ROOT / "tests" / "data" / "hakadi-18650-naion"
+HAKADI = ROOT / "hil" / "recordings" / "hakadi-18650"
 RECORDING = ROOT / "hil" / "scenarios" / "recordings" / "hakadi-1c-2-1.csv.gz"
 PAGE = ROOT / "docs" / "cells" / "nfm-18650.md"
 _, CELL = cellfile.load("nfm-18650")

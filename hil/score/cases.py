@@ -1,0 +1,45 @@
+"""Which conditions there are, and their cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from hil.errors import ScenarioError, nearest
+from hil.score import conditions, recorded
+from hil.score.case import Case
+
+RECORDED = ("discharge", "recharge")
+
+
+class Group(NamedTuple):
+    """Cases that are made together when their turn comes, since all draws of all conditions would fill the memory."""
+
+    name: str
+    make: Callable[[], list[Case]]
+
+
+def names() -> tuple[str, ...]:
+    """All conditions, recorded ones first."""
+    return (*RECORDED, *conditions.CONDITIONS)
+
+
+def check(wanted: Sequence[str]) -> tuple[str, ...]:
+    """Conditions by name, in the order of the table; all when there are none. Raises ScenarioError."""
+    known = names()
+    wrong = [f'--condition "{name}" does not exist{nearest(name, known)}' for name in wanted if name not in known]
+    if wrong:
+        raise ScenarioError(*wrong)
+    return tuple(name for name in known if name in wanted) if wanted else known
+
+
+def groups(wanted: Sequence[str], seed: int, draws: int) -> list[Group]:
+    """The cases of some conditions. draws: simulated plants of each."""
+    made = []
+    for name in wanted:
+        if name in RECORDED:
+            made.append(Group(name, partial(recorded.cases, name)))
+        else:
+            made.append(Group(name, partial(conditions.CONDITIONS[name], seed, draws)))
+    return made

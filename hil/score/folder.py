@@ -1,0 +1,194 @@
+"""A folder of the user's own CSV files as cases: columns and signs by a map, the reference by a column or by counting.
+
+Without a column `soc` the reference is counted between the ends: from a row where the cell is full to one where it is
+empty, or back, rests and partial charges between them included, it is the share of the stretch's own net charge. So a wrong
+gain of the sensor does not enter, and of a constant offset only what the shares of time and charge do not have in common;
+that part, for an offset of 0.2 % of 1C, is the uncertainty that is stated, at least 0.5 % (1 % for a charge). Outside such
+stretches nothing is scored.
+
+The rows become ticks of one length, the median distance of rows: current is the mean over a tick, so no charge is lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from firmware_sim.types import F64
+from hil import calibration
+from hil.calibration import Calibration
+from hil.errors import Problems, ScenarioError, closest
+from hil.fit import data, datamap, legs
+from hil.fit.data import Run
+from hil.fit.datamap import Map
+from hil.report.accuracy import soc_window
+from hil.score.case import Case
+
+CONDITION = "own"
+_MOST_FILES = 200
+_MOST_TICKS = 400_000
+_SHORTEST_S, _LONGEST_S = 0.05, 60.0
+_KNOWN_SIGMA, _UNKNOWN_SIGMA = 0.02, 0.3
+_OFFSET_SHARE = 0.002  # of 1C
+_LEAST = {1.0: 0.005, 0.0: 0.01}  # uncertainty of a stretch that begins full, empty
+_LEAST_THROUGHPUT = 0.3  # of the capacity, between full and empty
+
+
+@dataclass(frozen=True)
+class Own:
+    """Cases of a folder. notes: what was taken for granted or left out."""
+
+    cases: list[Case]
+    notes: list[str]
+
+
+def cases(folder: Path, map_path: Path | None = None) -> Own:
+    """All files of a folder. Raises ScenarioError with everything that is wrong."""
+    paths = _files(folder)
+    map_path = _map_in(folder) if map_path is None else map_path
+    chosen = datamap.load(map_path)[0] if map_path is not None else datamap.without(folder / "own.toml")[0]
+    where = str(map_path) if map_path is not None else "no map"
+    where_beliefs, beliefs = calibration.load(chosen.score.calibration, map_path)
+    facts_of = datamap.runs_of(chosen, where, paths)
+    problems = Problems()
+    runs = [(path, problems.call(data.read, path, chosen, facts, where, "the score")) for path, facts in facts_of.items()]
+    for path, run in runs:
+        if run is not None and run.soc is not None:
+            problems.call(_check_soc, run, run.soc, path, where)
+    problems.settle()
+    there = [run for _, run in runs if run is not None]
+    named = [(run, _case(run, folder, chosen, beliefs, str(where_beliefs))) for run in there]
+    notes = [f"{run.name}: {note}" for run in there for note in run.told]
+    notes += [f"{run.name}: left out: {found}" for run, found in named if isinstance(found, str)]
+    made = [found for _, found in named if isinstance(found, Case)]
+    if not made:
+        raise ScenarioError(*(f"{folder / run.name}: no reference: {found}" for run, found in named if isinstance(found, str)))
+    return Own(made, notes)
+
+
+def _files(folder: Path) -> list[Path]:
+    """CSV files of a folder, in the order of their names. Raises ScenarioError when there are none."""
+    if not folder.is_dir():
+        beside = [p.name for p in folder.parent.iterdir() if p.is_dir()] if folder.parent.is_dir() else []
+        close = closest(folder.name, beside)
+        hint = f'; did you mean "{close}"?' if close is not None else ""
+        raise ScenarioError(f"--data {folder}: {'is a file; expected a folder' if folder.exists() else 'does not exist'}{hint}")
+    found = sorted(p for p in folder.iterdir() if p.name.lower().endswith((".csv", ".csv.gz")))
+    if not found:
+        raise ScenarioError(f"--data {folder}: holds no file that ends in .csv or .csv.gz")
+    if len(found) > _MOST_FILES:
+        raise ScenarioError(f"--data {folder}: holds {len(found)} CSV files; expected at most {_MOST_FILES}")
+    return found
+
+
+def _map_in(folder: Path) -> Path | None:
+    """The one map that lies in the folder. Raises ScenarioError when there are several."""
+    found = sorted(folder.glob("*.map.toml"))
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise ScenarioError(f"--data {folder}: holds {len(found)} maps, {names}; say which with --map")
+    return found[0] if found else None
+
+
+def _check_soc(run: Run, soc: F64, path: Path, where: str) -> None:
+    """Whether a reference column can be a state of charge, 0..1, that falls on discharge. Raises ScenarioError."""
+    low, high = float(soc.min()), float(soc.max())
+    if high > 1.5 and high <= 105.0 and low >= -5.0:
+        raise ScenarioError(
+            f"{path}: SOC from {low:.4g} to {high:.4g} looks like per cent; expected 0 to 1: {where}: columns.soc.scale = 0.01"
+        )
+    if low < -0.1 or high > 1.1:
+        raise ScenarioError(f"{path}: SOC from {low:.4g} to {high:.4g}; expected 0 to 1; check {where}: columns.soc")
+    drawn = np.cumsum(run.amps * run.dt_s)
+    if np.ptp(soc) > 0.05 and np.ptp(drawn) > 0.0 and np.corrcoef(drawn, soc)[0, 1] > 0.5:
+        raise ScenarioError(
+            f"{path}: SOC rises while charge is drawn: is it a depth of discharge? Expected the charge that is left: "
+            f"{where}: columns.soc.scale = -1.0 and offset = 1.0"
+        )
+
+
+def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_beliefs: str) -> Case | str:
+    """A run as a case, or why it has no reference."""
+    capacity_Ah = chosen.cell.capacity_Ah if chosen.cell.capacity_Ah is not None else beliefs.model.capacity_Ah
+    if run.soc is not None:
+        reference, uncertainty = run.soc, chosen.score.soc_uncertainty
+    else:
+        full_V, empty_V = chosen.cell.charge_max_V, chosen.cell.discharge_min_V
+        counted = count(
+            run,
+            capacity_Ah,
+            beliefs.power.charge_max_V if full_V is None else full_V,
+            beliefs.power.discharge_min_V if empty_V is None else empty_V,
+        )
+        if isinstance(counted, str):
+            return counted
+        reference, uncertainty = counted
+    dt_s = min(max(float(np.median(run.dt_s[1:])), _SHORTEST_S), _LONGEST_S)
+    dt_s = max(round(dt_s, 3), (run.t_s[-1] - run.t_s[0]) / _MOST_TICKS)
+    if dt_s > _LONGEST_S:
+        return f"{run.t_s[-1] - run.t_s[0]:.4g} s are too long for ticks of {_LONGEST_S:g} s; cut the file"
+    dt_ns = round(dt_s * 1e9)
+    at_s, amps = ticks(run, dt_ns / 1e9)
+    known = np.isfinite(reference[0])
+    warm = run.surface_degC if np.isfinite(run.surface_degC).all() else run.ambient_degC
+    return Case(
+        data=f"{folder.resolve().name.replace(',', '_')}, {run.name}",
+        condition=CONDITION,
+        recorded=True,
+        calibration=where_beliefs,
+        capacity_Ah=capacity_Ah,
+        dt_ns=dt_ns,
+        current_A=amps,
+        cell_V=np.interp(at_s, run.t_s, run.volt),
+        temp_degC=np.interp(at_s, run.t_s, warm),
+        reference=np.interp(at_s, run.t_s, reference),
+        available=False,
+        uncertainty=uncertainty,
+        start_soc=float(np.clip(reference[0], 0.0, 1.0)) if known else np.nan,
+        start_sigma=max(uncertainty, _KNOWN_SIGMA) if known else _UNKNOWN_SIGMA,
+        window=soc_window(beliefs.model),
+    )
+
+
+def ticks(run: Run, dt_s: float) -> tuple[F64, F64]:
+    """Ends of the ticks [s, as in the file] and the mean current in each [A], of the whole ticks of a run.
+
+    A row stands for the time since the row before; see hil.fit.legs for rows that follow a long pause.
+    """
+    k, before_s = legs.late_steps(run)
+    t_s = np.insert(run.t_s, k, run.t_s[k - 1] + before_s)
+    amps = np.insert(run.amps, k, run.amps[k - 1])
+    drawn_As = np.cumsum(amps * np.diff(t_s, prepend=t_s[0]))
+    n = int((t_s[-1] - t_s[0]) / dt_s + 1e-9)
+    edges_s = t_s[0] + dt_s * np.arange(n + 1)
+    return edges_s[1:], np.diff(np.interp(edges_s, t_s, drawn_As)) / dt_s
+
+
+def count(run: Run, capacity_Ah: float, full_V: float, empty_V: float) -> tuple[F64, float] | str:
+    """Reference at each row, NaN outside stretches between full and empty, and its uncertainty; or why there is none."""
+    found = legs.find_legs(run, capacity_Ah)
+    full = legs.full_rows(run, found, full_V, capacity_Ah)
+    empty = [leg.last for leg in found if leg.kind == "discharge" and run.volt[leg.last] <= empty_V + legs.EMPTY_NEAR_V]
+    ends = sorted([(row, 1.0) for row in full] + [(row, 0.0) for row in empty])
+    drawn_As = np.cumsum(run.amps * run.dt_s)
+    reference, uncertainty = np.full(len(run.t_s), np.nan), 0.0
+    for (first, soc), (last, other) in zip(ends, ends[1:], strict=False):
+        rows = slice(first, last + 1)
+        passed = (drawn_As[rows] - drawn_As[first]) * (soc - other)
+        if soc == other or passed[-1] < _LEAST_THROUGHPUT * capacity_Ah * 3600.0:
+            continue
+        share = passed / passed[-1]
+        gone_s = run.t_s[rows] - run.t_s[first]
+        apart_s = float(np.max(np.abs(gone_s - gone_s[-1] * share)))
+        offset = _OFFSET_SHARE * capacity_Ah * apart_s / passed[-1]
+        reference[rows] = soc + (other - soc) * share
+        uncertainty = max(uncertainty, _LEAST[soc], offset)
+    if uncertainty > 0.0:
+        return reference, uncertainty
+    low_V, high_V = float(run.volt.min()), float(run.volt.max())
+    return (
+        f"no column soc in the map, and no stretch between full ({full_V:g} V) and empty ({empty_V:g} V): "
+        f"{len(full)} full and {len(empty)} empty ends found, {low_V:.4g} to {high_V:.4g} V"
+    )

@@ -1,0 +1,81 @@
+"""The page of a score: figures against what is asked, worst runs over time, distribution of errors, wrong starts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from hil.report import bokehjs, html
+from hil.report.bokehjs import Model
+from hil.score import floors, plots, recorded, starts, table
+from hil.score.figures import Row
+from hil.score.floors import Asked
+from hil.score.inject import SIGNS
+from hil.score.score import Scored, subject
+
+_WORDS = ("current gain {} 1 %", "current offset {} 0.5 % of 1C", "voltage {} 5 mV", "temperature {} 5 K")
+
+
+@dataclass(frozen=True)
+class Block:
+    """One condition of one data set. key: of its plots.  rows: with what is asked of each.  errors: of the worst run's sensors."""
+
+    key: str
+    title: str
+    rows: list[tuple[Row, dict[str, Asked]]]
+    worst: str
+    errors: str
+
+
+def text(scored: Scored) -> str:
+    """The page as HTML. Equal scores give equal text."""
+    rows = scored.rows()
+    inks = plots.colours(list(dict.fromkeys(row.method for row in rows)))
+    drawn: dict[str, Model] = {"figures": plots.figures(rows, inks)}
+    blocks = []
+    for n, (data, condition) in enumerate(dict.fromkeys((row.data, row.condition) for row in rows)):
+        own = [row for row in rows if (row.data, row.condition) == (data, condition)]
+        tracks = [track for track in scored.tracks if track.data == data and track.case.condition == condition]
+        key = f"c{n}"
+        above, below, worst, pack = plots.worst(tracks, subject(list(inks)), inks)
+        drawn |= {
+            f"{key}-soc": above,
+            f"{key}-error": below,
+            f"{key}-histogram": plots.histogram(tracks, inks),
+            f"{key}-coverage": plots.coverage(own, inks),
+        }
+        judged = [(row, {one.what: one for one in floors.asked(row)}) for row in own]
+        blocks.append(Block(key, table.heading(own[0]), judged, worst.case.data, _signs(pack) if scored.plan.errors else ""))
+    for key, plot in drawn.items():
+        plot.attributes["name"] = key
+    document, roots = bokehjs.document(list(drawn.values()))
+    whole = scored.as_json()
+    folder = Path(__file__).parent / "templates"
+    return (
+        html.templates(folder)
+        .get_template("score.html.j2")
+        .render(
+            scored=scored,
+            blocks=blocks,
+            inks=inks,
+            subject=subject(list(inks)),
+            floors=floors.load(),
+            told=table.told,
+            percent=table.percent,
+            sets=recorded.sets() if any(row.condition in ("discharge", "recharge") for row in rows) else [],
+            convergence=whole["convergence"],
+            capacities=whole["capacity"],
+            minutes=table.minutes,
+            within=starts.WITHIN,
+            heights={key: plot.attributes["height"] for key, plot in drawn.items()},
+            script=bokehjs.script(),
+            document=document.replace("<", "\\u003c"),
+            roots=json.dumps({root: f"plot-{key}" for key, root in zip(drawn, roots, strict=True)}),
+        )
+    )
+
+
+def _signs(pack: int) -> str:
+    """A combination of sensor errors in words."""
+    return ", ".join(words.format("+" if sign > 0 else "-") for words, sign in zip(_WORDS, SIGNS[pack], strict=True))

@@ -1,0 +1,127 @@
+"""Methods of estimation run over cases with injected sensor errors; coulomb counting is always among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from hil.calibration import Calibration
+from hil.calibration_tables import Filter
+from hil.dut.estimator import Readings
+from hil.errors import ScenarioError, nearest
+from hil.score import figures, floors, soh, starts
+from hil.score.believe import METHODS, Make, believe, emulated
+from hil.score.case import Case
+from hil.score.cases import Group
+from hil.score.figures import BOUND, COUNTING, Track
+from hil.score.inject import clean, inject
+from hil.score.soh import Capacity
+from hil.score.starts import Convergence
+
+# The method that the floors are for, where it is among the methods.
+SUBJECT: str = "sodium" if "sodium" in METHODS else Filter.model_fields["method"].default
+
+Progress = Callable[[str, float], None]  # what is at work, and which share is done
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is run. errors: with injected sensor errors, in all sign combinations; else once, as it was recorded."""
+
+    methods: tuple[str, ...] = METHODS
+    seed: int = 1
+    errors: bool = True
+    wrong_starts: bool = True
+
+
+@dataclass
+class Scored:
+    """All that was found."""
+
+    plan: Plan
+    tracks: list[Track] = field(default_factory=list)
+    starts: list[Convergence] = field(default_factory=list)
+    capacities: list[Capacity] = field(default_factory=list)
+
+    def rows(self) -> list[figures.Row]:
+        """Figures of the methods that were asked for."""
+        return [row for row in figures.rows(self.tracks) if row.method in self.plan.methods]
+
+    def as_json(self) -> dict[str, Any]:
+        """As printed by --json."""
+        return {
+            "format": 1,
+            "seed": self.plan.seed,
+            "sensor_errors": self.plan.errors,
+            "rows": [row.as_json() | {"floors": [one.as_json() for one in floors.asked(row)]} for row in self.rows()],
+            "convergence": starts.as_json(self.starts),
+            "capacity": soh.as_json(self.capacities),
+        }
+
+
+def check_methods(names: Sequence[str]) -> tuple[str, ...]:
+    """Methods by name, in the order given, all when there are none. Raises ScenarioError for one that does not exist."""
+    wrong = [f'--method "{name}" does not exist{nearest(name, METHODS)}' for name in names if name not in METHODS]
+    if wrong:
+        raise ScenarioError(*wrong)
+    return tuple(dict.fromkeys(names)) or METHODS
+
+
+def subject(methods: Sequence[str]) -> str:
+    """The method whose bound is shown: that of the floors, else the first."""
+    return SUBJECT if SUBJECT in methods else methods[0]
+
+
+def run(groups: Sequence[Group], plan: Plan, progress: Progress | None = None, make: Make = emulated) -> Scored:
+    """Every method over every case. make: the device to judge, for whoever wants to judge another."""
+    scored = Scored(plan)
+    for n, group in enumerate(groups):
+        if progress is not None:
+            progress(group.name, n / len(groups))
+        cases = group.make()
+        for k, case in enumerate(cases):
+            _score(scored, case, make)
+            if progress is not None:
+                progress(case.data, (n + (k + 1) / len(cases)) / len(groups))
+    return scored
+
+
+def _score(scored: Scored, case: Case, make: Make) -> None:
+    """Add one case, with all methods, counting and the bound."""
+    plan = scored.plan
+    readings = inject(case, seed=plan.seed) if plan.errors else clean(case)
+    judged = subject(plan.methods)
+    tracks = [track(case, readings, method, make) for method in dict.fromkeys((*plan.methods, COUNTING))]
+    if case.drawn is not None:
+        tracks.append(bound(case, readings, judged, make))
+    settled = [one for method in plan.methods for one in starts.of(case, readings, method, make)] if plan.wrong_starts else []
+    # What is kept needs no arrays of the case: all draws of all conditions would fill the memory.
+    kept = figures.bare(case)
+    scored.tracks += [replace(one, case=kept) for one in tracks]
+    scored.starts += [replace(one, case=kept) for one in settled]
+    scored.capacities += [replace(one, case=kept) for one in soh.of(case, readings, judged, make)]
+
+
+def bound(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:
+    """A method with the drawn cell's own tables, on the same readings: what is left when the tables are true."""
+    from hil.score.own import own_tables
+
+    return replace(track(case, readings, method, make, own_tables(case)), method=BOUND)
+
+
+def track(
+    case: Case, readings: Readings, method: str, make: Make = emulated, beliefs: Calibration | None = None
+) -> Track:  # fmt: skip
+    """One method over one case. beliefs: the case's own when None."""
+    said = believe(case, readings, method, (case.start_soc, case.start_sigma), make, beliefs)
+    reference = case.reference[said.at]
+    return Track(
+        case=case,
+        method=method,
+        t_s=(said.at + 1) * case.dt_ns / 1e9,
+        reference=reference,
+        temp_degC=case.temp_degC[said.at],
+        error=said.soc - reference[:, None],
+        band=said.band,
+    )

@@ -1,0 +1,155 @@
+"""The figures for people on a terminal: a line a condition and method, and how long wrong starts take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from hil.score import floors, starts
+from hil.score.figures import Row, Sums
+from hil.score.floors import Asked
+from hil.score.score import Scored, subject
+
+MARKS = {
+    "rmse": "RMSE",
+    "worst_rmse": "worst run",
+    "max": "max",
+    "within_3_percent": "starts within 3 %",
+    "within_2_percent": "starts within 2 %",
+    "rmse_of_counting": "RMSE over that of counting",
+    "band_coverage": "share of time inside the band",
+    "band_half_width": "median half width of the band",
+    "band_half_width_of_rmse": "median half width of the band over RMSE",
+}
+
+
+def show(scored: Scored, console: Console) -> None:
+    """All tables. Errors are in per cent of SOC."""
+    rows = scored.rows()
+    errors = "under all sign combinations of the sensor errors" if scored.plan.errors else "as recorded, no sensor errors added"
+    console.print(f"error of SOC in %, pooled over runs, {errors}; seed {scored.plan.seed}", style="dim")
+    for key in dict.fromkeys((row.data, row.condition) for row in rows):
+        own = [row for row in rows if (row.data, row.condition) == key]
+        console.print()
+        console.print(Text(heading(own[0]), style="bold"))
+        console.print(_figures(own))
+        for line in missed(own):
+            console.print(Text(line, style="red"))
+    whole = scored.as_json()
+    if whole["convergence"]:
+        console.print()
+        title = f"from a wrong start until the error stays within {100 * starts.WITHIN:g} %: share of starts, half of them by"
+        console.print(Text(f"{title}, 95 % by [min]", style="bold"))
+        console.print(_starts(whole["convergence"]))
+    if whole["capacity"]:
+        console.print()
+        console.print(Text("capacity after five partial cycles, error in % of the true one", style="bold"))
+        console.print(_capacities(whole["capacity"]))
+
+
+def heading(row: Row) -> str:
+    """Condition, data, and on what the figures rest."""
+    runs = len(row.runs)
+    known = f"reference +-{percent(row.reference_uncertainty)} %"
+    return f"{row.condition}: {row.data}, {runs} {'run' if runs == 1 else 'runs'}, {row.kind}, {known}"
+
+
+def _figures(rows: Sequence[Row]) -> Table:
+    """A line a method, in one condition."""
+    table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
+    table.add_column("method", no_wrap=True, min_width=9)
+    for name in ("RMSE", "worst", "max", "bias", "in band", "+-band", "window", "max", "20-40", "max", "counting", "bound"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=6)
+    table.add_column("floors", no_wrap=True)
+    for method in dict.fromkeys(row.method for row in rows):
+        own = {row.region: row for row in rows if row.method == method}
+        total = own.get("all")
+        if total is None:
+            continue
+        sums = total.sums
+        cells = [percent(x) for x in (sums.rmse, total.worst, sums.max, sums.bias)]
+        cells += ["-" if sums.band_coverage is None else f"{100 * sums.band_coverage:.1f}", percent(sums.band_half_width)]
+        for region in ("window", "20-40"):
+            cells += _pair(own[region].sums if region in own else None)
+        table.add_row(method, *cells, percent(total.counting_rmse), percent(total.bound_rmse), _verdict(list(own.values())))
+    return table
+
+
+def _verdict(rows: Sequence[Row]) -> Text:
+    """How many of the floors of a method are met, all regions together."""
+    found = [one.met for row in rows for one in floors.asked(row)]
+    if not found:
+        return Text("none", style="dim")
+    return Text(f"{sum(found)} of {len(found)} met", style="green" if all(found) else "red")
+
+
+def missed(rows: Sequence[Row]) -> list[str]:
+    """Every floor that is not met by the method that the floors are for; of others the count is enough."""
+    judged = subject([row.method for row in rows])
+    out = []
+    for row in rows:
+        for one in floors.asked(row) if row.method == judged else []:
+            if not one.met:
+                out.append(f"{row.method}, {row.region}: {told(one)}")
+    return out
+
+
+def told(one: Asked) -> str:
+    """What is asked and what was found."""
+    ratio = one.what in ("rmse_of_counting", "band_half_width_of_rmse")
+    shown = [f"{x:.2f}" if ratio else f"{percent(x)} %" for x in (one.low, one.high)]
+    value = "not stated" if one.value is None else f"{one.value:.2f}" if ratio else f"{percent(one.value)} %"
+    asked = f"at most {shown[1]}" if one.low == 0.0 else f"at least {shown[0]}"
+    asked = f"{shown[0]} to {shown[1]}" if one.low > 0.0 and math.isfinite(one.high) else asked
+    return f"{MARKS[one.what]} {value}, asked {asked}"
+
+
+def _pair(sums: Sums | None) -> list[str]:
+    return ["-", "-"] if sums is None else [percent(sums.rmse), percent(sums.max)]
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent with two digits."""
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _starts(rows: list[dict[str, Any]]) -> Table:
+    """A line a condition and method, a column an offset: share that settles, half and 95 % of them by [min]."""
+    table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
+    for name in ("condition", "method"):
+        table.add_column(name, no_wrap=True, min_width=9)
+    offsets = sorted({row["offset"] for row in rows})
+    for offset in offsets:
+        table.add_column(f"told {100 * offset:+.0f} %", justify="right", no_wrap=True, min_width=20)
+    for condition, method in dict.fromkeys((row["condition"], row["method"]) for row in rows):
+        own = {row["offset"]: row for row in rows if (row["condition"], row["method"]) == (condition, method)}
+        table.add_row(condition, method, *(_settled(own[offset]) if offset in own else "-" for offset in offsets))
+    return table
+
+
+def _settled(row: dict[str, Any]) -> str:
+    half, most = (f"{minutes(row[key]):>5}" for key in ("median_s", "p95_s"))
+    return f"{100 * row['settled']:.0f} % {half} {most}"
+
+
+def minutes(seconds: float | None) -> str:
+    """Seconds as minutes; a dash when there is no such time."""
+    return "-" if seconds is None else f"{seconds / 60:.1f}"
+
+
+def _capacities(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
+    for name in ("method", "tables", "data"):
+        table.add_column(name, no_wrap=True)
+    for name in ("cells", "RMSE", "max", "bias", "sigma", "inside 2 sigma", "asked"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        numbers = [percent(row[key]) for key in ("rmse", "max", "bias", "sigma", "inside_2_sigma")]
+        asked = Text(f"at most {percent(row['at_most'])}", style="green" if row["met"] else "red")
+        table.add_row(row["method"], row["tables"], row["data"], str(row["cells"]), *numbers, asked)
+    return table

@@ -7,7 +7,7 @@ import numpy as np
 from firmware_sim import diag, mode, receive, soa, sop, transmit
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief
+from firmware_sim.estimate import belief, start
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
 from firmware_sim.settings import Settings
@@ -59,7 +59,8 @@ def _begin(
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
         belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
-        estimate.seed(method, cell, p, i, k, reals, curves, stored)
+        z, sigma = start.choose(cell, p, i, k, reals, curves, stored)
+        estimate.seed(method, cell, p, i, k, reals, z, sigma)
         belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
     whole[st.IS_SEEDED, p] = 1
 

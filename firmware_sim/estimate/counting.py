@@ -19,9 +19,9 @@ START_VAR, GAIN_SOC, OFFSET_SOC = range(st.P + 1, st.P + 4)
 
 
 @kernel
-def seed(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
+def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
     """Start counting."""
-    start.begin(cell, p, i, k, real, curves, stored)
+    start.begin(cell, p, i, z, sigma)
     cell[START_VAR, p, i] = cell[st.P, p, i]
 
 

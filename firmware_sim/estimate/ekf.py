@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, start
+from firmware_sim.estimate import belief, noise, start
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64
 
@@ -24,9 +24,9 @@ _U_VAR_V2 = 1e-6
 
 
 @kernel
-def seed(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """Start the filter of cell i, of kind k, from its first valid voltage, or from the stored SOC when there is one."""
-    start.begin(cell, p, i, k, real, curves, stored)
+def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start the filter of cell i, of kind k, from SOC z with standard deviation sigma, see start.choose."""
+    start.begin(cell, p, i, z, sigma)
     cell[P11, p, i] = _U_VAR_V2
     cell[P22, p, i] = _U_VAR_V2
 
@@ -40,7 +40,7 @@ def predict(
     d11, d12, d22 = d1 * d1, d1 * d2, d2 * d2
     in1_A, in2_A = (1.0 - d1) * current_A, (1.0 - d2) * current_A
     dz = current_A * dt_s / (3600.0 * kinds[k, cfg.CAPACITY_AH])
-    q_z = start.charge_noise(current_A, even_A, dt_s, k, real, kinds)
+    q_z = noise.charge_noise(current_A, even_A, dt_s, k, real, kinds)
     q_u = real[cfg.RC_NOISE_V2_PER_S] * dt_s
     branch = belief.branch_of(current_A, real)
     for i in range(first, end):
@@ -70,7 +70,7 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     a0 = p00 * slope - p01 - p02
     a1 = p01 * slope - p11 - p12
     a2 = p02 * slope - p12 - p22
-    s = slope * a0 - a1 - a2 + start.voltage_noise(sample_s, real)
+    s = slope * a0 - a1 - a2 + noise.voltage_noise(sample_s, real)
     k0, k1, k2 = a0 / s, a1 / s, a2 / s
     cell[st.Z, p, i] = min(max(z + k0 * innovation_V, -0.05), 1.05)
     cell[st.U1, p, i] = u1 + k1 * innovation_V

@@ -17,7 +17,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import start
+from firmware_sim.estimate import noise, start
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64
 
@@ -26,9 +26,9 @@ P00, P01, P02, P03, P04, P11, P12, P13, P14, P22, P23, P24, P33, P34, P44 = rang
 
 
 @kernel
-def seed(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """Start the filter of cell i, of kind k, from its first valid voltage, or from the stored SOC when there is one."""
-    start.begin(cell, p, i, k, real, curves, stored)
+def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start the filter of cell i, of kind k, from SOC z with standard deviation sigma, see start.choose."""
+    start.begin(cell, p, i, z, sigma)
     cell[P11, p, i] = 1e-6
     cell[P22, p, i] = 1e-6
     cell[P33, p, i] = real[cfg.HYST_SIGMA] * real[cfg.HYST_SIGMA]
@@ -48,7 +48,7 @@ def predict(
     swing = 0.5 * kinds[k, cfg.HYST_DECAY] * math.fabs(dz)
     dh = max((1.0 - swing) / (1.0 + swing), 0.0)
     target = -1.0 if current_A > 0.0 else 1.0
-    q_z = start.charge_noise(current_A, even_A, dt_s, k, real, kinds)
+    q_z = noise.charge_noise(current_A, even_A, dt_s, k, real, kinds)
     q_u = real[cfg.RC_NOISE_V2_PER_S] * dt_s
     q_h = (1.0 - dh * dh) * real[cfg.HYST_SIGMA] * real[cfg.HYST_SIGMA]
     q_rho = real[cfg.RHO_WALK_PER_S] * dt_s

@@ -21,9 +21,9 @@ SEEN_VAR, WENT_SOC = range(st.P + 1, st.P + 3)
 
 
 @kernel
-def seed(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """Start from the first voltage or the stored SOC."""
-    start.begin(cell, p, i, k, real, curves, stored)
+def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start from SOC z with standard deviation sigma."""
+    start.begin(cell, p, i, z, sigma)
     cell[SEEN_VAR, p, i] = cell[st.P, p, i]
 
 

@@ -25,7 +25,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief
+from firmware_sim.estimate import belief, start
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64
 
@@ -40,18 +40,9 @@ _NEVER_S = 1e6
 
 
 @kernel
-def seed(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """Start cell i from a told SOC."""
-    z, sigma = cell[st.NVM_Z, p, i], math.sqrt(cell[st.NVM_VAR, p, i]) + real[cfg.STORED_SIGMA]
-    if not stored:
-        z = belief.soc_of(cell[st.VOLT, p, i], k, cell[st.REACH, p, i], curves)
-        sigma = real[cfg.START_SIGMA]
-    for row in range(st.Z, st.P + st.N_P):
-        cell[row, p, i] = 0.0
-    cell[st.Z, p, i] = z
-    cell[st.RHO, p, i] = 1.0
-    cell[st.CAPACITY, p, i] = 1.0
-    cell[P00, p, i] = sigma * sigma
+def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start cell i from SOC z with standard deviation sigma, see start.choose."""
+    start.begin(cell, p, i, z, sigma)
     cell[P11, p, i] = real[cfg.HYST_SIGMA] * real[cfg.HYST_SIGMA]
     cell[P22, p, i] = real[cfg.RHO_SIGMA] * real[cfg.RHO_SIGMA]
     cell[P33, p, i] = real[cfg.BIAS_SIGMA_A] * real[cfg.BIAS_SIGMA_A]

@@ -1,4 +1,4 @@
-"""What the methods share: their start from the first voltage or the stored SOC, and the noise that the calibration states."""
+"""What SOC to start from after a reset: the stored one, or the first voltage; and the state that every method starts with."""
 
 from __future__ import annotations
 
@@ -12,31 +12,19 @@ from firmware_sim.types import F64
 
 
 @kernel
-def begin(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """SOC of cell i, of kind k, and its variance; capacity and resistance as in the tables, the rest 0."""
-    z = belief.soc_of(cell[st.VOLT, p, i], k, cell[st.REACH, p, i], curves)
-    sigma = real[cfg.START_SIGMA]
+def choose(cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> tuple[float, float]:
+    """SOC and its standard deviation to start cell i, of kind k, from. stored: NVM holds an SOC."""
     if stored:
-        z = cell[st.NVM_Z, p, i]
-        sigma = math.sqrt(cell[st.NVM_VAR, p, i]) + real[cfg.STORED_SIGMA]
+        return cell[st.NVM_Z, p, i], math.sqrt(cell[st.NVM_VAR, p, i]) + real[cfg.STORED_SIGMA]
+    return belief.soc_of(cell[st.VOLT, p, i], k, cell[st.REACH, p, i], curves), real[cfg.START_SIGMA]
+
+
+@kernel
+def begin(cell: F64, p: int, i: int, z: float, sigma: float) -> None:
+    """SOC of cell i with its standard deviation; capacity and resistance as in the tables, the rest 0."""
     for row in range(st.Z, st.P + st.N_P):
         cell[row, p, i] = 0.0
     cell[st.Z, p, i] = z
     cell[st.RHO, p, i] = 1.0
     cell[st.CAPACITY, p, i] = 1.0
     cell[st.P, p, i] = sigma * sigma
-
-
-@kernel
-def charge_noise(current_A: float, even_A: float, dt_s: float, k: int, real: F64, kinds: F64) -> float:
-    """Variance that the error of the current adds to SOC in dt. even_A: see ekf_r.predict."""
-    error_A = real[cfg.CURRENT_ERROR_SHARE] * math.fabs(current_A) + real[cfg.CURRENT_ERROR_A]
-    error_A += real[cfg.R_ERROR_SHARE] * math.fabs(current_A - even_A)
-    rate = error_A / (3600.0 * kinds[k, cfg.CAPACITY_AH])
-    return 2.0 * rate * rate * real[cfg.CURRENT_CORRELATION_S] * dt_s
-
-
-@kernel
-def voltage_noise(sample_s: float, real: F64) -> float:
-    """Variance of a voltage against the model [V^2]: sensor, and an error of the model that frequent samples share."""
-    return real[cfg.CELL_SIGMA_V] * real[cfg.CELL_SIGMA_V] + real[cfg.MODEL_V2S] / sample_s

@@ -15,18 +15,18 @@ from firmware_sim.types import F64, I64, U8
 
 
 @kernel
-def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, curves: F64, stored: bool) -> None:
-    """Start the estimate of cell i, of kind k."""
+def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start the estimate of cell i, of kind k, from SOC z with standard deviation sigma."""
     if method == cfg.SODIUM:
-        sodium.seed(cell, p, i, k, real, curves, stored)
+        sodium.seed(cell, p, i, k, real, z, sigma)
     elif method == cfg.EKF_R:
-        ekf_r.seed(cell, p, i, k, real, curves, stored)
+        ekf_r.seed(cell, p, i, k, real, z, sigma)
     elif method == cfg.COUNTING:
-        counting.seed(cell, p, i, k, real, curves, stored)
+        counting.seed(cell, p, i, k, real, z, sigma)
     elif method == cfg.OCV:
-        ocv.seed(cell, p, i, k, real, curves, stored)
+        ocv.seed(cell, p, i, k, real, z, sigma)
     else:
-        ekf.seed(cell, p, i, k, real, curves, stored)
+        ekf.seed(cell, p, i, k, real, z, sigma)
 
 
 @kernel

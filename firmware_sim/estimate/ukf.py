@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, start
+from firmware_sim.estimate import belief, noise
 from firmware_sim.estimate.ekf import P00, P01, P02, P11, P12, P22
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64
@@ -54,7 +54,7 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     a2 = (s20 * (up0 - down0) - 2.0 * (s21 * side1 + s22 * side2)) / 6.0
     up0, down0 = up0 - mean, down0 - mean
     spread = up0 * up0 + down0 * down0 + 2.0 * (side1 * side1 + side2 * side2 + 2.0 * mean * mean)
-    s = _CENTRE * mean * mean + spread / 6.0 + start.voltage_noise(sample_s, real)
+    s = _CENTRE * mean * mean + spread / 6.0 + noise.voltage_noise(sample_s, real)
     k0, k1, k2 = a0 / s, a1 / s, a2 / s
     cell[st.Z, p, i] = min(max(z + k0 * innovation_V, -0.05), 1.05)
     cell[st.U1, p, i] = u1 + k1 * innovation_V

@@ -12,7 +12,7 @@ import numpy as np
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief
+from firmware_sim.estimate import belief, start
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
@@ -80,13 +80,11 @@ def _run(
             if seen and whole[st.IS_SEEDED, p] == 0:
                 for i in range(cell.shape[2]):
                     k = cell_map[cfg.MAP_KIND, i]
-                    stored = told[0, p] == told[0, p]
-                    if stored:
-                        cell[st.NVM_Z, p, i] = told[0, p]
-                        sigma = max(told[1, p] - reals[cfg.STORED_SIGMA], 0.0)
-                        cell[st.NVM_VAR, p, i] = sigma * sigma
                     belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
-                    estimate.seed(method, cell, p, i, k, reals, curves, stored)
+                    z, sigma = start.choose(cell, p, i, k, reals, curves, False)
+                    if told[0, p] == told[0, p]:
+                        z, sigma = told[0, p], told[1, p]
+                    estimate.seed(method, cell, p, i, k, reals, z, sigma)
                     belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
                 whole[st.IS_SEEDED, p] = 1
             estimate.step(

@@ -13,6 +13,7 @@ from firmware_sim import bms, soa
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief
+from firmware_sim.estimate import start as first
 from firmware_sim.estimate import step as estimate
 from firmware_sim.estimate import summary as pack_values
 from firmware_sim.settings import Settings
@@ -267,7 +268,8 @@ class Estimator:
         cell[st.VOLT] = volt
         for i, k in enumerate(s.cell_map[cfg.MAP_KIND].tolist()):
             belief.refresh(cell, 0, i, k, s.kinds, s.curves, s.ln_r, s.nodes, s.n_nodes)
-            estimate.seed(cfg.EKF, cell, 0, i, k, s.real, s.curves, False)
+            z, sigma = first.choose(cell, 0, i, k, s.real, s.curves, False)
+            estimate.seed(cfg.EKF_R, cell, 0, i, k, s.real, z, sigma)
 
     def follow(self, truth: TwoStrings) -> None:
         """Start every filter from the truth."""
@@ -299,7 +301,7 @@ class Estimator:
         before = b.cell[st.Z, 0, [0, 16]].copy()
         estimate.step(
             b.cell, b.real, b.whole, b.link, b.valid, s.cell_map, self.stretches, s.real, s.kinds, s.curves, s.ln_r, s.nodes,
-            s.n_nodes, 0, self.dt_ns, 2, cfg.EKF,
+            s.n_nodes, 0, self.dt_ns, 2, cfg.EKF_R,
         )  # fmt: skip
         drawn = (before - b.cell[st.Z, 0, [0, 16]]) * 3600.0 * s.kinds[:, cfg.CAPACITY_AH] / (self.dt_ns * 1e-9)
         return np.asarray(drawn)

@@ -1,7 +1,8 @@
 """The estimators of other packages that can run beside ours, and how each is set up.
 
-The noise figures were chosen by tools/peer_tune.py on the runs of Hakadi cell 1, to which the tables of the calibration
-were fitted: the settings of a grid with the least error there. No judged run was looked at. docs/peers-score.md says more.
+The noise figures were chosen by tools/peer_tune.py on run 1c-1-1 of Hakadi cell 1, one of those to which the tables of the
+calibration were fitted: the settings of a grid with the least error there. No judged run was looked at. docs/peers-score.md
+says more.
 """
 
 from __future__ import annotations
@@ -29,14 +30,13 @@ class Peer:
     folder: Path = _HERE
 
 
-_EKF = {"noise_V": 0.3, "soc_per_sqrt_s": 1e-5, "pair_V_per_sqrt_s": 1e-4, "drop_share": 1.0, "loop": 1.0}
-_UKF = dict(_EKF)
+_FILTERPY = {"noise_V": 3.0, "soc_per_sqrt_s": 1e-5, "pair_V_per_sqrt_s": 1e-3, "drop_share": 30.0, "loop": 1.0}
 
 PEERS = {
-    "filterpy-ekf": Peer("filterpy", "workers.filterpy_ekf", _EKF),
-    "filterpy-ekf-25degC": Peer("filterpy", "workers.filterpy_ekf", _EKF, temp_degC=25.0),
-    "filterpy-ukf": Peer("filterpy", "workers.filterpy_ukf", _UKF),
-    "filterpy-ukf-25degC": Peer("filterpy", "workers.filterpy_ukf", _UKF, temp_degC=25.0),
-    "pybatteryse": Peer("pybatteryse", "workers.pybatteryse_ekf", {"noise_V": 0.3, "noise_A": 0.1}),
-    "battlib": Peer("battlib", "workers.battlib_ekf", {"noise_V": 0.3}),
+    "filterpy-ekf": Peer("filterpy", "workers.filterpy_ekf", _FILTERPY),
+    "filterpy-ekf-25degC": Peer("filterpy", "workers.filterpy_ekf", _FILTERPY, temp_degC=25.0),
+    "filterpy-ukf": Peer("filterpy", "workers.filterpy_ukf", _FILTERPY),
+    "filterpy-ukf-25degC": Peer("filterpy", "workers.filterpy_ukf", _FILTERPY, temp_degC=25.0),
+    "pybatteryse": Peer("pybatteryse", "workers.pybatteryse_ekf", {"noise_V": 3.0, "noise_A": 0.1}),
+    "battlib": Peer("battlib", "workers.battlib_ekf", {"noise_V": 3.0}),
 }

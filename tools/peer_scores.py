@@ -4,7 +4,7 @@
 
 Each peer runs in the interpreter of an environment that has it. Every row runs twice, as it was recorded or simulated and with
 sensor errors in all sign combinations: the same readings for ours and theirs. --condition (may be given again), --draws,
---combinations 4 and --runs N (the first N cases of a condition) make it shorter, which the page then says; --print leaves the
+--combinations 4 and --only TEXT (cases with this in their names, may be given again) make it shorter, which the page then says; --print leaves the
 page alone.
 """
 
@@ -54,7 +54,12 @@ class Line(NamedTuple):
 
 
 def measure(
-    methods: Sequence[str], pythons: dict[str, str], conditions: Sequence[str], draws: int, combinations: int, runs: int | None
+    methods: Sequence[str],
+    pythons: dict[str, str],
+    conditions: Sequence[str],
+    draws: int,
+    combinations: int,
+    only: Sequence[str],
 ) -> list[Line]:
     """All lines."""
     make = peers.maker(pythons, emulated)
@@ -63,7 +68,7 @@ def measure(
     for group in cases.groups(conditions, 1, draws):
         found: dict[str, tuple[list[Track], list[Track]]] = {method: ([], []) for method in methods}
         taken_s, hours = dict.fromkeys(methods, 0.0), 0.0
-        for case in group.make()[:runs]:
+        for case in [case for case in group.make() if not only or any(text in case.data for text in only)]:
             readings = clean(case), inject(case, signs, 1)
             hours += (1 + len(signs)) * len(case.current_A) * case.dt_ns / 3.6e12
             for method in methods:
@@ -112,16 +117,16 @@ def main() -> None:
     words.add_argument("--condition", action="append", choices=cases.names())
     words.add_argument("--draws", type=int, default=1)
     words.add_argument("--combinations", type=int, default=len(SIGNS), choices=(2, 4, 8, len(SIGNS)))
-    words.add_argument("--runs", type=int)
+    words.add_argument("--only", action="append", default=[], metavar="TEXT")
     words.add_argument("--print", action="store_true", dest="only_print")
     told = words.parse_args()
     pythons = dict(text.split("=", 1) for text in told.peer)
     versions = {name: peers.version(peers.PEERS[name], python) for name, python in pythons.items()}
     methods = [*(told.method or METHODS), *pythons]
-    lines = measure(methods, pythons, told.condition or CONDITIONS, told.draws, told.combinations, told.runs)
+    lines = measure(methods, pythons, told.condition or CONDITIONS, told.draws, told.combinations, told.only)
     packages = {peers.PEERS[name].package: found for name, found in versions.items()}
     used = ", ".join(f"{package} {found}" for package, found in packages.items())
-    part = "" if told.runs is None else f", the first {told.runs} of each"
+    part = f"; only {', '.join(told.only)}" if told.only else ""
     day = f"{datetime.datetime.now(tz=datetime.UTC):%-d %B %Y}"
     about = f"{day}, {used}; seed 1, {told.combinations} combinations of sensor errors, {told.draws} drawn cells{part}."
     text = markdown(lines, about)

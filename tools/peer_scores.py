@@ -4,8 +4,8 @@
 
 Each peer runs in the interpreter of an environment that has it. Every row runs twice, as it was recorded or simulated and with
 sensor errors in all sign combinations: the same readings for ours and theirs. --condition (may be given again), --draws,
---combinations 4 and --only TEXT (cases with this in their names, may be given again) make it shorter, which the page then says; --print leaves the
-page alone.
+--combinations 4 and --only TEXT (cases with this in their names, may be given again) make it shorter, which the page then
+says; --print leaves the page alone.
 """
 
 from __future__ import annotations

@@ -194,6 +194,12 @@ def test_a_worker_reads_the_voltages_of_the_calibration(circuit, beliefs):
     assert (low + high) / 2 - 20 * dudt == pytest.approx(circuit.value(0, 1 - 0.5 * share), abs=1e-3)
 
 
+def test_a_worker_lays_no_more_than_ten_tables_a_kelvin(circuit):
+    """A simulated temperature never comes twice: a table for each would fill the memory within a drive."""
+    laid = {id(circuit.at(20.0 + 0.001 * n)) for n in range(2000)}
+    assert 21 == len(laid)
+
+
 @pytest.fixture
 def textbook(monkeypatch):
     """A textbook filter in the place of filterpy.kalman."""

@@ -3,7 +3,7 @@
     V = U(x) + loop M(x) h + dU/dT(x) (T - 25) - I R0 - u1 - u2,    x = 1 - (1 - z) / reach(T), not below 0 unless z is
 
 z is SOC 0..1 relative to 25 degC, current in A, positive discharges. h goes to -1 while the cell is discharged and to +1
-while it is charged; it is counted, not estimated. The tables are laid on one grid over z for each temperature that comes.
+while it is charged; it is counted, not estimated. The tables are laid on one grid over z for each tenth of a kelvin that comes.
 """
 
 from __future__ import annotations
@@ -53,14 +53,15 @@ class Circuit:
         self.dt_s = given.number("dt_s")
         self.capacity_As = 3600.0 * given.number("capacity_Ah")
         self.keep1, self.keep2 = (math.exp(-self.dt_s / float(tau_s)) for tau_s in given.array("tau_s"))
-        self._laid: dict[float, list[list[float]]] = {}
+        self._laid: dict[int, list[list[float]]] = {}
         self.here: list[list[float]] = self.at(25.0)
 
     def at(self, temp_degC: float) -> list[list[float]]:
         """Rows of U, dU/dz, half the loop, R0, R1, R2 over z at a temperature; what follows reads these."""
-        if temp_degC not in self._laid:
-            self._laid[temp_degC] = [row.tolist() for row in self._lay(temp_degC)]
-        self.here = self._laid[temp_degC]
+        tenths = round(10.0 * temp_degC)
+        if tenths not in self._laid:
+            self._laid[tenths] = [row.tolist() for row in self._lay(tenths / 10.0)]
+        self.here = self._laid[tenths]
         return self.here
 
     def _lay(self, temp_degC: float) -> list[F64]:

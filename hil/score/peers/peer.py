@@ -37,6 +37,6 @@ PEERS = {
     "filterpy-ekf-25degC": Peer("filterpy", "workers.filterpy_ekf", _FILTERPY, temp_degC=25.0),
     "filterpy-ukf": Peer("filterpy", "workers.filterpy_ukf", _FILTERPY),
     "filterpy-ukf-25degC": Peer("filterpy", "workers.filterpy_ukf", _FILTERPY, temp_degC=25.0),
-    "pybatteryse": Peer("pybatteryse", "workers.pybatteryse_ekf", {"noise_V": 3.0, "noise_A": 0.1}),
+    "pybatteryse": Peer("pybatteryse", "workers.pybatteryse_ekf", {"noise_V": 10.0, "noise_A": 0.03}),
     "battlib": Peer("battlib", "workers.battlib_ekf", {"noise_V": 3.0}),
 }

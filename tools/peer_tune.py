@@ -5,7 +5,8 @@
 Every setting of the grid, the rest as hil/score/peers/peer.py has it, runs over a whole cycle of each run, with four balanced
 combinations of sensor errors and the right start; over its discharge from full, told 80 %; and over its second half, told 20 %
 too little and too much. Three figures, each the RMSE over all runs: discharge, recharge, and what follows 20 minutes after a
-wrong start. The least root mean square of the three wins. No judged run is read. runs=1c-1-1 takes one run instead of all five, which take an hour.
+wrong start. The least root mean square of the three wins. No judged run is read. runs=1c-1-1 takes one run instead of all five,
+which take an hour.
 """
 
 from __future__ import annotations

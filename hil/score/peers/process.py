@@ -21,6 +21,7 @@ from hil.score.peers.peer import Peer
 
 _ASK = "import importlib.metadata as m, numpy, {0}; print(m.version({0!r}))"
 _ASK_S = 120
+_END_S = 10
 
 
 def version(peer: Peer, python: str) -> str:
@@ -92,12 +93,16 @@ def _last_line(text: str) -> str:
 
 
 def _end(process: subprocess.Popen[str], folder: tempfile.TemporaryDirectory[str]) -> None:
-    """Close its input, upon which it ends by itself, and take its folder away."""
+    """Close its input, upon which it ends by itself when it is idle, and take its folder away."""
     for pipe in (process.stdin, process.stdout):
         if pipe is not None:
             try:
                 pipe.close()
             except BrokenPipeError:
                 continue
-    process.wait()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:  # interrupted while it was at work
+        process.kill()
+        process.wait()
     folder.cleanup()

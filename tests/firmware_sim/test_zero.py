@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from rigs import Device
 
-from firmware_sim import mode
+from firmware_sim import mode, zero
 from firmware_sim import state as st
-from firmware_sim import zero
 
 OFFSET_A = 0.02  # of a cell of 1.5 Ah; the largest that is learned is 0.0309
 TICKS_PER_S = 100

@@ -86,11 +86,11 @@ def _begin(
     string_A = real[st.CURRENT_A, p] / settings[cfg.N_STRINGS]
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
-        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
         z, sigma = start.choose(cell, p, i, k, reals, kinds, curves, stored, parked_h, string_A)
         estimate.seed(method, cell, p, i, k, reals, z, sigma)
         soh.adopt(method, cell, p, i)
-        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
     whole[st.IS_SEEDED, p] = 1
 
 

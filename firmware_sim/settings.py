@@ -54,9 +54,9 @@ N_REAL_SETTINGS = 37
 (
     CAPACITY_AH, CAPACITY_SHARE, HYST_DECAY, TAU1_S, TAU2_S,
     CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V, EMPTY_SOC, FULL_SOC,
-    R3_SHARE, TAU3_S, R0_KINETIC, RATE_REFERENCE_A,
-) = range(15)  # fmt: skip
-N_KIND_SETTINGS = 15
+    R3_SHARE, TAU3_S, R0_KINETIC, RATE_REFERENCE_A, REACH_TAU_S,
+) = range(16)  # fmt: skip
+N_KIND_SETTINGS = 16
 # Columns of `stretches`: neighbouring cells FIRST ... END - 1 of one KIND that carry one current. STRING: which of the unlike
 # strings they belong to; 0 throughout while all strings are alike and share the pack current equally.
 FIRST, END, KIND, STRING = range(4)
@@ -145,7 +145,7 @@ class Settings:
     """A calibration, bound to a network and a pack.
 
     limits: (n_limits, 12) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
-    kinds: (n_kinds, 15) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
+    kinds: (n_kinds, 16) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
     curves: (n_kinds, 3, 301).  ln_r: (n_kinds, 3 n, 101).  nodes: (n_kinds, 3, n).  n_nodes: (n_kinds, 2) int64,
     temperatures of ln_r and points of reach.  rx: roles.  cell_map: (4, n_cells).  ntc_map: (2, n_ntc).
     rx_layout, tx_layout: wire tables.  codes: names of the limit rows, those of a group as code@group.

@@ -82,12 +82,12 @@ def _run(
             if seen and whole[st.IS_SEEDED, p] == 0:
                 for i in range(cell.shape[2]):
                     k = cell_map[cfg.MAP_KIND, i]
-                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
                     z, sigma = start.choose(cell, p, i, k, reals, kinds, curves, False, -1.0, current_A[t, p])
                     if told[0, p] == told[0, p]:
                         z, sigma = told[0, p], told[1, p]
                     estimate.seed(method, cell, p, i, k, reals, z, sigma)
-                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
                 whole[st.IS_SEEDED, p] = 1
             estimate.step(
                 cell, r, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns, 1,

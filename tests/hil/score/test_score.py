@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -47,9 +48,7 @@ class Boastful(Estimator):
     def run(self, readings: Readings, every: int = 1) -> Beliefs:
         """As ever, with a narrow band."""
         said = super().run(readings, every)
-        return Beliefs(
-            said.soc, said.available, 0.1 * said.band, said.capacity_share, said.capacity_sigma, said.resistance_scale
-        )
+        return replace(said, band=0.1 * said.band)
 
 
 def broken(kind: type[Estimator]) -> score.Make:
@@ -140,7 +139,7 @@ def test_capacity_is_held_against_that_of_the_drawn_cell():
         def run(self, readings: Readings, every: int = 1) -> Beliefs:
             said = super().run(readings, every)
             ones = np.ones_like(said.soc)
-            return Beliefs(said.soc, said.available, said.band, ones, 0.01 * ones, ones)
+            return replace(said, capacity_share=ones, capacity_sigma=0.01 * ones)
 
     (case,) = CONDITIONS["soh"](1, 1)
     group = Group("soh", lambda: [case])

@@ -86,6 +86,7 @@ def _begin(
     string_A = real[st.CURRENT_A, p] / settings[cfg.N_STRINGS]
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
+        cell[st.Z, p, i] = cell[st.KEPT_Z, p, i] if stored else 0.5  # where resistances are looked up
         belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
         z, sigma = start.choose(cell, p, i, k, reals, kinds, curves, stored, parked_h, string_A)
         estimate.seed(method, cell, p, i, k, reals, z, sigma)

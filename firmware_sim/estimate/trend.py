@@ -3,11 +3,11 @@
 All cells of a string carry the same current, so what they lose differently they lose by themselves. Two rests are compared
 at nearly the same SOC: there OCV errors, loop and unequal capacities are the same in both, and fall out. At a rest
 
-    d_i = (V_i - mean of its kind) n / (n - 1) / (dU/dSOC there)
+    d_i = (V_i - mean of its kind) / (dU/dSOC there)
 
-and the loss of cell i, in excess of its sisters', is -(d_i - d_i at the anchor) over the time between. The anchor is the
-first rest; a later one replaces it when the pack no longer comes back to that SOC. Time counts while the device is on, and
-parked where the vehicle says how long; after a reset that nobody can date the anchor is given up.
+and the loss of cell i of n, in excess of its sisters', is -(d_i - d_i at the anchor) n / (n - 1) over the time between.
+The anchor is the first rest; a later one replaces it when the pack no longer comes back to that SOC. Time counts while the
+device is on, and parked where the vehicle says how long; after a reset that nobody can date the anchor is given up.
 
 Told only with evidence: a loss that stands clear of its error, or an error so small that the rate is known to be small.
 Loss of all cells alike cannot be seen here. A pack of one cell, or of one in each kind, has no sisters.
@@ -36,18 +36,27 @@ _MOST_PER_MONTH = 65.0
 
 
 @kernel
+def _cells_of(k: int, stretches: I64) -> int:
+    """How many cells of kind k there are."""
+    n = 0
+    for m in range(stretches.shape[0]):
+        if stretches[m, cfg.KIND] == k:
+            n += stretches[m, cfg.END] - stretches[m, cfg.FIRST]
+    return n
+
+
+@kernel
 def _differences(cell: F64, p: int, k: int, stretches: I64, curves: F64) -> tuple[float, int]:
     """Write LEAK_SIGMA = d_i for the cells of kind k (a row that is free until the rates are known).
 
     Returns standard deviation of a difference, and how many cells there are.
     """
-    total_V, n, reach = 0.0, 0, 1.0
+    total_V, n, reach = 0.0, _cells_of(k, stretches), 1.0
     for m in range(stretches.shape[0]):
         if stretches[m, cfg.KIND] == k:
             for i in range(stretches[m, cfg.FIRST], stretches[m, cfg.END]):
                 total_V += cell[st.VOLT, p, i]
                 reach = min(reach, cell[st.REACH, p, i])
-                n += 1
     if n < 2:
         return 1e9, n
     mean_V = total_V / n
@@ -58,7 +67,7 @@ def _differences(cell: F64, p: int, k: int, stretches: I64, curves: F64) -> tupl
     for m in range(stretches.shape[0]):
         if stretches[m, cfg.KIND] == k:
             for i in range(stretches[m, cfg.FIRST], stretches[m, cfg.END]):
-                cell[st.LEAK_SIGMA, p, i] = (cell[st.VOLT, p, i] - mean_V) * n / (n - 1) / slope
+                cell[st.LEAK_SIGMA, p, i] = (cell[st.VOLT, p, i] - mean_V) / slope
     return _VOLT_SIGMA_V / slope, n
 
 
@@ -96,12 +105,15 @@ def step(cell: F64, real: F64, whole: I64, stretches: I64, kinds: F64, curves: F
     unlike = _CAPACITY_SPREAD * away
     error = math.sqrt(sigma * sigma + real[st.TREND_SIGMA, p] * real[st.TREND_SIGMA, p] + unlike * unlike) / months
     worst = -1e9
-    for i in range(cell.shape[2]):
-        cell[st.LEAK, p, i] = (cell[st.TREND_D, p, i] - cell[st.LEAK_SIGMA, p, i]) / months
-        cell[st.LEAK_SIGMA, p, i] = error
-        if cell[st.LEAK, p, i] > worst:
-            worst = cell[st.LEAK, p, i]
-            whole[st.LEAK_AT, p] = i
+    for m in range(stretches.shape[0]):
+        n = _cells_of(stretches[m, cfg.KIND], stretches)
+        others = n / max(n - 1, 1)  # the cell itself is in the mean that it is held against
+        for i in range(stretches[m, cfg.FIRST], stretches[m, cfg.END]):
+            cell[st.LEAK, p, i] = (cell[st.TREND_D, p, i] - cell[st.LEAK_SIGMA, p, i]) * others / months
+            cell[st.LEAK_SIGMA, p, i] = error
+            if cell[st.LEAK, p, i] > worst:
+                worst = cell[st.LEAK, p, i]
+                whole[st.LEAK_AT, p] = i
     drift = (apart - real[st.TREND_SPREAD, p]) / months
     small = error <= _SMALL_PER_MONTH
     real[st.PACK_LEAK, p] = min(max(worst, 0.0), _MOST_PER_MONTH) if small or worst >= _CLEAR * error else math.nan

@@ -395,6 +395,7 @@ DEFECTS: dict[str, Defect] = {
     "resumes-after-reset": Defect("after a loss of supply it goes on where it stopped", device=_ResumesAfterReset),
     "forgets-at-reset": Defect("non-volatile memory is lost with the supply", device=_ForgetsAtReset),
     "trusts-torn-copy": Defect("a record that was not written to its end is taken", device=_TrustsTornCopy),
+    "never-rests": Defect("no pack is ever at rest for it", _set(real={cfg.REST_A: -1.0})),
     "goes-silent": Defect("it stops sending after 4 s", device=_GoesSilent),
     "hangs": Defect("its task hangs after 4 s, its last frames go on", device=_Hangs),
 }

@@ -139,5 +139,6 @@ def reset_torn(view: View, fault: Bound) -> Effect:
     """As reset. Memory is out of sight: where the bench could not disturb it, the fault was not put to the test."""
     effect = reset(view, fault)
     if effect.happened and fault.start_ns in view.trace.info.get(UNTORN, ()):
-        return Effect(True, f"{effect.text}; but the bench cannot disturb the memory of this device")
+        text = f"{effect.text}; but the bench cannot disturb the memory of this device"
+        return Effect(True, text, hint="run this against a device whose memory the bench reaches, as the emulator's")
     return effect

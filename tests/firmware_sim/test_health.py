@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,7 +121,9 @@ def test_resistance_follows_the_methods_scale() -> None:
 def test_what_was_learned_is_where_a_method_starts_after_a_reset() -> None:
     """Capacity, resistance and current error come back from memory into the filter, as sure as they were but not surer."""
     device = Device()
-    assert "sodium" == device.calibration.filter.method
+    whole = device.settings.whole.copy()
+    whole[cfg.METHOD] = cfg.SODIUM
+    device.dut.settings = replace(device.settings, whole=whole)
     device.alive = True
     device.driving()
     cell = device.dut.state.cell

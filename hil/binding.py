@@ -254,6 +254,7 @@ def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
         cfg.COLD_DEGC: f.cold_degC,
         cfg.COLD_V_PER_K: f.cold_V_per_K,
         cfg.CORRECT_S: f.correct_s,
+        cfg.BAND_V: f.band_V,
     }
     out = np.zeros(cfg.N_REAL_SETTINGS)
     for row, value in values.items():

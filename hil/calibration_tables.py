@@ -157,6 +157,7 @@ class Filter(Sourced):
     cold_V_per_K: NotNegative = 0.005
     correct_s: Positive = 1.0
     reach_tau_s: Positive = 1.0
+    band_V: NotNegative = 0.0
 
 
 class Group(files.FileModel):

@@ -55,6 +55,7 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
     cell[st.LOOP_KEPT, p, i] = 1.0
     cell[st.HEAT_K, p, i] = 0.0
     cell[st.NIS, p, i] = 1.0
+    cell[st.SLOPE_V, p, i] = 0.0
     cell[st.SLOW_A, p, i] = 0.0
 
 
@@ -193,6 +194,7 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     a3 = cell[P03, p, i] * slope + cell[P13, p, i] * half_V - cell[P23, p, i] * drop_V + cell[P34, p, i]
     a4 = cell[P04, p, i] * slope + cell[P14, p, i] * half_V - cell[P24, p, i] * drop_V + cell[P44, p, i]
     a5 = cell[P05, p, i] * slope + cell[P15, p, i] * half_V - cell[P25, p, i] * drop_V + cell[P45, p, i]
+    cell[st.SLOPE_V, p, i] = slope
     known = slope * a0 + half_V * a1 - drop_V * a2 + a4
     s = known + noise * max(cell[st.NIS, p, i], 1.0)
     share = min(since_s / _NIS_TAU_S, 1.0)

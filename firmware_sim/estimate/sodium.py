@@ -41,6 +41,7 @@ _NEVER_S = 1e6
 # A start is far off when SOC is less sure than this and the voltage misses by more; how often the curve is asked again.
 _FAR_VAR, _FAR_V, _TURNS = 0.0025, 0.05, 6
 _LEAST = 1e-14
+_LEAST_SLOPE_V = 0.01
 
 
 @inlined
@@ -158,20 +159,30 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
 
 
 @inlined
-def _curve(cell: F64, p: int, i: int, k: int, z: float, h: float, curves: F64) -> tuple[float, float, float]:
+def _on(k: int, row: int, x: float, curves: F64) -> tuple[float, float]:
+    """A curve of kind k at x."""
+    at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
+    g = int(at)
+    rise = curves[k, row, g + 1] - curves[k, row, g]
+    return curves[k, row, g] + (at - g) * rise, rise
+
+
+@inlined
+def _curve(cell: F64, p: int, i: int, k: int, z: float, h: float, span: float, curves: F64) -> tuple[float, float, float]:
     """Rested voltage in the middle of the loop [V], half its width [V], and the slope over SOC at h [V], for SOC z."""
     reach = cell[st.REACH, p, i]
     x = max(1.0 - (1.0 - z) / reach, min(z, 0.0))
-    at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
-    g = int(at)
-    f = at - g
-    mean_rise = curves[k, cfg.MEAN_V, g + 1] - curves[k, cfg.MEAN_V, g]
-    half_rise = curves[k, cfg.HALF_V, g + 1] - curves[k, cfg.HALF_V, g]
-    dudt = curves[k, cfg.DUDT, g] + f * (curves[k, cfg.DUDT, g + 1] - curves[k, cfg.DUDT, g])
+    dudt, _ = _on(k, cfg.DUDT, x, curves)
+    middle_V, _ = _on(k, cfg.MEAN_V, x, curves)
+    half_V, _ = _on(k, cfg.HALF_V, x, curves)
+    low, high = max(x - span, min(x, 0.0)), min(x + span, max(x, 1.0))
+    low_V, _ = _on(k, cfg.MEAN_V, low, curves)
+    high_V, _ = _on(k, cfg.MEAN_V, high, curves)
+    low_half_V, _ = _on(k, cfg.HALF_V, low, curves)
+    high_half_V, _ = _on(k, cfg.HALF_V, high, curves)
     core_degC = belief.core_degC(cell, p, i)
-    middle_V = curves[k, cfg.MEAN_V, g] + f * mean_rise + dudt * (core_degC - 25.0)
-    half_V = curves[k, cfg.HALF_V, g] + f * half_rise
-    return middle_V, half_V, (mean_rise + half_rise * h) / (cfg.X_STEP * reach)
+    slope = (high_V - low_V + (high_half_V - low_half_V) * h) / ((high - low) * reach)
+    return middle_V + dudt * (core_degC - 25.0), half_V, max(slope, _LEAST_SLOPE_V)
 
 
 @kernel
@@ -183,9 +194,9 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     since_s = sample_s if since_s >= _NEVER_S else since_s
     _carry(cell, p, i, k, current_A, since_s, real, kinds)
     z, h, rho = cell[st.Z, p, i], cell[st.H, p, i], cell[st.RHO, p, i]
-    drop_V = cell[st.DROP_V, p, i]
+    drop_V, span = cell[st.DROP_V, p, i], real[cfg.SLOPE_SPAN]
     rest_V = cell[st.VOLT, p, i] - cell[st.OFF_V, p, i] + rho * drop_V
-    middle_V, half_V, slope = _curve(cell, p, i, k, z, h, curves)
+    middle_V, half_V, slope = _curve(cell, p, i, k, z, h, span, curves)
     innovation_V = rest_V - (middle_V + half_V * h)
     # noise of this sample
     sigma_V = real[cfg.CELL_SIGMA_V]
@@ -200,7 +211,7 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
         for _ in range(_TURNS):
             gain = cell[st.P, p, i] * slope / (cell[st.P, p, i] * slope * slope + unsure)
             near = min(max(z + gain * innovation_V, 0.0), 1.0)
-            middle_V, half_V, slope = _curve(cell, p, i, k, near, h, curves)
+            middle_V, half_V, slope = _curve(cell, p, i, k, near, h, span, curves)
             innovation_V = rest_V - (middle_V + half_V * h) - slope * (z - near)
     cell[st.SLOPE_V, p, i] = slope
     in_reach = slope * (1.0 - z) / cell[st.REACH, p, i] * cell[st.REACH_PER_K, p, i]

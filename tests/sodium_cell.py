@@ -31,12 +31,15 @@ FIGURES = {
     "capacity_walk_per_s": 1e-9,
     "bias_sigma_A": 0.01,
     "bias_walk_A2_per_s": 1e-11,
+    "temperature_sigma_K": 0.5,
+    "temperature_walk_K2_per_s": 0.0,
     "heat_K_per_W": 0.0,
     "step_share": 0.3,
     "settle_s": 10.0,
     "cold_degC": 10.0,
     "cold_V_per_K": 0.005,
     "correct_s": 1.0,
+    "slope_span_soc": 0.0025,
     "band_floor": 0.005,
     "band_V": 0.0,
 }
@@ -61,10 +64,14 @@ class Cell:
 
     def ohm(self) -> F64:
         """R0, R1, R2 at the reference current."""
-        r, x = self.model.resistance, 1.0 - (1.0 - self.z) / self.reach
+        return self.ohm_at(1.0 - (1.0 - self.z) / self.reach)
+
+    def ohm_at(self, x: float) -> F64:
+        """The same at a share of what is in reach."""
+        r = self.model.resistance
         per_K = -1.0 / (np.array(r.temp_degC) + 273.15)
         at = [[np.interp(x, r.soc, np.log(row)) for row in table] for table in (r.r0_ohm, r.r1_ohm, r.r2_ohm)]
-        return np.exp([np.interp(-1.0 / (self.temp_degC + 273.15), per_K, rows) for rows in at])
+        return np.asarray(np.exp([np.interp(-1.0 / (self.temp_degC + 273.15), per_K, rows) for rows in at]))
 
     def left(self, current_A: float) -> float:
         """Share that kinetics leave of the tables' resistance at a current."""

@@ -58,7 +58,7 @@ class Hook(ast.NodeTransformer):
             return value if isinstance(value, float) else None
         return None
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """Its arguments and variables are not known beforehand."""
         stored = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         self.local = stored | {a.arg for a in node.args.args}
@@ -91,7 +91,7 @@ class Hook(ast.NodeTransformer):
         name = ast.unparse(node.func)
         return self.wrapped(CALLS[name], node) if name in CALLS else node
 
-    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST:
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
         """A += b as a = a + b."""
         target = ast.parse(ast.unparse(node.target), mode="eval").body
         return self.visit(ast.Assign([node.target], ast.BinOp(target, node.op, node.value)))

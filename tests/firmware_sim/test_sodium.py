@@ -15,24 +15,25 @@ from firmware_sim.estimate import belief, sodium
 from firmware_sim.types import F64
 from hil.dut.estimator import Estimator, Readings
 
-UPPER = [(a, b) for a in range(6) for b in range(a, 6)]
+UPPER = [(a, b) for a in range(7) for b in range(a, 7)]
 P_ROWS = {pair: st.P + n for n, pair in enumerate(UPPER)}
-X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY]
-BELIEVED = believed(heat_K_per_W=20.0, heat_tau_s=600.0)
+X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K]
+BELIEVED = believed(heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0)
 MODEL, F = BELIEVED.model, BELIEVED.filter
 
 
 class Filter:
-    """One cell with a drawn state, and the kernels. wide: how unsure, relative to what is usual; as often as not it is far."""
+    """One cell with a drawn state, and the kernels."""
 
-    def __init__(self, seed: int, wide: float = 1.0) -> None:
+    def __init__(self, seed: int) -> None:
         rng = np.random.default_rng(seed)
         self.tables = Estimator(BELIEVED, 1, 1, "sodium").tables
         self.cell = np.zeros((st.N_CELL, 1, 1))
         self.set(Z=rng.uniform(0.35, 0.9), H=rng.uniform(-1, 1), RHO=rng.uniform(0.7, 1.3), CAPACITY=rng.uniform(0.8, 1.05))
         self.set(BIAS_A=rng.uniform(-0.01, 0.01), OFF_V=rng.uniform(-0.01, 0.01), TEMP=rng.uniform(-5.0, 40.0), NIS=1.0)
+        self.set(TEMP_OFF_K=rng.uniform(-2.0, 2.0))
         self.set(U1=rng.uniform(-0.01, 0.01), U2=rng.uniform(-0.02, 0.02), U3=rng.uniform(-0.01, 0.01), LOOP_KEPT=1.0)
-        root = wide * rng.normal(size=(6, 6)) * np.array([0.015, 0.2, 0.1, 0.003, 0.005, 0.03])
+        root = rng.normal(size=(7, 7)) * np.array([0.015, 0.2, 0.1, 0.003, 0.005, 0.03, 1.0])
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
         self.current_A = float(rng.uniform(-3.0, 3.0))
@@ -53,8 +54,8 @@ class Filter:
         belief.refresh(self.cell, 0, 0, 0, t["kinds"], t["curves"], t["ln_r"], t["nodes"], t["n_nodes"], belief.EVER)
 
     def covariance(self) -> F64:
-        """(6, 6)."""
-        out = np.zeros((6, 6))
+        """(7, 7)."""
+        out = np.zeros((7, 7))
         for (a, b), row in P_ROWS.items():
             out[a, b] = out[b, a] = self.cell[row, 0, 0]
         return out
@@ -70,15 +71,30 @@ class Filter:
         t = self.tables
         sodium.correct(self.cell, 0, 0, 0, self.current_A, 1.0, t["real"], t["kinds"], t["curves"])
 
+    def core_degC(self) -> float:
+        """What the sensor reads, its error, and the warmth of the core."""
+        return self.get("TEMP") + self.get("TEMP_OFF_K") + self.get("HEAT_K")
+
+    def derivatives(self, x: F64) -> F64:
+        """Of the voltage by the states: over slope_span_soc for z, by what the tables say 10 mK away for t."""
+        out = np.array([(self.voltage(x + step) - self.voltage(x - step)) / 2e-6 for step in np.eye(7) * 1e-6])
+        move = np.eye(7)[0] * F.slope_span_soc * self.get("REACH")
+        out[0] = (self.voltage(x + move, x[0]) - self.voltage(x - move, x[0])) / (2.0 * move[0])
+        cold, warm = (Cell(MODEL, x[0], temp_degC=self.core_degC() + kelvin) for kelvin in (-0.01, 0.01))
+        reach, ohm = self.get("REACH"), Cell(MODEL, x[0], temp_degC=self.core_degC()).ohm().sum()
+        out[6] = out[0] * (1.0 - x[0]) / reach * (warm.reach - cold.reach) / 0.02
+        at_reach = [twin.ohm_at(1.0 - (1.0 - x[0]) / reach).sum() for twin in (cold, warm)]
+        out[6] -= x[2] * self.get("DROP_V") * (at_reach[1] - at_reach[0]) / 0.02 / ohm
+        return out
+
     def voltage(self, x: F64, entropic: float | None = None) -> float:
-        """Of the state (z, h, rho, b, e, c) at the present drop. entropic: SOC whose dU/dT counts, x's own when None."""
-        z, h, rho, _, off_V, _ = x
+        """Of the state (z, h, rho, b, e, c, t) at the present drop. entropic: SOC whose dU/dT counts, x's own when None."""
+        z, h, rho, _, off_V, _, _ = x
         grid, curves = cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X), self.tables["curves"][0]
         at = 1.0 - (1.0 - z) / self.get("REACH")
         mean, half = (np.interp(at, grid, row) for row in curves[:2])
         dudt = np.interp(at if entropic is None else 1.0 - (1.0 - entropic) / self.get("REACH"), grid, curves[cfg.DUDT])
-        core_degC = self.get("TEMP") + self.get("HEAT_K")
-        return float(mean + half * h + dudt * (core_degC - 25.0) + off_V - rho * self.get("DROP_V"))
+        return float(mean + half * h + dudt * (self.core_degC() - 25.0) + off_V - rho * self.get("DROP_V"))
 
 
 def carried(one: Filter) -> tuple[F64, F64]:
@@ -87,7 +103,7 @@ def carried(one: Filter) -> tuple[F64, F64]:
     since_s, moved = one.get("SINCE_S"), one.get("SINCE_SOC")
     capacity_As = 3600.0 * MODEL.capacity_Ah * one.get("CAPACITY")
     dh, de = one.get("LOOP_KEPT"), math.exp(-abs(moved) / F.ocv_span_soc)
-    f = np.diag([1.0, dh, 1.0, 1.0, de, 1.0])
+    f = np.diag([1.0, dh, 1.0, 1.0, de, 1.0, 1.0])
     f[0, 3], f[0, 5] = since_s / capacity_As, moved / one.get("CAPACITY")
     rate = (F.current_error_share * abs(one.current_A) + F.current_error_A) / capacity_As
     ocv_var = F.ocv_sigma_V**2 + (F.resistance_error_share * one.get("RHO") * one.get("DROP_V")) ** 2
@@ -98,9 +114,10 @@ def carried(one: Filter) -> tuple[F64, F64]:
         F.bias_walk_A2_per_s * since_s,
         (1.0 - de**2) * ocv_var,
         F.capacity_walk_per_s * since_s,
+        F.temperature_walk_K2_per_s * since_s,
     ])  # fmt: skip
     p = f @ p @ f.T + q
-    for at, most in ((2, F.resistance_sigma), (3, F.bias_sigma_A), (5, F.capacity_sigma)):
+    for at, most in ((2, F.resistance_sigma), (3, F.bias_sigma_A), (5, F.capacity_sigma), (6, F.temperature_sigma_K)):
         p[at, at] = min(p[at, at], most**2)
     x[4] *= de
     return x, p
@@ -108,17 +125,18 @@ def carried(one: Filter) -> tuple[F64, F64]:
 
 @pytest.mark.parametrize("seed", range(16))
 def test_a_correction_is_the_matrix_form(seed: int) -> None:
-    """F P F' + Q over ten ticks, then gain, mean and covariance with H = (slope, half, -drop, 0, 1, 0) by finite difference.
+    """F P F' + Q over ten ticks, then gain, mean and covariance, with derivatives by finite differences.
 
-    The slope leaves out that dU/dT changes with SOC.
+    The slope leaves out that dU/dT changes with SOC, the derivative by temperature dU/dT itself: both are below a millivolt.
     """
     one = Filter(seed)
     one.predict(0.1, 10)
+    one.refresh()
     x, p = carried(one)
     one.set(VOLT=one.voltage(x) + np.random.default_rng(seed).uniform(-0.03, 0.03), NIS=1.0 + seed % 3)
-    h = np.array([(one.voltage(x + step, x[0]) - one.voltage(x - step, x[0])) / 2e-7 for step in np.eye(6) * 1e-7])
+    h = one.derivatives(x)
     fresh_V = F.step_share * (one.current_A - one.get("SLOW_A")) * one.get("R0")
-    cold_V = F.cold_V_per_K * max(F.cold_degC - one.get("TEMP") - one.get("HEAT_K"), 0.0)
+    cold_V = F.cold_V_per_K * max(F.cold_degC - one.core_degC(), 0.0)
     noise = F.cell_sigma_V**2 + F.model_V2s / one.get("SINCE_S") + fresh_V**2 + cold_V**2
     innovation_V = one.get("VOLT") - one.voltage(x)
     s = h @ p @ h + noise * one.get("NIS")
@@ -126,7 +144,7 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
     nis = one.get("NIS") + share * (min(innovation_V**2 / (h @ p @ h + noise), 25.0) - one.get("NIS"))
     gain = p @ h / s
     one.correct()
-    wanted = np.clip(x + gain * innovation_V, [-0.05, -1, 0.2, -9, -9, 0.4], [1.05, 1, 5, 9, 9, 1.2])
+    wanted = np.clip(x + gain * innovation_V, [-0.05, -1, 0.2, -9, -9, 0.4, -10], [1.05, 1, 5, 9, 9, 1.2, 10])
     np.testing.assert_allclose(one.cell[X, 0, 0], wanted, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(one.covariance(), p - np.outer(gain, h @ p), rtol=1e-5, atol=1e-10)
     assert nis == pytest.approx(one.get("NIS"), rel=1e-5)
@@ -138,14 +156,14 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
 def test_a_tick_moves_the_state_as_the_circuit_does(seed: int, dt_s: float) -> None:
     """Charge by the current less its bias and by the learnt capacity, three pairs, loop, drop: as a cell written in NumPy."""
     one = Filter(seed)
-    twin = Cell(MODEL, one.get("Z"), one.get("H"), one.get("TEMP"), one.get("RHO"), one.get("CAPACITY"))
+    twin = Cell(MODEL, one.get("Z"), one.get("H"), one.core_degC(), one.get("RHO"), one.get("CAPACITY"))
     twin.u = one.cell[[st.U1, st.U2, st.U3], 0, 0].copy()
     one.predict(dt_s)
     twin.step(one.current_A - one.get("BIAS_A"), dt_s)
     assert twin.z == pytest.approx(one.get("Z"), abs=1e-12)
     assert twin.h == pytest.approx(one.get("H"), abs=1e-5)
     np.testing.assert_allclose(one.cell[[st.U1, st.U2, st.U3], 0, 0], twin.u, rtol=2e-3, atol=1e-9)
-    assert twin.drop_V == pytest.approx(one.get("DROP_V"), rel=2e-3, abs=1e-7)
+    assert twin.drop_V == pytest.approx(one.get("DROP_V"), rel=2e-3, abs=1e-5)
 
 
 def test_resistance_falls_with_current_as_asinh() -> None:
@@ -220,8 +238,14 @@ def test_its_covariance_stays_one() -> None:
 def test_wild_readings_leave_every_state_where_it_may_be() -> None:
     """Sensors from end to end: loop, resistance, capacity within their bounds; variances above their floors."""
     estimator, _ = method_runs.run("sodium", method_runs.readings())
-    for name, low, high in (("Z", -0.06, 1.06), ("H", -1.0, 1.0), ("RHO", 0.2, 5.0), ("CAPACITY", 0.4, 1.2)):
+    for name, low, high in (
+        ("Z", -0.06, 1.06),
+        ("H", -1.0, 1.0),
+        ("RHO", 0.2, 5.0),
+        ("CAPACITY", 0.4, 1.2),
+        ("TEMP_OFF_K", -10.0, 10.0),
+    ):
         rows = estimator.cell[getattr(st, name)]
         assert low <= rows.min() <= rows.max() <= high
-    for n in range(6):
+    for n in range(7):
         assert estimator.cell[P_ROWS[n, n]].min() >= 1e-14

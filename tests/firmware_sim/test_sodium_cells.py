@@ -9,11 +9,12 @@ import pytest
 from sodium_cell import DT_NS, Cell, believed, cycles, lived
 
 from firmware_sim import state as st
+from firmware_sim.estimate import sodium
 from firmware_sim.types import F64
 from hil.dut.estimator import Beliefs, Estimator, Readings
 
 MODEL, F = believed().model, believed().filter
-CAPACITY_VAR = st.P + 20
+CAPACITY_VAR = sodium.at(sodium.C, sodium.C)
 
 
 def run(cell: Cell, current_A: F64, told: float, sigma: float, offset_A: float = 0.0, **figures: Any) -> tuple[Beliefs, F64]:

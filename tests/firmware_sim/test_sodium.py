@@ -141,7 +141,8 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
     innovation_V = one.get("VOLT") - one.voltage(x)
     s = h @ p @ h + noise * one.get("NIS")
     share = one.get("SINCE_S") / 300.0
-    nis = one.get("NIS") + share * (min(innovation_V**2 / (h @ p @ h + noise), 25.0) - one.get("NIS"))
+    excess = min(float(innovation_V**2 / (h @ p @ h + noise)), 25.0)
+    nis = one.get("NIS") + share * (excess - one.get("NIS"))
     gain = p @ h / s
     one.correct()
     wanted = np.clip(x + gain * innovation_V, [-0.05, -1, 0.2, -9, -9, 0.4, -10], [1.05, 1, 5, 9, 9, 1.2, 10])

@@ -158,3 +158,20 @@ def test_an_offset_of_the_current_is_learnt(offset_A: float) -> None:
     beliefs = estimator.run(readings)
     assert offset_A == pytest.approx(float(estimator.cell[st.BIAS_A, 0, 0]), rel=0.2)
     assert truth == pytest.approx(beliefs.soc[:, 0, 0], abs=0.02)
+
+
+@pytest.mark.parametrize(("true_degC", "read_degC"), [(15.0, 20.0), (8.0, 13.0)])
+def test_a_temperature_that_reads_too_warm_is_learnt(true_degC: float, read_degC: float) -> None:
+    """5 K, in two cycles: by most of it, and SOC errs by a third at most of what it errs when the sensor is believed."""
+    cell = Cell(MODEL, 0.85, temp_degC=true_degC)
+    readings, truth = lived(cell, cycles(0.89 * MODEL.capacity_Ah, 2, 0.15, 0.85))
+    readings.temp_degC[:] = read_degC
+    rmse, learnt = [], []
+    for sigma_K in (0.1, 5.0):
+        estimator = Estimator(believed(temperature_sigma_K=sigma_K), 1, 1, dt_ns=DT_NS)
+        estimator.start(0.85, 0.02)
+        error = estimator.run(readings).soc[:, 0, 0] - truth
+        rmse.append(float(np.sqrt(np.mean(error[len(error) // 2 :] ** 2))))
+        learnt.append(float(estimator.cell[st.TEMP_OFF_K, 0, 0]))
+    assert rmse[1] < rmse[0] / 3.0
+    assert -6.0 < learnt[1] < -3.0

@@ -25,6 +25,7 @@ import numpy as np
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
+from firmware_sim.estimate import sodium
 from firmware_sim.types import F64
 from hil.dut.estimator import Estimator
 from hil.score import conditions, recorded
@@ -34,7 +35,7 @@ from hil.score.case import Case
 PAGE = Path(__file__).parents[1] / "docs" / "estimation.md"
 DT_NS, FRESH_TICKS = 10_000_000, 10
 METHODS = ("counting", "ocv", "ekf", "ukf", "ekf-r", "sodium")
-STATES = {"counting": 1, "ocv": 1, "ekf": 3, "ukf": 3, "ekf-r": 5, "sodium": 6}
+STATES = {"counting": 1, "ocv": 1, "ekf": 3, "ukf": 3, "ekf-r": 5, "sodium": sodium.N}
 LEFT = st.N_CELL  # a row behind the last one, for what a sum lost
 _COUNTED = "        cell[st.Z, p, i] -= dz\n"
 # Kahan's sum: what an addition lost is taken off the next one.
@@ -176,8 +177,8 @@ def markdown() -> str:
 
 def write(name: str, text: str) -> None:
     """Between the marks of the page."""
-    marked = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
-    page, n = marked.subn(lambda m: f"{m[1]}\n{text}\n{m[2]}", PAGE.read_text(encoding="utf-8"))
+    marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    page, n = marked.subn(lambda m: f"{m[1]}{text}\n{m[2]}", PAGE.read_text(encoding="utf-8"))
     if n != 1:
         raise SystemExit(f"{PAGE}: expected one pair of marks {name}, found {n}")
     PAGE.write_text(page, encoding="utf-8")

@@ -127,7 +127,7 @@ def carried(one: Filter) -> tuple[F64, F64]:
 def test_a_correction_is_the_matrix_form(seed: int) -> None:
     """F P F' + Q over ten ticks, then gain, mean and covariance, with derivatives by finite differences.
 
-    The slope leaves out that dU/dT changes with SOC, the derivative by temperature dU/dT itself: both are below a millivolt.
+    The slope leaves out that dU/dT changes with SOC, the derivative by temperature dU/dT itself.
     """
     one = Filter(seed)
     one.predict(0.1, 10)

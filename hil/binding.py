@@ -255,6 +255,7 @@ def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
         cfg.COLD_V_PER_K: f.cold_V_per_K,
         cfg.CORRECT_S: f.correct_s,
         cfg.BAND_V: f.band_V,
+        cfg.REFERENCE_V: f.reference_V_per_soc,
     }
     out = np.zeros(cfg.N_REAL_SETTINGS)
     for row, value in values.items():

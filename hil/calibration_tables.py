@@ -158,6 +158,7 @@ class Filter(Sourced):
     correct_s: Positive = 1.0
     reach_tau_s: Positive = 1.0
     band_V: NotNegative = 0.0
+    reference_V_per_soc: Positive = 0.5
 
 
 class Group(files.FileModel):

@@ -7,7 +7,7 @@ import numpy as np
 from firmware_sim import counters, diag, mode, nvm, receive, soa, sop, transmit, zero
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, soh, spread, start, trend
+from firmware_sim.estimate import belief, reference, soh, spread, start, trend
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
 from firmware_sim.settings import Settings
@@ -72,8 +72,8 @@ def _parked_h(value: F64, valid: U8, rx: I64, p: int) -> float:
 
 @kernel
 def _begin(
-    cell: F64, real: F64, whole: I64, cell_map: I64, settings: I64, reals: F64, kinds: F64, curves: F64, ln_r: F64,
-    nodes: F64, n_nodes: I64, parked_h: float, ready: bool, p: int,
+    cell: F64, real: F64, whole: I64, cell_map: I64, settings: I64, stretches: I64, reals: F64, kinds: F64, curves: F64,
+    ln_r: F64, nodes: F64, n_nodes: I64, parked_h: float, ready: bool, p: int,
 ) -> None:  # fmt: skip
     """Start the filters once every cell and temperature has been seen."""
     if whole[st.IS_SEEDED, p] == 1 or not ready:
@@ -93,6 +93,8 @@ def _begin(
         estimate.seed(method, cell, p, i, k, reals, z, sigma)
         soh.adopt(method, cell, p, i)
         belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
+    if kinds.shape[0] > 1 and method == cfg.SODIUM:
+        reference.begin(cell, p, stretches, reals, kinds, curves, stored, parked_h)
     whole[st.IS_SEEDED, p] = 1
 
 
@@ -170,8 +172,8 @@ def step(
         soa.lines(whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
         ready = _is_ready(known, q, settings, p)
         _begin(
-            cell, real, whole, cell_map, settings, reals, kinds, curves, ln_r, nodes, n_nodes, _parked_h(value, valid, rx, p),
-            ready, p,
+            cell, real, whole, cell_map, settings, stretches, reals, kinds, curves, ln_r, nodes, n_nodes,
+            _parked_h(value, valid, rx, p), ready, p,
         )  # fmt: skip
         zero.learn(real, whole, link, valid, known, rx, rx_signals, settings, kinds, p, dt_ns)
         estimate.step(

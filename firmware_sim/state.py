@@ -31,14 +31,18 @@ GAIN = ROW + 7
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
 # capacity and resistance relative to the model's with their standard deviations; the last rest (SOC, its standard deviation,
 # charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
-# how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share].
+# how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share]. Then the reference, see
+# estimate/reference.py: SOC and its variance at its anchor and charge given since then [Ah]; of the string, in the column of
+# its first cell, charge [Ah] and time counted since then, and variances [Ah^2] of the count and of what moved unseen.
+# RATE_NOW: resistance at the present current relative to the tables'.
 _HEALTH = GAIN + 7
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
     SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
     NOW_Z, NOW_SIGMA, NOW_AH, NOW_ERROR_AH, NOW_SLOW_V, TREND_D, LEAK, LEAK_SIGMA,
-) = range(_HEALTH, _HEALTH + 20)  # fmt: skip
-N_CELL = _HEALTH + 20
+    ANCHOR_Z, ANCHOR_VAR, GIVEN_AH, COUNTED_AH, COUNTED_S, COUNTED_VAR, UNSEEN_VAR, RATE_NOW,
+) = range(_HEALTH, _HEALTH + 28)  # fmt: skip
+N_CELL = _HEALTH + 28
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)

@@ -161,6 +161,7 @@ class Filter(Sourced):
     slope_span_soc: Positive = 0.0025
     temperature_sigma_K: Positive = 3.0
     temperature_walk_K2_per_s: NotNegative = 1e-5
+    reference_V_per_soc: Positive = 0.5
 
 
 class Group(files.FileModel):

@@ -70,7 +70,6 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
     cell[st.SINCE_S, p, i] = _NEVER_S
     cell[st.SINCE_SOC, p, i] = 0.0
     cell[st.LOOP_KEPT, p, i] = 1.0
-    cell[st.HEAT_K, p, i] = 0.0
     cell[st.NIS, p, i] = 1.0
     cell[st.SLOPE_V, p, i] = 0.0
     cell[st.SLOW_A, p, i] = 0.0
@@ -113,6 +112,7 @@ def predict(
         cell[st.SINCE_S, p, i] += dt_s
         cell[st.SINCE_SOC, p, i] += dz
         cell[st.DROP_V, p, i] = drop_V
+        cell[st.RATE_NOW, p, i] = factor
         cell[st.SLOW_A, p, i] += (true_A - cell[st.SLOW_A, p, i]) * d_slow
         if k_per_W > 0.0:
             warm_K = k_per_W * cell[st.RHO, p, i] * drop_V * true_A

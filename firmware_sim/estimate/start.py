@@ -76,4 +76,6 @@ def begin(cell: F64, p: int, i: int, z: float, sigma: float) -> None:
     cell[st.Z, p, i] = z
     cell[st.RHO, p, i] = 1.0
     cell[st.CAPACITY, p, i] = 1.0
+    cell[st.RATE_NOW, p, i] = 1.0
+    cell[st.HEAT_K, p, i] = 0.0
     cell[st.P, p, i] = sigma * sigma

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, counting, ekf, ekf_r, ocv, sodium, strings, summary, ukf
+from firmware_sim.estimate import belief, counting, ekf, ekf_r, ocv, reference, sodium, strings, summary, ukf
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
 
@@ -85,12 +85,12 @@ def step(
         belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], kinds, curves, ln_r, nodes, n_nodes, every * dt_s)
         summary.band(cell, p, i, real)
     sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
-    volt = strings.common_V(cell, p, current_A, stretches, kinds, curves, dt_s) if sources > 1 else 0.0
+    volt = strings.common_V(method, cell, p, current_A, stretches, kinds, curves, dt_s) if sources > 1 else 0.0
     for s in range(sources):
         string_A = even_A
         if sources > 1:
-            rest_V, ohm = strings.source(cell, p, s, stretches, kinds, curves, dt_s)
-            string_A = (rest_V - volt) / ohm
+            rest_V, ohm, bias_A = strings.source(method, cell, p, s, stretches, kinds, curves, dt_s)
+            string_A = (rest_V - volt) / ohm + bias_A
         for n in range(stretches.shape[0]):
             if stretches[n, cfg.STRING] == s:
                 first, end, k = stretches[n, cfg.FIRST], stretches[n, cfg.END], stretches[n, cfg.KIND]
@@ -100,4 +100,6 @@ def step(
                     if link[st.FRESH, p, slot] == 1 and valid[p, cell_map[cfg.MAP_SIGNAL, i]] == 1:
                         sample_s = max(link[st.SAMPLE_NS, p, slot] * 1e-9, dt_s)
                         correct(method, cell, p, i, k, string_A, sample_s, real, kinds, curves)
+        if kinds.shape[0] > 1 and method == cfg.SODIUM:
+            reference.step(cell, p, s, stretches, string_A, real, kinds, curves, whole[st.UP_NS, p], dt_ns)
     summary.summarise(cell, p, r, stretches, real, kinds, n_strings)

@@ -253,7 +253,8 @@ class TwoStrings:
 class Estimator:
     """The filters of both strings, alone. shares: whether they divide the current by what they believe, or equally."""
 
-    def __init__(self, settings: Settings, dt_ms: int, shares: bool = True) -> None:
+    def __init__(self, settings: Settings, dt_ms: int, shares: bool = True, method: int = cfg.EKF_R) -> None:
+        self.method = method
         self.settings, self.dt_ns, self.stretches = settings, dt_ms * MS_NS, settings.stretches.copy()
         if not shares:
             self.stretches[:, cfg.STRING] = 0
@@ -269,7 +270,7 @@ class Estimator:
         for i, k in enumerate(s.cell_map[cfg.MAP_KIND].tolist()):
             belief.refresh(cell, 0, i, k, s.kinds, s.curves, s.ln_r, s.nodes, s.n_nodes, belief.EVER)
             z, sigma = first.choose(cell, 0, i, k, s.real, s.kinds, s.curves, False, -1.0, 0.0)
-            estimate.seed(cfg.EKF_R, cell, 0, i, k, s.real, z, sigma)
+            estimate.seed(self.method, cell, 0, i, k, s.real, z, sigma)
 
     def follow(self, truth: TwoStrings) -> None:
         """Start every filter from the truth."""
@@ -302,20 +303,24 @@ class Estimator:
         before = b.cell[st.Z, 0, [0, 16]].copy()
         estimate.step(
             b.cell, b.real, b.whole, b.link, b.valid, s.cell_map, self.stretches, s.real, s.kinds, s.curves, s.ln_r, s.nodes,
-            s.n_nodes, 0, self.dt_ns, 2, cfg.EKF_R,
+            s.n_nodes, 0, self.dt_ns, 2, self.method,
         )  # fmt: skip
         drawn = (before - b.cell[st.Z, 0, [0, 16]]) * 3600.0 * s.kinds[:, cfg.CAPACITY_AH] / (self.dt_ns * 1e-9)
         return np.asarray(drawn)
 
 
+METHODS = pytest.mark.parametrize("method", [cfg.EKF_R, cfg.SODIUM], ids=["ekf-r", "sodium"])
+
+
+@METHODS
 @pytest.mark.parametrize("current_A", [4.0, 0.0, -2.0])
-def test_unlike_strings_share_the_current_as_the_circuit_does(current_A: float) -> None:
+def test_unlike_strings_share_the_current_as_the_circuit_does(current_A: float, method: int) -> None:
     """From the state of the truth, ten seconds of counting: both currents within 2 %, and their sum is the measured one."""
     settings, told = strings_of((16, 31))
     truth = TwoStrings(told, (0.7, 0.9), (1.0, 1.0))
     for _ in range(1000):
         truth.step(1.0, 0.01)
-    estimator = Estimator(settings, 10)
+    estimator = Estimator(settings, 10, method=method)
     estimator.follow(truth)
     for _ in range(1000):
         _, amps = truth.step(current_A, 0.01)
@@ -324,10 +329,11 @@ def test_unlike_strings_share_the_current_as_the_circuit_does(current_A: float) 
         assert np.allclose(amps, taken, rtol=0.02, atol=0.02)
 
 
-def test_no_tick_is_too_long_for_the_division() -> None:
+@METHODS
+def test_no_tick_is_too_long_for_the_division(method: int) -> None:
     """At ticks of 1 s, several times the pairs' time constant, the currents come to rest instead of swinging."""
     settings, told = strings_of((16, 31))
-    estimator = Estimator(settings, 1000)
+    estimator = Estimator(settings, 1000, method=method)
     estimator.follow(TwoStrings(told, (0.7, 0.9), (1.0, 1.0)))
     estimator.state.cell[st.R1] *= 50.0  # pairs that outweigh the series resistance
     taken = np.array([estimator.step(3.0) for _ in range(20)])
@@ -335,16 +341,19 @@ def test_no_tick_is_too_long_for_the_division() -> None:
     assert 0.1 > np.abs(np.diff(taken[10:, 0])).max()
 
 
+@METHODS
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("off", [(1.0, 1.0), (1.2, 0.85)])
-def test_the_soc_of_unlike_strings_is_found_although_their_currents_are_not_measured(off: tuple[float, float]) -> None:
+def test_the_soc_of_unlike_strings_is_found_although_their_currents_are_not_measured(
+    off: tuple[float, float], method: int
+) -> None:
     """With resistances 20 % off, 40 min of drive, charge and rest: 3 % at the end, where an equal split is 5 % off or more."""
     settings, told = strings_of((16, 31))
     profile = np.repeat([0.0, 2.5, 0.0, -1.5, 0.0, 2.5, 0.0], [3000, 6000, 3000, 5000, 3000, 4000, 3000])
     worst = []
     for shares in (True, False):
         rng = np.random.default_rng(1)
-        truth, estimator = TwoStrings(told, (0.75, 0.9), off), Estimator(settings, 100, shares)
+        truth, estimator = TwoStrings(told, (0.75, 0.9), off), Estimator(settings, 100, shares, method)
         for _ in range(3000):
             volt, _ = truth.step(0.0, 0.1)
         estimator.seed(volt)

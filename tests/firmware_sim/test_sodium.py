@@ -222,6 +222,7 @@ def test_between_corrections_only_charge_moves_soc() -> None:
     assert 0.0 == one.get("SINCE_S")
 
 
+@pytest.mark.compiled_only
 def test_its_covariance_stays_one() -> None:
     """Floored and unrolled as it is: no eigenvalue of the correlations falls to 0 in a cycle."""
     readings, _ = lived(Cell(MODEL, 0.9), cycles(MODEL.capacity_Ah, 1, 0.1, 0.9))

@@ -13,6 +13,7 @@ from firmware_sim.estimate import sodium
 from firmware_sim.types import F64
 from hil.dut.estimator import Beliefs, Estimator, Readings
 
+pytestmark = pytest.mark.compiled_only
 MODEL, F = believed().model, believed().filter
 CAPACITY_VAR = sodium.at(sodium.C, sodium.C)
 

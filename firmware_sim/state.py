@@ -31,8 +31,8 @@ N_P = 21
 # charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
 # how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share]. Then the reference, see
 # estimate/reference.py: SOC and its variance at its anchor and charge given since then [Ah]; of the string, in the column of
-# its first cell, charge [Ah] and time counted since then, and variances [Ah^2] of the count and of what moved unseen. RATE_NOW: resistance
-# at the present current relative to the tables'.
+# its first cell, charge [Ah] and time counted since then, and variances [Ah^2] of the count and of what moved unseen.
+# RATE_NOW: what the present current makes of the resistance in the tables.
 _HEALTH = P + N_P + 21
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,

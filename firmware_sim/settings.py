@@ -44,9 +44,10 @@ SODIUM, COUNTING, OCV, EKF, EKF_R, UKF = range(6)
     REST_A, PRE_LINK_SHARE, PRE_END_A, PRE_FAST_SHARE, OPEN_MAX_A, STUCK_STEP_A, DIRECTION_STEP_A,
     RATE_TAU_S, CHARGE_MAX_V, DISCHARGE_MIN_V,
     OCV_SIGMA_V, OCV_SPAN, CAPACITY_SIGMA, CAPACITY_WALK_PER_S, BIAS_SIGMA_A, BIAS_WALK_A2_PER_S, RHO_WALK_PER_SOC,
-    HEAT_K_PER_W, HEAT_TAU_S, SETTLE_S, STEP_SHARE, COLD_DEGC, COLD_V_PER_K, CORRECT_S, BAND_V, REFERENCE_V,
-) = range(39)  # fmt: skip
-N_REAL_SETTINGS = 39
+    HEAT_K_PER_W, HEAT_TAU_S, SETTLE_S, STEP_SHARE, COLD_DEGC, COLD_V_PER_K, CORRECT_S, BAND_V,
+    TEMP_SIGMA_K, TEMP_WALK_K2_PER_S, SLOPE_SPAN, REFERENCE_V,
+) = range(42)  # fmt: skip
+N_REAL_SETTINGS = 42
 
 # Kinds of cells: kind 0 are the cells that no group of the calibration names, kind n those of its n-th group.
 # Columns of `kinds`, one row a kind. CAPACITY_SHARE: capacity relative to kind 0. EMPTY_SOC, FULL_SOC: what the voltage limits

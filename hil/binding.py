@@ -255,6 +255,9 @@ def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
         cfg.COLD_V_PER_K: f.cold_V_per_K,
         cfg.CORRECT_S: f.correct_s,
         cfg.BAND_V: f.band_V,
+        cfg.SLOPE_SPAN: f.slope_span_soc,
+        cfg.TEMP_SIGMA_K: f.temperature_sigma_K,
+        cfg.TEMP_WALK_K2_PER_S: f.temperature_walk_K2_per_s,
         cfg.REFERENCE_V: f.reference_V_per_soc,
     }
     out = np.zeros(cfg.N_REAL_SETTINGS)

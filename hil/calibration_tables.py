@@ -158,6 +158,9 @@ class Filter(Sourced):
     correct_s: Positive = 1.0
     reach_tau_s: Positive = 1.0
     band_V: NotNegative = 0.0
+    slope_span_soc: Positive = 0.0025
+    temperature_sigma_K: Positive = 3.0
+    temperature_walk_K2_per_s: NotNegative = 1e-5
     reference_V_per_soc: Positive = 0.5
 
 

@@ -131,7 +131,8 @@ def _told(
     if now >= MOST_LEFT * before:
         return 0.0, _NOBODY
     leak_Ah = LEAK_PER_H * cell[st.COUNTED_S, p, f] / 3600.0 * capacity_Ah
-    own = square * cell[st.ANCHOR_VAR, p, i] + cell[sodium.P55, p, i] * counted_Ah * counted_Ah + leak_Ah * leak_Ah
+    capacity_var = cell[sodium.at(sodium.C, sodium.C), p, i]
+    own = square * cell[st.ANCHOR_VAR, p, i] + capacity_var * counted_Ah * counted_Ah + leak_Ah * leak_Ah
     blown = before / (before - now)
     said_Ah = capacity_Ah * (cell[st.Z, p, i] - cell[st.ANCHOR_Z, p, i]) + counted_Ah
     return said_Ah * blown, now * blown + own
@@ -142,27 +143,26 @@ def _lead(cell: F64, p: int, i: int, capacity_Ah: float, wrong_Ah: float, left_v
     """Move a flat cell by what it was not given yet, and leave it as unsure as the referees leave the count."""
     cell[st.Z, p, i] = min(max(cell[st.Z, p, i] + (wrong_Ah - cell[st.GIVEN_AH, p, i]) / capacity_Ah, -0.05), 1.05)
     moved = counted_Ah / capacity_Ah
-    var = cell[st.ANCHOR_VAR, p, i] + left_var / (capacity_Ah * capacity_Ah) + cell[sodium.P55, p, i] * moved * moved
+    var = cell[st.ANCHOR_VAR, p, i] + left_var / (capacity_Ah * capacity_Ah)
+    var += cell[sodium.at(sodium.C, sodium.C), p, i] * moved * moved
     if var < cell[st.P, p, i]:
         scale = math.sqrt(var / cell[st.P, p, i])
         cell[st.P, p, i] = var
-        for row in range(sodium.P01, sodium.P05 + 1):
-            cell[row, p, i] *= scale
+        for a in range(1, sodium.N):
+            cell[sodium.at(0, a), p, i] *= scale
 
 
 @kernel
 def _lend_bias(cell: F64, p: int, i: int, bias_A: float, bias_var: float) -> None:
     """Let a flat cell count with the referees' error of the current sensor, where it does not know it better."""
-    if bias_var > cell[sodium.P33, p, i]:
+    b = sodium.B
+    if bias_var > cell[sodium.at(b, b), p, i]:
         return
-    scale = math.sqrt(bias_var / cell[sodium.P33, p, i])
+    scale = math.sqrt(bias_var / cell[sodium.at(b, b), p, i])
+    for a in range(sodium.N):
+        cell[sodium.of(b, a), p, i] *= scale
     cell[st.BIAS_A, p, i] = bias_A
-    cell[sodium.P33, p, i] = bias_var
-    cell[sodium.P03, p, i] *= scale
-    cell[sodium.P13, p, i] *= scale
-    cell[sodium.P23, p, i] *= scale
-    cell[sodium.P34, p, i] *= scale
-    cell[sodium.P35, p, i] *= scale
+    cell[sodium.at(b, b), p, i] = bias_var
 
 
 @kernel
@@ -187,8 +187,9 @@ def _mean(
                 n_told += 1
                 weights += weight
                 said += weight * said_Ah
-                bias_weights += 1.0 / cell[sodium.P33, p, i]
-                bias += cell[st.BIAS_A, p, i] / cell[sodium.P33, p, i]
+                sure = 1.0 / cell[sodium.at(sodium.B, sodium.B), p, i]
+                bias_weights += sure
+                bias += sure * cell[st.BIAS_A, p, i]
     if n_told == 0:
         return 0.0, _NOBODY, 0.0, _NOBODY
     return said / weights, n_told / weights, bias / bias_weights, n_told / bias_weights

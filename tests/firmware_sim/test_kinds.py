@@ -384,7 +384,7 @@ def test_the_division_believes_all_that_the_method_does(current_A: float) -> Non
     string_V = []
     for i in (0, 16):
         z, h, core_degC = (float(cell[row, 0, i]) for row in (st.Z, st.H, st.TEMP))
-        core_degC += float(cell[st.HEAT_K, 0, i])
+        core_degC += float(cell[st.HEAT_K, 0, i] + cell[st.TEMP_OFF_K, 0, i])
         ocv_V, _ = belief.ocv(z, h, float(cell[st.REACH, 0, i]), core_degC, int(i > 0), settings.curves)
         string_V.append(ocv_V + cell[st.OFF_V, 0, i] - cell[st.RHO, 0, i] * cell[st.DROP_V, 0, i])
     assert cell[st.HEAT_K, 0].max() > 0.001

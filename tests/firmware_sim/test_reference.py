@@ -169,10 +169,10 @@ def test_the_sodium_cells_do_not_hear_themselves() -> None:
 def test_covariances_stay_covariances() -> None:
     """After ten hours of handing over, no direction of a flat cell's state has a negative variance."""
     cell = ten_hours(True)[0].cell
-    upper = np.triu_indices(6)
+    upper = np.triu_indices(sodium.N)
     for p in range(len(SIGNS)):
         for i in range(8, N):
-            full = np.zeros((6, 6))
+            full = np.zeros((sodium.N, sodium.N))
             full[upper] = cell[st.P : st.P + st.N_P, p, i]
             full = full + np.triu(full, 1).T
             scale = np.sqrt(np.diag(full))
@@ -286,7 +286,7 @@ def test_a_pack_of_one_kind_runs_none_of_it() -> None:
     e = Estimator(one, 1, N, "sodium", S_NS)
     e.run(readings(short, np.ones(1), np.zeros(1)))
     assert 0.0 == np.abs(e.cell[st.ANCHOR_Z : st.UNSEEN_VAR + 1]).max()
-    assert 0.0 < e.cell[sodium.P00].min()
+    assert 0.0 < e.cell[st.P].min()
 
 
 # ---- batch

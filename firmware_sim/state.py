@@ -25,20 +25,25 @@ N_P = 21
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
     SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS,
     Z_OUT, BAND, AVAILABLE, CAPACITY_SIGMA, NVM_Z, NVM_VAR,
-) = range(P + N_P, P + N_P + 23)  # fmt: skip
-N_CELL = P + N_P + 23
+    STRING_A, ANCHOR_V, ANCHOR_DROP_V, ANCHOR_AGE_S, ANCHORS,
+) = range(P + N_P, P + N_P + 28)  # fmt: skip
+N_CELL = P + N_P + 28
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)
 N_NTC = 2
 
-# Rows of `real`, (row, pack).
+# Rows of `real`, (row, pack). From PULSE_A and PULSE_W on 8 rows each: limits of discharge for 2, 10, 30 s and continuously,
+# then those of charge.
 (
     CURRENT_A, PACK_V, LINK_V, STRING_V, SOC, SOC_MIN, SOC_MAX, SOC_BAND, SOC_AVAILABLE, REMAINING_AH,
     DISCHARGE_LIMIT_A, CHARGE_LIMIT_A, CELL_MAX_V, CELL_MIN_V, TEMP_MAX_DEGC, TEMP_MIN_DEGC,
     EDGE_A, EDGE_V, DIRECTION_SCORE, CHARGE_LIMIT_V, DISCHARGE_LIMIT_V,
-) = range(21)  # fmt: skip
-N_REAL = 21
+    AVERAGE_A, ENERGY_WH, ENERGY_SHARE, ROOM_WH, EMPTY_MIN, FULL_MIN, EMPTY_REFERENCE_MIN, FULL_REFERENCE_MIN,
+    START_EMF_V, START_OHM, PULSE_A,
+) = range(32)  # fmt: skip
+PULSE_W = PULSE_A + 8
+N_REAL = PULSE_W + 8
 
 # Values of STATE.
 INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
@@ -49,9 +54,9 @@ INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
     OPEN_NOW, NO_CHARGE, NO_DISCHARGE, FAULT_CODE, WORST_TIER, PENDING, UP_NS, OPEN_NS, COMMAND_NS,
     PRECHARGE_FAILED, PRECHARGE_TOO_FAST, INIT_TIMEOUT, DATA_READY_NS, SINCE_TRY_NS,
     CELL_MAX_AT, CELL_MIN_AT, TEMP_MAX_AT, TEMP_MIN_AT, IS_SEEDED,
-    UP_S, NVM_SAVED, NVM_WRITES,
-) = range(34)  # fmt: skip
-N_WHOLE = 34
+    UP_S, NVM_SAVED, NVM_WRITES, FORESEEN,
+) = range(35)  # fmt: skip
+N_WHOLE = 35
 
 # Rows of `limit`, (row, pack, limit row), int64. TIMER_NS is -1 while the condition is good.
 TIMER_NS, ACTIVE, ACTIVE_NS, NVM_LATCHED = range(4)

@@ -14,7 +14,8 @@ from firmware_sim.types import F64, I64, U8
 
 # Rows of `cell`, (row, pack, cell). First the estimate: SOC, voltages of three RC pairs, hysteresis, resistance scale, capacity
 # relative to the model's, error of the current and of the OCV curve; the upper triangle of its covariance, N_P rows from P on,
-# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, and the last sample.
+# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, the last sample, what goes out, and from STRING_A on what foresight has
+# learnt of resistance (firmware_sim.power.learn).
 (
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
     P,
@@ -25,9 +26,10 @@ N_P = 21
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
     SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS,
     Z_OUT, BAND, AVAILABLE, CAPACITY_SIGMA, NVM_Z, NVM_VAR,
-    STRING_A, ANCHOR_V, ANCHOR_DROP_V, ANCHOR_AGE_S, ANCHORS,
-) = range(P + N_P, P + N_P + 28)  # fmt: skip
-N_CELL = P + N_P + 28
+    STRING_A, LEARN_AGE_S, LEARNT, ANCHOR_V, ANCHOR_FAST_V, ANCHOR_SLOW_V, MEAN_V, MEAN_FAST_V, MEAN_SLOW_V,
+    INFO_FF, INFO_FS, INFO_SS, INFO_F, INFO_S, RHO_FAST, RHO_SLOW, VAR_FF, VAR_FS, VAR_SS,
+) = range(P + N_P, P + N_P + 42)  # fmt: skip
+N_CELL = P + N_P + 42
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)

@@ -38,15 +38,14 @@ def table_A(real: F64, power: F64, reals: F64, p: int, way: int, h: int) -> floa
 
 @kernel
 def _room(
-    cell: F64, p: int, i: int, k: int, way: int, amps: float, t_s: float, d1: float, d2: float, d3: float, method: int,
-    reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
+    cell: F64, p: int, i: int, k: int, way: int, amps: float, t_s: float, d1: float, d2: float, d3: float, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Room to the limit [V] of cell i after t_s of a current of this magnitude; the cell as a source by then: E [V], R [ohm].
 
     E less the margin: a power limit is safe when the voltage is lower than foreseen.
     """
     volt, ohm, margin_V = foresee(
-        cell, p, i, k, way * amps, t_s, d1, d2, d3, method, reals, kinds, curves, ln_r, nodes, n_nodes
+        cell, p, i, k, way * amps, t_s, d1, d2, d3, reals, kinds, curves, ln_r, nodes, n_nodes
     )  # fmt: skip
     room_V = volt - kinds[k, cfg.DISCHARGE_STOP_V] if way > 0 else kinds[k, cfg.CHARGE_STOP_V] - volt
     return room_V - margin_V, volt - margin_V + ohm * way * amps, ohm
@@ -55,17 +54,17 @@ def _room(
 @kernel
 def _solve(
     cell: F64, p: int, i: int, k: int, way: int, amps: float, room_V: float, t_s: float, d1: float, d2: float, d3: float,
-    method: int, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
+    reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
 ) -> float:  # fmt: skip
     """Current [A] below amps at which cell i just keeps its limit: regula falsi, ends on the side that keeps it."""
     low_A, high_A, high_V = 0.0, amps, room_V
-    low_V, _, _ = _room(cell, p, i, k, way, 0.0, t_s, d1, d2, d3, method, reals, kinds, curves, ln_r, nodes, n_nodes)
+    low_V, _, _ = _room(cell, p, i, k, way, 0.0, t_s, d1, d2, d3, reals, kinds, curves, ln_r, nodes, n_nodes)
     if not low_V > 0.0:
         return 0.0
     side, left_V, right_V = 0, low_V, high_V
     for _ in range(_STEPS):
         at_A = low_A + (high_A - low_A) * min(max(left_V / (left_V - right_V), 0.02), 0.98)
-        at_V, _, _ = _room(cell, p, i, k, way, at_A, t_s, d1, d2, d3, method, reals, kinds, curves, ln_r, nodes, n_nodes)
+        at_V, _, _ = _room(cell, p, i, k, way, at_A, t_s, d1, d2, d3, reals, kinds, curves, ln_r, nodes, n_nodes)
         if at_V >= 0.0:
             low_A, left_V = at_A, at_V
             if at_V < _CLOSE_V:
@@ -89,7 +88,7 @@ def _window_A(cell: F64, p: int, i: int, k: int, way: int, t_s: float, reals: F6
 
 @kernel
 def string_A(
-    cell: F64, p: int, s: int, way: int, most_A: float, t_s: float, stretches: I64, method: int, reals: F64, kinds: F64,
+    cell: F64, p: int, s: int, way: int, most_A: float, t_s: float, stretches: I64, reals: F64, kinds: F64,
     curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Current [A] up to most_A that every cell of string s bears for t_s; the string as a source by then: E [V], R [ohm].
@@ -106,11 +105,11 @@ def string_A(
             if t_s > 0.0:
                 amps = min(amps, _window_A(cell, p, i, k, way, t_s, reals, kinds))
             room_V, source_V, ohm = _room(
-                cell, p, i, k, way, amps, t_s, d1, d2, d3, method, reals, kinds, curves, ln_r, nodes, n_nodes
+                cell, p, i, k, way, amps, t_s, d1, d2, d3, reals, kinds, curves, ln_r, nodes, n_nodes
             )  # fmt: skip
             if room_V < 0.0:
                 amps = _solve(
-                    cell, p, i, k, way, amps, room_V, t_s, d1, d2, d3, method, reals, kinds, curves, ln_r, nodes, n_nodes
+                    cell, p, i, k, way, amps, room_V, t_s, d1, d2, d3, reals, kinds, curves, ln_r, nodes, n_nodes
                 )  # fmt: skip
             emf_V += source_V
             total_ohm += ohm
@@ -119,20 +118,20 @@ def string_A(
 
 @kernel
 def _pack(
-    cell: F64, p: int, way: int, most_A: float, t_s: float, stretches: I64, n_strings: int, method: int, reals: F64, kinds: F64,
+    cell: F64, p: int, way: int, most_A: float, t_s: float, stretches: I64, n_strings: int, reals: F64, kinds: F64,
     curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Current [A] up to most_A that all strings bear for t_s; the pack as a source by then: E [V], R [ohm]."""
     sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
     if sources == 1:
         amps, emf_V, ohm = string_A(
-            cell, p, 0, way, most_A / n_strings, t_s, stretches, method, reals, kinds, curves, ln_r, nodes, n_nodes
+            cell, p, 0, way, most_A / n_strings, t_s, stretches, reals, kinds, curves, ln_r, nodes, n_nodes
         )  # fmt: skip
         return amps * n_strings, emf_V / n_strings, ohm / (n_strings * n_strings)
     end_V, siemens, total_A = -1e9 * way, 0.0, 0.0
     for s in range(sources):
         amps, emf_V, ohm = string_A(
-            cell, p, s, way, most_A, t_s, stretches, method, reals, kinds, curves, ln_r, nodes, n_nodes
+            cell, p, s, way, most_A, t_s, stretches, reals, kinds, curves, ln_r, nodes, n_nodes
         )  # fmt: skip
         own_V = emf_V - ohm * way * amps
         end_V = max(end_V, own_V) if way > 0 else min(end_V, own_V)
@@ -144,7 +143,7 @@ def _pack(
 
 @kernel
 def limit(
-    cell: F64, real: F64, p: int, way: int, h: int, power: F64, stretches: I64, n_strings: int, method: int, reals: F64,
+    cell: F64, real: F64, p: int, way: int, h: int, power: F64, stretches: I64, n_strings: int, reals: F64,
     kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
 ) -> None:  # fmt: skip
     """Write current and power limit of horizon h in one direction (way +1 discharges, -1 charges). Shorter ones come first."""
@@ -154,11 +153,11 @@ def limit(
         most_A = min(most_A, real[st.PULSE_A + at - 1, p])
     else:
         most_A, emf_V, ohm = _pack(
-            cell, p, way, most_A, 0.0, stretches, n_strings, method, reals, kinds, curves, ln_r, nodes, n_nodes
+            cell, p, way, most_A, 0.0, stretches, n_strings, reals, kinds, curves, ln_r, nodes, n_nodes
         )  # fmt: skip
         real[st.START_EMF_V, p], real[st.START_OHM, p] = emf_V, ohm
     amps, emf_V, ohm = _pack(
-        cell, p, way, most_A, reals[cfg.HORIZON_S + h], stretches, n_strings, method, reals, kinds, curves, ln_r, nodes, n_nodes
+        cell, p, way, most_A, reals[cfg.HORIZON_S + h], stretches, n_strings, reals, kinds, curves, ln_r, nodes, n_nodes
     )  # fmt: skip
     end_V = emf_V - ohm * way * amps
     if way < 0:

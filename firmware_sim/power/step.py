@@ -10,7 +10,7 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.jit import kernel
 from firmware_sim.power import energy, limits
-from firmware_sim.power.foresee import ANCHOR_EVERY_S, anchor
+from firmware_sim.power.learn import EVERY_S, learn
 from firmware_sim.types import F64, I64, U8
 
 SLOT_NS = 50_000_000
@@ -18,15 +18,17 @@ N_SLOTS = 2 * cfg.N_HORIZONS + 1
 
 
 @kernel
-def _anchors(cell: F64, link: I64, valid: U8, cell_map: I64, p: int, dt_s: float, kinds: F64, curves: F64) -> None:
-    """Hold fresh voltages against the estimates, at most every ANCHOR_EVERY_S."""
+def _learn(
+    cell: F64, link: I64, valid: U8, cell_map: I64, p: int, dt_s: float, method: int, reals: F64, kinds: F64, curves: F64
+) -> None:
+    """Hold fresh voltages against the tables, at most every EVERY_S."""
     for i in range(cell.shape[2]):
-        cell[st.ANCHOR_AGE_S, p, i] += dt_s
-        if cell[st.ANCHOR_AGE_S, p, i] < ANCHOR_EVERY_S:
+        cell[st.LEARN_AGE_S, p, i] += dt_s
+        if cell[st.LEARN_AGE_S, p, i] < EVERY_S:
             continue
         if link[st.FRESH, p, cell_map[cfg.MAP_SLOT, i]] == 1 and valid[p, cell_map[cfg.MAP_SIGNAL, i]] == 1:
-            anchor(cell, p, i, cell_map[cfg.MAP_KIND, i], cell[st.ANCHOR_AGE_S, p, i], kinds, curves)
-            cell[st.ANCHOR_AGE_S, p, i] = 0.0
+            learn(cell, p, i, cell_map[cfg.MAP_KIND, i], cell[st.LEARN_AGE_S, p, i], method, reals, kinds, curves)
+            cell[st.LEARN_AGE_S, p, i] = 0.0
 
 
 @kernel
@@ -38,7 +40,7 @@ def step(
     if whole[st.IS_SEEDED, p] == 0:
         return
     dt_s = dt_ns * 1e-9
-    _anchors(cell, link, valid, cell_map, p, dt_s, kinds, curves)
+    _learn(cell, link, valid, cell_map, p, dt_s, method, reals, kinds, curves)
     share = min(dt_s / reals[cfg.AVERAGE_S], 1.0)
     real[st.AVERAGE_A, p] += share * (real[st.CURRENT_A, p] - real[st.AVERAGE_A, p])
     now, before = whole[st.UP_NS, p] // SLOT_NS, (whole[st.UP_NS, p] - dt_ns) // SLOT_NS
@@ -51,8 +53,7 @@ def step(
         if slot < 2 * cfg.N_HORIZONS:
             way = 1 if slot < cfg.N_HORIZONS else -1
             limits.limit(
-                cell, real, p, way, slot % cfg.N_HORIZONS, power, stretches, n_strings, method, reals, kinds, curves, ln_r, nodes,
-                n_nodes,
+                cell, real, p, way, slot % cfg.N_HORIZONS, power, stretches, n_strings, reals, kinds, curves, ln_r, nodes, n_nodes,
             )  # fmt: skip
         else:
             way = 1 if n // N_SLOTS % 2 == 0 else -1

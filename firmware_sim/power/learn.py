@@ -18,13 +18,13 @@ from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import ekf, sodium
+from firmware_sim.estimate import ekf_r, sodium
 from firmware_sim.jit import kernel
 from firmware_sim.power.tables import in_reach, kinetics, ocv
 from firmware_sim.types import F64
 
 EVERY_S = 0.095
-ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 5.0, 30.0, 300.0
+ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
 NOISE_V2S = 2.5e-4
 SPLIT = 0.15
 _LOW, _HIGH = 0.2, 5.0
@@ -35,8 +35,8 @@ def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
     """Variance of the resistance scale of cell i, as its estimator knows it."""
     if method == cfg.SODIUM:
         return cell[sodium.P22, p, i]
-    if method == cfg.EKF:
-        return cell[ekf.P44, p, i]
+    if method == cfg.EKF_R:
+        return cell[ekf_r.P44, p, i]
     return reals[cfg.RHO_SIGMA] * reals[cfg.RHO_SIGMA]
 
 

@@ -118,7 +118,7 @@ class Pulse(Sourced):
     continuous_s: Annotated[float, Field(ge=30, le=7200)] = 120.0
     sigmas: Annotated[float, Field(ge=0, le=6)] = 3.0
     voltage_error_V: Annotated[float, Field(ge=0, le=0.5)] = 0.015
-    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.07
+    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     soc_min: Annotated[float, Field(ge=0, lt=1)] = 0.0
     soc_max: Annotated[float, Field(gt=0, le=1)] = 1.0
     average_s: Positive = 60.0

@@ -26,10 +26,11 @@ import math
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.jit import exp, kernel
+from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S, MOST_SIGMA
 from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
-GROWTH_ERROR = 0.2
+GROWTH_ERROR, KINETIC_ERROR, RELIEF_ERROR = 0.2, 0.2, 0.3
 LOW_X, LOW_ERROR = 0.1, 0.3
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
@@ -59,7 +60,8 @@ def foresee(
     fast_ohm = r0 * (1.0 - kinetic + kinetic * factor) + (1.0 - d1) * r1 * factor
     slow_ohm = r2 * ((1.0 - d2) + (1.0 - d3) * kinds[k, cfg.R3_SHARE])
     rho_fast, rho_slow = cell[st.RHO_FAST, p, i], cell[st.RHO_SLOW, p, i]
-    fast_V, slow_V = cell[st.U1, p, i] * d1, cell[st.U2, p, i] * d2 + cell[st.U3, p, i] * d3
+    kept_V = cell[st.U2, p, i] * d2 + cell[st.U3, p, i] * d3
+    fast_V, slow_V = cell[st.U1, p, i] * d1, kept_V
     warm_degC = core_degC
     if kinds[k, cfg.HEAT_J_PER_K] > 0.0:
         loss_V = rho_fast * (fast_V + fast_ohm * current_A) + rho_slow * (slow_V + slow_ohm * current_A)
@@ -76,11 +78,15 @@ def foresee(
 
     var = change_fast * change_fast * cell[st.VAR_FF, p, i] + change_slow * change_slow * cell[st.VAR_SS, p, i]
     var += 2.0 * change_fast * change_slow * cell[st.VAR_FS, p, i]
-    share = reals[cfg.PULSE_R_SHARE] + GROWTH_ERROR * growth
-    told = reals[cfg.RHO_SIGMA] * reals[cfg.RHO_SIGMA]
+    share = reals[cfg.PULSE_R_SHARE] + GROWTH_ERROR * growth + KINETIC_ERROR * math.fabs(factor - 1.0)
+    told = MOST_SIGMA * MOST_SIGMA
     unseen = min(cell[st.VAR_FF, p, i] / told, 1.0)
     low = LOW_ERROR * (1.0 + 2.0 * unseen) * max(1.0 - x / LOW_X, 0.0)
     var += (share * share + low * low) * change_V * change_V
+    # drops that relax while the current flows: perhaps they were none
+    relief_V = max(math.fabs(cell[st.ANCHOR_SLOW_V, p, i]) - math.fabs(kept_V), 0.0) * rho_slow * RELIEF_ERROR
+    if cell[st.ANCHOR_SLOW_V, p, i] * current_A > 0.0:
+        var += relief_V * relief_V
     # SOC: another stretch of the curve, another resistance where none was seen
     floor = reals[cfg.BAND_FLOOR]
     sigma_x = math.sqrt(cell[st.P, p, i] + floor * floor) / reach
@@ -98,5 +104,11 @@ def foresee(
     var += (1.0 - kept * kept) * reals[cfg.OCV_SIGMA_V] * reals[cfg.OCV_SIGMA_V]
     loop_V = half_V * reals[cfg.HYST_SIGMA] * (1.0 - dh)
     var += loop_V * loop_V
+    drift_V = cell[st.ANCHOR_V, p, i] - cell[st.MEAN_V, p, i]
+    drift_V += rho_fast * (cell[st.ANCHOR_FAST_V, p, i] - cell[st.MEAN_FAST_V, p, i])
+    drift_V += rho_slow * (cell[st.ANCHOR_SLOW_V, p, i] - cell[st.MEAN_SLOW_V, p, i])
+    if current_A < 0.0:
+        drift_V = -drift_V
+    gone_V = max(-drift_V, 0.0) * min(t_s, MEAN_TAU_S) / (MEAN_TAU_S - ANCHOR_TAU_S)
     ohm = rho_fast * fast_ohm + rho_slow * slow_ohm
-    return volt, ohm, reals[cfg.PULSE_ERROR_V] + reals[cfg.PULSE_SIGMAS] * math.sqrt(max(var, 0.0))
+    return volt, ohm, gone_V + reals[cfg.PULSE_ERROR_V] + reals[cfg.PULSE_SIGMAS] * math.sqrt(max(var, 0.0))

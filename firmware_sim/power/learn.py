@@ -26,7 +26,7 @@ from firmware_sim.types import F64
 EVERY_S = 0.095
 ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
 NOISE_V2S = 2.5e-4
-SPLIT = 0.15
+SPLIT, MOST_SIGMA = 0.12, 0.22
 _LOW, _HIGH = 0.2, 5.0
 
 
@@ -72,7 +72,7 @@ def learn(cell: F64, p: int, i: int, k: int, age_s: float, method: int, reals: F
     cell[st.INFO_S, p, i] = cell[st.INFO_S, p, i] * kept + weight * s * y
     # before anything is seen: both are the estimator's scale with its variance, which they share, and SPLIT of their own
     rho = cell[st.RHO, p, i]
-    var = told_variance(cell, p, i, method, reals)
+    var = min(told_variance(cell, p, i, method, reals), MOST_SIGMA * MOST_SIGMA)
     own = SPLIT * SPLIT
     det = own * (2.0 * var + own)
     told_own, told_shared = (var + own) / det, -var / det

@@ -2,8 +2,10 @@
 
 A cell bears a current if its voltage, margin included, will be inside its limits after the time (see foresee), and its SOC
 inside the window. Cells are asked one after the other at the least current so far; only a cell that does not bear it is solved
-for its own, so a pack of equal cells costs one look a cell. The voltage of now counts as well: pairs that are still charged by
+for its own, so a pack of equal cells costs one look a cell. What cells bear that is less than LEAST_PER_H of their capacity is
+told as nothing. The voltage of now counts as well: pairs that are still charged by
 a higher current relax within the time. What holds for a longer time holds for a shorter one, so limits never rise with it.
+A limit is up to RENEWED_S old when a load takes it, so it is foreseen for so much longer.
 
 Parallel strings that are alike share the current equally. Unlike ones share one voltage: each is a source E - R I by then, the
 string whose limit comes first sets the voltage, and all give what they give at it.
@@ -21,6 +23,8 @@ from firmware_sim.jit import exp, kernel
 from firmware_sim.power.foresee import foresee
 from firmware_sim.types import F64, I64
 
+LEAST_PER_H = 0.05
+RENEWED_S = 0.5
 _STEPS = 12
 _CLOSE_V = 5e-4
 
@@ -95,7 +99,7 @@ def string_A(
 
     t_s 0: the voltage of now, without window.
     """
-    amps, emf_V, total_ohm = most_A, 0.0, 0.0
+    amps, emf_V, total_ohm, least_A = most_A, 0.0, 0.0, 0.0
     for n in range(stretches.shape[0]):
         if stretches[n, cfg.STRING] != s:
             continue
@@ -111,9 +115,10 @@ def string_A(
                 amps = _solve(
                     cell, p, i, k, way, amps, room_V, t_s, d1, d2, d3, reals, kinds, curves, ln_r, nodes, n_nodes
                 )  # fmt: skip
+            least_A = max(least_A, LEAST_PER_H * kinds[k, cfg.CAPACITY_AH]) if amps < most_A else least_A
             emf_V += source_V
             total_ohm += ohm
-    return amps, emf_V, total_ohm
+    return (amps if amps >= least_A else 0.0), emf_V, total_ohm
 
 
 @kernel
@@ -157,7 +162,7 @@ def limit(
         )  # fmt: skip
         real[st.START_EMF_V, p], real[st.START_OHM, p] = emf_V, ohm
     amps, emf_V, ohm = _pack(
-        cell, p, way, most_A, reals[cfg.HORIZON_S + h], stretches, n_strings, reals, kinds, curves, ln_r, nodes, n_nodes
+        cell, p, way, most_A, reals[cfg.HORIZON_S + h] + RENEWED_S, stretches, n_strings, reals, kinds, curves, ln_r, nodes, n_nodes
     )  # fmt: skip
     end_V = emf_V - ohm * way * amps
     if way < 0:

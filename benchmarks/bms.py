@@ -52,6 +52,7 @@ class Bms:
         self.reset_level = self.reset_edge = False
         self.quantities, self.filter = Quantities(settings), Filter(settings)
         self.limits, self.mode = Limits(settings), ModeMachine(settings)
+        self.charged_Ah = self.discharged_Ah = 0.0
         self.stored: tuple[Any, Any] | None = None
         self.n_stored = 0
         self.out = wire.blank_values(outgoing)
@@ -103,6 +104,11 @@ class Bms:
         ready = self._is_ready()
         self._soc(ready)
         rest_A, commands = self.real[cfg.REST_A], self.mode.command
+        hours = self.dt_ns / 3_600_000_000_000
+        if self.current_A > rest_A:
+            self.discharged_Ah += self.current_A * hours
+        elif self.current_A < -rest_A:
+            self.charged_Ah -= self.current_A * hours
         charging = self.current_A < -rest_A
         conditions = [True, charging, not charging, self.mode.is_on, not commands[0] and not commands[1]]
         self.limits.step(q, conditions, self.reset_edge, self.dt_ns)
@@ -265,6 +271,12 @@ class Bms:
         if "BMS_VoltageLimits" in names:
             out["BMS_ChargeVoltageLimit"] = self.real[cfg.CHARGE_MAX_V]
             out["BMS_DischargeVoltageLimit"] = self.real[cfg.DISCHARGE_MIN_V]
+        if "BMS_Counters" in names:
+            out["BMS_ChargedTotal"], out["BMS_DischargedTotal"] = self.charged_Ah, self.discharged_Ah
+        if "BMS_Events" in names:
+            out["BMS_OperatingHours"] = self.up_ns // 3_600_000_000_000
+            out["BMS_FullCycles"] = self.discharged_Ah / (self.filter.kind[cfg.CAPACITY_AH] * self.whole[cfg.N_STRINGS])
+            out["BMS_DeepDischarges"] = out["BMS_OvervoltageEvents"] = out["BMS_UndervoltageEvents"] = 0
         if "BMS_DiagLimits" in names or "BMS_DiagSensors" in names:
             active = limits.active.tolist()
             out.update({name: int(active[n]) for n, name in self.flag_names.items()})

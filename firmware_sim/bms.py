@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from firmware_sim import diag, mode, receive, soa, sop, transmit
+from firmware_sim import counters, diag, mode, nvm, receive, soa, sop, transmit, zero
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, start
+from firmware_sim.estimate import belief, soh, spread, start, trend
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
 from firmware_sim.power import step as foresight
@@ -17,9 +17,15 @@ from firmware_sim.types import F64, I64, U8
 from firmware_sim.wire.layout import SENT, SLOT
 from firmware_sim.wire.send import send_due, sender_state
 
+# Rows of `real` that are not known until there is evidence.
+_UNKNOWN = (
+    st.PACK_CAPACITY, st.PACK_CAPACITY_BAND, st.PACK_RESISTANCE, st.PACK_RESISTANCE_BAND, st.IMBALANCE, st.IMBALANCE_RATE,
+    st.PACK_LEAK,
+)  # fmt: skip
 
-def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState | None = None) -> FirmwareState:
-    """State of a device that is switched on at t_ns. nvm: the state whose NVM rows survived, if any."""
+
+def power_on(settings: Settings, n_packs: int, t_ns: int = 0, before: FirmwareState | None = None) -> FirmwareState:
+    """State of a device that is switched on at t_ns. before: the state whose memory survived, if any."""
     rx, tx = settings.rx_layout, settings.tx_layout
     state = FirmwareState(
         cell=np.zeros((st.N_CELL, n_packs, settings.n_cells)),
@@ -33,6 +39,7 @@ def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState
         quantity=np.zeros((soa.n_rows(settings.n_kinds), n_packs)),
         known=np.zeros((soa.n_rows(settings.n_kinds), n_packs), np.uint8),
         out=np.full((n_packs, tx.n_signals), np.nan),
+        nvm=nvm.blank(n_packs, settings.n_cells) if before is None else before.nvm.copy(),
         sender=sender_state(tx, n_packs, t_ns),
     )
     state.ntc[st.NTC_SLOW_DEGC] = 1e9
@@ -40,42 +47,53 @@ def power_on(settings: Settings, n_packs: int, t_ns: int = 0, nvm: FirmwareState
     state.cell[st.REACH] = 1.0
     state.limit[st.TIMER_NS] = -1
     state.limit[st.ACTIVE_NS] = -1
-    if nvm is not None:
-        state.cell[st.NVM_Z], state.cell[st.NVM_VAR] = nvm.cell[st.NVM_Z], nvm.cell[st.NVM_VAR]
-        state.whole[st.NVM_SAVED], state.whole[st.NVM_WRITES] = nvm.whole[st.NVM_SAVED], nvm.whole[st.NVM_WRITES]
-        state.limit[st.NVM_LATCHED] = nvm.limit[st.NVM_LATCHED]
-        state.limit[st.ACTIVE] = nvm.limit[st.NVM_LATCHED]
+    state.real[list(_UNKNOWN)] = np.nan
+    if before is not None:
+        state.limit[st.NVM_LATCHED] = before.limit[st.NVM_LATCHED]
+        state.limit[st.ACTIVE] = before.limit[st.NVM_LATCHED]
+    remember(state)
     return state
+
+
+def remember(state: FirmwareState) -> None:
+    """Take what memory holds into a state that is otherwise new."""
+    for p in range(state.nvm.shape[1]):
+        copy = nvm.newest(state.nvm, p, state.cell.shape[2])
+        if copy >= 0:
+            nvm.load(state.nvm, copy, state.cell, state.real, state.whole, p)
+        soh.begin(state.cell, p)
+
+
+@kernel
+def _parked_h(value: F64, valid: U8, rx: I64, p: int) -> float:
+    """Hours that the device was off, as the vehicle says; -1 when nobody says it."""
+    at = rx[cfg.RX_PARKED]
+    return value[p, at] if at >= 0 and valid[p, at] == 1 else -1.0
 
 
 @kernel
 def _begin(
-    cell: F64, whole: I64, cell_map: I64, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, ready: bool,
-    method: int, p: int,
+    cell: F64, real: F64, whole: I64, cell_map: I64, settings: I64, reals: F64, kinds: F64, curves: F64, ln_r: F64,
+    nodes: F64, n_nodes: I64, parked_h: float, ready: bool, p: int,
 ) -> None:  # fmt: skip
     """Start the filters once every cell and temperature has been seen."""
     if whole[st.IS_SEEDED, p] == 1 or not ready:
         return
-    stored = whole[st.NVM_SAVED, p] == 1
+    stored, method = whole[st.NVM_FOUND, p] == 1, settings[cfg.METHOD]
+    if parked_h >= 0.0:
+        whole[st.PARKED_NS, p] += int(parked_h * 3600e9)
+    else:
+        whole[st.TREND_SET, p] = 0
+    string_A = real[st.CURRENT_A, p] / settings[cfg.N_STRINGS]
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
-        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
-        z, sigma = start.choose(cell, p, i, k, reals, curves, stored)
+        cell[st.Z, p, i] = cell[st.KEPT_Z, p, i] if stored else 0.5  # where resistances are looked up
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
+        z, sigma = start.choose(cell, p, i, k, reals, kinds, curves, stored, parked_h, string_A)
         estimate.seed(method, cell, p, i, k, reals, z, sigma)
-        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+        soh.adopt(method, cell, p, i)
+        belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
     whole[st.IS_SEEDED, p] = 1
-
-
-@kernel
-def _save(cell: F64, whole: I64, settings: I64, p: int, dt_ns: int) -> None:
-    """Copy SOC and its variance to NVM once in SAVE_NS."""
-    if whole[st.IS_SEEDED, p] == 0 or whole[st.UP_NS, p] % settings[cfg.SAVE_NS] >= dt_ns:
-        return
-    for i in range(cell.shape[2]):
-        cell[st.NVM_Z, p, i] = cell[st.Z, p, i]
-        cell[st.NVM_VAR, p, i] = cell[st.P, p, i]
-    whole[st.NVM_SAVED, p] = 1
-    whole[st.NVM_WRITES, p] += 1
 
 
 @kernel
@@ -112,7 +130,7 @@ def step(
     dt_ns: int,
     rx_words: I64, rx_meta: I64, events: I64, event_count: I64, spare: I64,
     cell: F64, ntc: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64, known: U8, out: F64,
-    sender: I64, bus_free_ns: I64,
+    memory: I64, sender: I64, bus_free_ns: I64,
     limits: I64, thresholds: F64, settings: I64, reals: F64, kinds: F64, stretches: I64, power: F64, curves: F64, ln_r: F64,
     nodes: F64, n_nodes: I64, rx: I64, tx: I64, tx_scale: F64, cell_map: I64, ntc_map: I64,
     rx_signals: I64, rx_scales: F64, rx_slots: I64, rx_blank: I64,
@@ -151,11 +169,18 @@ def step(
         soa.temperatures(ntc, cell, real, whole, link, valid, value, q, known, ntc_map, cell_map, settings, reals, p, dt_ns)
         soa.lines(whole, link, valid, value, q, known, rx, rx_signals, settings, p, dt_ns)
         ready = _is_ready(known, q, settings, p)
-        _begin(cell, whole, cell_map, reals, kinds, curves, ln_r, nodes, n_nodes, ready, settings[cfg.METHOD], p)
+        _begin(
+            cell, real, whole, cell_map, settings, reals, kinds, curves, ln_r, nodes, n_nodes, _parked_h(value, valid, rx, p),
+            ready, p,
+        )  # fmt: skip
+        zero.learn(real, whole, link, valid, known, rx, rx_signals, settings, kinds, p, dt_ns)
         estimate.step(
             cell, real, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns,
             settings[cfg.N_STRINGS], settings[cfg.METHOD],
         )  # fmt: skip
+        counters.charge(real, whole, reals, kinds, p, dt_ns, settings[cfg.N_STRINGS], known[soa.DISCHARGE, p] == 1)
+        soh.step(settings[cfg.METHOD], cell, real, whole, cell_map, stretches, kinds, curves, p, dt_ns)
+        trend.step(cell, real, whole, stretches, kinds, curves, ready, p, dt_ns)
         diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)
         sop.step(real, whole, q, power, kinds, reals, p)
         foresight.step(
@@ -163,7 +188,8 @@ def step(
             settings[cfg.N_STRINGS], settings[cfg.METHOD],
         )  # fmt: skip
         mode.step(real, whole, value, rx, settings, reals, request, ready, p, dt_ns)
-        _save(cell, whole, settings, p, dt_ns)
+        counters.events(whole, limit, limits, p)
+        nvm.save(memory, cell, real, whole, settings, spread.row_of(settings[cfg.METHOD], st.BIAS_A), p, dt_ns)
         transmit.fill(cell, real, whole, limit, out, tx, tx_scale, limits, p)
     send_due(t_ns, out, bus_free_ns, sender, tx_signals, tx_scales, tx_slots, tx_blank, tx_words, tx_meta)
     for p in range(whole.shape[1]):

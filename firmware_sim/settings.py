@@ -61,10 +61,10 @@ N_REAL_SETTINGS = PULSE_SHARE + CONTINUOUS
 (
     CAPACITY_AH, CAPACITY_SHARE, HYST_DECAY, TAU1_S, TAU2_S,
     CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V, EMPTY_SOC, FULL_SOC,
-    R3_SHARE, TAU3_S, R0_KINETIC, RATE_REFERENCE_A,
+    R3_SHARE, TAU3_S, R0_KINETIC, RATE_REFERENCE_A, REACH_TAU_S,
     HEAT_J_PER_K, USABLE_25, MEAN_25_V,
-) = range(18)  # fmt: skip
-N_KIND_SETTINGS = 18
+) = range(19)  # fmt: skip
+N_KIND_SETTINGS = 19
 # Columns of `stretches`: neighbouring cells FIRST ... END - 1 of one KIND that carry one current. STRING: which of the unlike
 # strings they belong to; 0 throughout while all strings are alike and share the pack current equally.
 FIRST, END, KIND, STRING = range(4)
@@ -83,9 +83,9 @@ INVERSE_K, REACH_DEGC, REACH_SHARE, RATE_PER_K, RATE_LN_I0 = range(5)
 # Received signals by role; `rx` holds the signal's row in the rx layout, -1 where the network has none.
 (
     RX_CURRENT, RX_PACK_V, RX_LINK_V, RX_PLUS, RX_MINUS, RX_PRE, RX_HVIL, RX_EMERGENCY, RX_SUPPLY, RX_INSULATION,
-    RX_MODE, RX_RESET, RX_CHARGER,
-) = range(13)  # fmt: skip
-N_RX_ROLES = 13
+    RX_MODE, RX_RESET, RX_CHARGER, RX_PARKED,
+) = range(14)  # fmt: skip
+N_RX_ROLES = 14
 # Rows of `cell_map`, (row, cell), and, the first two, of `ntc_map`, (row, sensor).
 MAP_SIGNAL, MAP_SLOT, MAP_NTC, MAP_KIND = range(4)
 
@@ -149,6 +149,22 @@ OUTPUTS = (
     ("BMS_TimeToFull", REAL, st.FULL_MIN, 1.0, 0.0, True),
     ("BMS_ReferenceTimeToEmpty", REAL, st.EMPTY_REFERENCE_MIN, 1.0, 0.0, True),
     ("BMS_ReferenceTimeToFull", REAL, st.FULL_REFERENCE_MIN, 1.0, 0.0, True),
+    ("BMS_SohCapacity", REAL, st.PACK_CAPACITY, 100.0, 0.0, True),
+    ("BMS_SohCapacityBand", REAL, st.PACK_CAPACITY_BAND, 100.0, 0.0, True),
+    ("BMS_SohCellIndex", WHOLE, st.CAPACITY_AT, 1.0, 0.0, True),
+    ("BMS_SohResistance", REAL, st.PACK_RESISTANCE, 100.0, 0.0, True),
+    ("BMS_SohResistanceBand", REAL, st.PACK_RESISTANCE_BAND, 100.0, 0.0, True),
+    ("BMS_Imbalance", REAL, st.IMBALANCE, 100.0, 0.0, True),
+    ("BMS_ImbalanceRate", REAL, st.IMBALANCE_RATE, 100.0, 0.0, True),
+    ("BMS_SelfDischarge", REAL, st.PACK_LEAK, 100.0, 0.0, True),
+    ("BMS_SelfDischargeIndex", WHOLE, st.LEAK_AT, 1.0, 0.0, True),
+    ("BMS_ChargedTotal", REAL, st.IN_AH, 1.0, 0.0, False),
+    ("BMS_DischargedTotal", REAL, st.OUT_AH, 1.0, 0.0, False),
+    ("BMS_OperatingHours", WHOLE, st.ON_HOURS, 1.0, 0.0, False),
+    ("BMS_FullCycles", REAL, st.FULL_CYCLES, 1.0, 0.0, False),
+    ("BMS_DeepDischarges", WHOLE, st.DEEP_COUNT, 1.0, 0.0, False),
+    ("BMS_OvervoltageEvents", WHOLE, st.OVER_COUNT, 1.0, 0.0, False),
+    ("BMS_UndervoltageEvents", WHOLE, st.UNDER_COUNT, 1.0, 0.0, False),
     ("CellSoc_000", CELL, st.Z_OUT, 100.0, 0.0, True),
 )
 # Columns of `tx`, and of `tx_scale`.
@@ -161,7 +177,7 @@ class Settings:
     """A calibration, bound to a network and a pack.
 
     limits: (n_limits, 12) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
-    kinds: (n_kinds, 18) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
+    kinds: (n_kinds, 19) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
     curves: (n_kinds, 3, 301).  ln_r: (n_kinds, 3 n, 101).  nodes: (n_kinds, 3, n).  n_nodes: (n_kinds, 2) int64,
     temperatures of ln_r and points of reach.  rx: roles.  cell_map: (4, n_cells).  ntc_map: (2, n_ntc).
     rx_layout, tx_layout: wire tables.  codes: names of the limit rows, those of a group as code@group.

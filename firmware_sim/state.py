@@ -1,6 +1,6 @@
 """All that the firmware remembers, as a few blocks with named rows: copy, save, restore and compare are one line each.
 
-Kernels take the blocks and change them in place. Rows marked NVM survive a reset.
+Kernels take the blocks and change them in place. The block `nvm` survives a reset (nvm.py), and row NVM_LATCHED of `limit`.
 """
 
 from __future__ import annotations
@@ -25,25 +25,50 @@ N_P = 21
     R0, R1, R2, REACH, PER_I0, PER_RATE,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
     SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS,
-    Z_OUT, BAND, AVAILABLE, CAPACITY_SIGMA, NVM_Z, NVM_VAR,
+    Z_OUT, BAND, AVAILABLE,
+) = range(P + N_P, P + N_P + 20)  # fmt: skip
+# What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
+# capacity and resistance relative to the model's with their standard deviations; the last rest (SOC, its standard deviation,
+# charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
+# how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share].
+_HEALTH = P + N_P + 20
+(
+    KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
+    SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
+    NOW_Z, NOW_SIGMA, NOW_AH, NOW_ERROR_AH, NOW_SLOW_V, TREND_D, LEAK, LEAK_SIGMA,
+) = range(_HEALTH, _HEALTH + 20)  # fmt: skip
+# What foresight has learnt of resistance from the load (firmware_sim.power.learn).
+_FORESIGHT = _HEALTH + 20
+(
     STRING_A, LEARN_AGE_S, LEARNT, ANCHOR_V, ANCHOR_FAST_V, ANCHOR_SLOW_V, MEAN_V, MEAN_FAST_V, MEAN_SLOW_V,
     INFO_FF, INFO_FS, INFO_SS, INFO_F, INFO_S, RHO_FAST, RHO_SLOW, VAR_FF, VAR_FS, VAR_SS,
-) = range(P + N_P, P + N_P + 42)  # fmt: skip
-N_CELL = P + N_P + 42
+) = range(_FORESIGHT, _FORESIGHT + 19)  # fmt: skip
+N_CELL = _FORESIGHT + 19
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)
 N_NTC = 2
 
-# Rows of `real`, (row, pack). From PULSE_A and PULSE_W on 8 rows each: limits of discharge for 2, 10, 30 s and continuously,
-# then those of charge.
+# Rows of `real`, (row, pack).
 (
     CURRENT_A, PACK_V, LINK_V, STRING_V, SOC, SOC_MIN, SOC_MAX, SOC_BAND, SOC_AVAILABLE, REMAINING_AH,
     DISCHARGE_LIMIT_A, CHARGE_LIMIT_A, CELL_MAX_V, CELL_MIN_V, TEMP_MAX_DEGC, TEMP_MIN_DEGC,
     EDGE_A, EDGE_V, DIRECTION_SCORE, CHARGE_LIMIT_V, DISCHARGE_LIMIT_V,
+) = range(21)  # fmt: skip
+# Zero of the current sensor as learned, and what is taken off the reading in this tick; charge that went in and out; charge
+# drawn from one string since power-on, and its error; full cycles; pack values of health and trend, NaN while not known; where
+# the charge counted so far has brought the loop, -1 after discharge ... +1 after charge.
+(
+    ZERO_A, OFFSET_A, IN_AH, OUT_AH, DRAWN_AH, DRAWN_ERROR_AH, FULL_CYCLES,
+    PACK_CAPACITY, PACK_CAPACITY_BAND, PACK_RESISTANCE, PACK_RESISTANCE_BAND,
+    IMBALANCE, IMBALANCE_RATE, PACK_LEAK, TREND_SOC, TREND_SIGMA, TREND_SPREAD, LOOP_H,
+) = range(21, 39)  # fmt: skip
+# Foresight: mean current, energies, times; the pack as a source at the start of a charge; from PULSE_A and PULSE_W on 8 rows each,
+# limits of discharge for 2, 10, 30 s and continuously, then those of charge.
+(
     AVERAGE_A, ENERGY_WH, ENERGY_SHARE, ROOM_WH, EMPTY_MIN, FULL_MIN, EMPTY_REFERENCE_MIN, FULL_REFERENCE_MIN,
     START_EMF_V, START_OHM, PULSE_A,
-) = range(32)  # fmt: skip
+) = range(39, 50)  # fmt: skip
 PULSE_W = PULSE_A + 8
 N_REAL = PULSE_W + 8
 
@@ -56,9 +81,16 @@ INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
     OPEN_NOW, NO_CHARGE, NO_DISCHARGE, FAULT_CODE, WORST_TIER, PENDING, UP_NS, OPEN_NS, COMMAND_NS,
     PRECHARGE_FAILED, PRECHARGE_TOO_FAST, INIT_TIMEOUT, DATA_READY_NS, SINCE_TRY_NS,
     CELL_MAX_AT, CELL_MIN_AT, TEMP_MAX_AT, TEMP_MIN_AT, IS_SEEDED,
-    UP_S, NVM_SAVED, NVM_WRITES, FORESEEN,
-) = range(35)  # fmt: skip
-N_WHOLE = 35
+    UP_S,
+) = range(32)  # fmt: skip
+# Memory: the next piece to write, the CRC so far, the newest copy and its sequence number, whether one was found at the start.
+# Counters: time switched on and off, rest without current, events; the trend's anchor; cells that are worst.
+(
+    NVM_PIECE, NVM_CRC, NVM_COPY, NVM_SEQUENCE, NVM_FOUND,
+    ON_NS, PARKED_NS, ON_HOURS, REST_NS, DEEP_COUNT, OVER_COUNT, UNDER_COUNT, EVENTS_NOW,
+    TREND_SET, TREND_AT_NS, LEAK_AT, CAPACITY_AT, FORESEEN,
+) = range(32, 50)  # fmt: skip
+N_WHOLE = 50
 
 # Rows of `limit`, (row, pack, limit row), int64. TIMER_NS is -1 while the condition is good.
 TIMER_NS, ACTIVE, ACTIVE_NS, NVM_LATCHED = range(4)
@@ -74,7 +106,7 @@ class FirmwareState:
     """State of n devices; see the row names above.
 
     value, valid: (pack, rx signal), last decoded physical values and whether the last frame held one.
-    quantity, known: (quantity, pack), what the limits are applied to.
+    quantity, known: (quantity, pack), what the limits are applied to.  nvm: (copy, pack, word), see nvm.py.
     out: (pack, tx signal) physical values to send.  sender: see wire.send.
     """
 
@@ -89,6 +121,7 @@ class FirmwareState:
     quantity: F64
     known: U8
     out: F64
+    nvm: I64
     sender: I64
 
     def copy(self) -> FirmwareState:

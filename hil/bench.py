@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.dut import Dut, Paced
+from hil.dut import Dut, Paced, Torn
 from hil.rig import Rig
 from hil.setup import Setup
-from hil.trace import Trace
+from hil.trace import UNTORN, Trace
 
 Hook = Callable[[Rig], None]
 Progress = Callable[[int, int], None]
@@ -43,6 +43,7 @@ class Bench:
             dut.pace(self.clock)
         self.hooks = Hooks()
         self.late_ns: list[int] = []
+        self.untorn_ns: list[int] = []
         self._resets = list(setup.resets_ns)
 
     def start(self) -> None:
@@ -71,13 +72,20 @@ class Bench:
 
     def _reset_if_due(self) -> None:
         while self._resets and self._resets[0] <= self.rig.t_ns:
-            self._resets.pop(0)
-            self.reset()
+            at_ns = self._resets.pop(0)
+            self.reset(at_ns if at_ns in self.setup.torn_ns else None)
 
-    def reset(self) -> None:
-        """Take the device's supply away for an instant: its coils drop, it starts again."""
+    def reset(self, torn_ns: int | None = None) -> None:
+        """Take the device's supply away for an instant: its coils drop, it starts again.
+
+        torn_ns: start of the fault that wants this in the middle of a write to memory; None when nobody does.
+        """
         self.rig.release(self.rig.t_ns)
-        self.dut.reset(self.rig.t_ns)
+        if torn_ns is not None and isinstance(self.dut, Torn):
+            self.dut.tear(self.rig.t_ns)
+        else:
+            self.untorn_ns += [] if torn_ns is None else [torn_ns]
+            self.dut.reset(self.rig.t_ns)
 
     def run(self, n_ticks: int, progress: Progress | None = None) -> None:
         """Run n_ticks, staged."""
@@ -121,6 +129,7 @@ class Bench:
             parameter=np.concatenate([c.parameters for c in chunks]),
             journal=np.concatenate([c.log for c in chunks]),
             late_ns=np.array(self.late_ns[: rig.k], np.int64),
+            info={UNTORN: list(self.untorn_ns)} if self.untorn_ns else {},
             lost_frames=int(sum(c.log_count[1] for c in chunks) + rig.events.count[1] + rig.faults.lost_frames),
         )
 

@@ -48,6 +48,7 @@ _RX_ROLES = (
     "Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
     "PackIO_PrechargeFeedback", "PackIO_Hvil", "PackIO_EmergencyLine", "PackIO_SupplyVoltage", "PackIO_Insulation",
     "Vehicle_ModeRequest", "Vehicle_FaultReset", "Vehicle_ChargerConnected",
+    "Vehicle_ParkedTime",
 )  # fmt: skip
 # Without these the firmware cannot work at all.
 _NEEDED_RX = ("Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
@@ -280,7 +281,7 @@ def _kinds(c: Calibration, n_cells: int, n_strings: int) -> Any:
         line[cfg.CAPACITY_AH], line[cfg.CAPACITY_SHARE] = model.capacity_Ah, model.capacity_Ah / c.model.capacity_Ah
         line[cfg.HYST_DECAY] = model.hysteresis.decay_per_soc
         line[cfg.TAU1_S], line[cfg.TAU2_S] = model.resistance.tau1_s, model.resistance.tau2_s
-        line[cfg.TAU3_S] = 1.0
+        line[cfg.TAU3_S], line[cfg.REACH_TAU_S] = 1.0, c.filter.reach_tau_s
         if model.slow is not None:
             line[cfg.R3_SHARE], line[cfg.TAU3_S] = model.slow.r3_share, model.slow.tau3_s
         if model.rate is not None:

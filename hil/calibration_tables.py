@@ -194,6 +194,7 @@ class Filter(Sourced):
     cold_degC: TempDegC = 10.0
     cold_V_per_K: NotNegative = 0.005
     correct_s: Positive = 1.0
+    reach_tau_s: Positive = 1.0
 
 
 class Group(files.FileModel):

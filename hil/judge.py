@@ -64,7 +64,7 @@ def _no_effect(label: str, effect: Effect) -> Finding:
 def _not_tested(label: str, effect: Effect) -> Finding:
     return Finding(
         "BENCH", f'fault "{label}"', "the fault is put to the test", effect.text, Verdict.INCONC,
-        next_step="let the device command the contact while the fault is on, or look why it did not",
+        next_step=effect.hint or "let the device command the contact while the fault is on, or look why it did not",
     )  # fmt: skip
 
 

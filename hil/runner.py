@@ -74,7 +74,7 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
     finally:
         dut.close()
     trace = bench.trace()
-    trace.info = {
+    trace.info |= {
         "dut": options.dut,
         "seed": s.seed if options.seed is None else options.seed,
         "clock": "wall" if clock.real else "virtual",

@@ -50,6 +50,7 @@ class Setup:
     """A scenario, ready to run.
 
     place: where faults can land.  faults: the scenario's, bound.  resets_ns: when the device loses its supply.
+    torn_ns: those of them that tear a write to memory.
     legs: of the recording, those that the run plays whole.  no_leg: why there is none.
     data_files: (name in the scenario, path) of profiles and recording.  others: cells of the pack's groups, with their files.
     """
@@ -61,6 +62,7 @@ class Setup:
     place: Place
     faults: tuple[Bound, ...]
     resets_ns: tuple[int, ...]
+    torn_ns: tuple[int, ...] = ()
     legs: tuple[Leg, ...] = ()
     no_leg: str = ""
     data_files: tuple[tuple[str, Path], ...] = ()
@@ -207,7 +209,10 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
         [slot for f in bound for slot in f.from_dut],
     )
     resets = tuple(sorted(f.start_ns for f in bound if f.kind.seam == "supply"))
-    return Setup(inputs, net, settings, rig, place, bound, resets, parts.legs, parts.no_leg, tuple(parts.extra), tuple(others))
+    torn = tuple(f.start_ns for f in bound if f.kind.primitive == "reset_torn")
+    return Setup(
+        inputs, net, settings, rig, place, bound, resets, torn, parts.legs, parts.no_leg, tuple(parts.extra), tuple(others)
+    )
 
 
 def addresses(fault: Bound) -> list[tuple[int, int, int]]:

@@ -20,6 +20,10 @@ from hil.errors import ScenarioError
 _FORMAT = 1
 
 
+# In Trace.info: resets [ns] in which a write should have torn, and this device could not be made to.
+UNTORN = "untorn_ns"
+
+
 @dataclass
 class Trace:
     """A recorded run of pack 0.

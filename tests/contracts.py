@@ -163,7 +163,7 @@ class LimitContract:
         before = bms.power_on(bound, 1)
         alone = OneRow(row).trip()
         before.limit[:, 0, row.at] = alone.limit[:, 0, 0]
-        after = bms.power_on(bound, 1, nvm=before)
+        after = bms.power_on(bound, 1, before=before)
         assert (row.latch == "survives_power_loss") == bool(after.limit[st.ACTIVE, 0, row.at])
         assert after.limit[st.ACTIVE].sum() == after.limit[st.ACTIVE, 0, row.at]
         alone.limit[:, 0, 0] = after.limit[:, 0, row.at]
@@ -172,4 +172,4 @@ class LimitContract:
             assert not alone.tick(row.good, reset=True)
             alone.whole[:] = 0
             before.limit[:, 0, row.at] = alone.limit[:, 0, 0]
-            assert bms.power_on(bound, 1, nvm=before).limit[st.ACTIVE].sum() == 0
+            assert bms.power_on(bound, 1, before=before).limit[st.ACTIVE].sum() == 0

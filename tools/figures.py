@@ -68,6 +68,16 @@ def figures(found: dict[str, Any], day: str) -> str:
         compiled = f"{hops['compiled'][name]:.1f}" if name in hops["compiled"] else ""
         slow_us = f"{sum(hops['baseline'][hop] for hop in theirs):,.0f}" if theirs else ""
         out.append(f"| {name} | {hops['staged'][name]:.1f} | {compiled} | {slow_us} |")
+    costs = found["methods"]
+    out += [
+        "",
+        f"| estimator, {costs['packs']} packs of {costs['cells']} cells | ns per cell and tick | x `ekf` | beyond counting |",
+        "|---|---|---|---|",
+    ]
+    for name, cell_ns in costs["ns_per_cell"].items():
+        low, high = costs["quartiles"][name]
+        times = f"{costs['ratio_vs_ekf'][name]:.2f} ({low:.2f} to {high:.2f})"
+        out.append(f"| `{name}` | {cell_ns:.1f} | {times} | {costs['beyond_counting'][name]:.2f} |")
     out += [
         "",
         "| codec in bulk | decode ns | x cantools | encode ns | x cantools, `strict=False` | x cantools, strict |",

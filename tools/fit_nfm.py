@@ -1,11 +1,9 @@
 """Fit the layered-oxide 18650 to tests/data.
 
     python tools/fit_nfm.py            write hil/plant/cells/nfm-18650.toml: what the cell is, from the TUB tables
-    python tools/fit_nfm.py --belief   write firmware_sim/calibration/nfm-18650.belief.toml.part: what a BMS believes,
-                                       from the constant-current runs of Hakadi cell 1
-    add --check                        fit again and compare with the file instead of writing it
+    python tools/fit_nfm.py --check    fit again and compare with the file instead of writing it
 
-How the numbers come about is told in docs/cells/nfm-18650.md.
+What a BMS believes about it is fitted by tools/fit_belief.py. How the numbers come about is told in docs/cells/nfm-18650.md.
 """
 
 from __future__ import annotations
@@ -37,11 +35,10 @@ from nfm_model import (
     follow,
     hat,
     legs,
-    read_cell,
     table,
 )
 from nfm_rate import fit_rate, largest
-from nfm_text import belief_text, cell_text, differences, with_belief
+from nfm_text import cell_text, differences
 from scipy.optimize import brentq, least_squares
 
 CELL_FILE = ROOT / "hil" / "plant" / "cells" / "nfm-18650.toml"
@@ -298,62 +295,6 @@ def with_cold(cell: Cell) -> Cell:
     )
 
 
-def pulse_factor(runs: dict[str, tuple[F64, F64]]) -> float:
-    """10 s resistance of the runs' first seconds from full, as a share of TUB's pulse from full."""
-    rows = [row for row in table("sib_pulse_resistance_1C_mohm.csv") if row["dir"] == "discharge"]
-    tub_ohm = next(float(r["r_10s"]) * 1e-3 for r in rows if r["t_set_c"] == "25" and r["soc_pct"] == "100")
-    # each discharge follows a charge at 4.1 V that has tapered to 0.1 A
-    own_ohm = [(4.1 - down[9, 0]) / (float(np.mean(down[:10, 1])) + 0.1) for down, _ in runs.values()]
-    return float(np.mean(own_ohm)) / tub_ohm
-
-
-def fit_belief(cell: Cell) -> tuple[Cell, dict[str, float]]:
-    """A second parameter set from the runs of Hakadi cell 1, and its voltage RMSE [mV] per run.
-
-    Constant current cannot tell resistance from OCV, so R is the TUB table times a factor near that of the first seconds
-    from full, and the loop stays within millivolts of its prior. Capacity is the charge of the slowest run; every other
-    run has its own share of it. The heat flow to the room is fitted along and not kept.
-    """
-    runs = {name: legs(name) for name in BELIEF_RUNS}
-    slowest_Ah = float(runs[BELIEF_RUNS[0]][0][:, 1].sum()) / 3600.0
-    log_factor = math.log(pulse_factor(runs))
-    n, to_half, to_r = len(OCV_SOC), hat(OCV_SOC, LOOP_SOC), hat(R_SOC, FACTOR_SOC)
-    m = n + len(LOOP_SOC)
-    p = m + len(FACTOR_SOC)
-
-    def unpack(theta: F64) -> tuple[Cell, F64]:
-        mean_V, half_V, ln_r = theta[:n], to_half @ theta[n:m], cell.ln_r + to_r @ theta[m:p]
-        trial = replace(cell, capacity_Ah=slowest_Ah, discharge_V=mean_V - half_V, charge_V=mean_V + half_V, ln_r=ln_r)
-        return replace(trial, coolant_W_per_K=math.exp(theta[-1])), np.append(1.0, theta[p:-1])
-
-    def residuals(theta: F64) -> F64:
-        trial, shares = unpack(theta)
-        parts = []
-        for share, (down, up) in zip(shares, runs.values(), strict=True):
-            down_V, up_V = follow(trial, slowest_Ah * share, down, up)
-            sigma_V = np.where(down[:, 0] < 1.9, 0.3, 0.1)  # the last seconds hold more slope than knowledge
-            parts += [(down_V / sigma_V)[::20], (up_V / 0.2)[20::20]]
-        loop = (theta[n:m] - LOOP_HALF_V) / 0.003
-        bends = np.diff(np.diff(theta[:n]) / np.diff(OCV_SOC))
-        factor = np.append(np.diff(theta[m:p]) / 0.15, (theta[p - 1] - log_factor) / 0.05)
-        rest = [(shares - 1.0) / 0.02, np.array([theta[-1] - math.log(0.08)]) / 0.4]
-        return np.concatenate([*parts, loop, bends, factor, *rest])
-
-    mean_V = 0.5 * (cell.discharge_V + cell.charge_V)
-    ones = np.ones(len(runs) - 1)
-    start = np.concatenate([mean_V, LOOP_HALF_V, np.full(p - m, log_factor), ones, [math.log(0.08)]])
-    belief, shares = unpack(least_squares(residuals, start, method="lm", xtol=1e-5, ftol=1e-5).x)
-    errors_V = {}
-    for (name, (down, up)), share in zip(runs.items(), shares, strict=True):
-        errors_V[name] = np.concatenate(follow(belief, slowest_Ah * share, down, up))
-    rows = table("sib_protocol.csv")
-    top_V = belief.discharge_V[-1] - belief.discharge_V[OCV_SOC == 0.95][0]
-    belief = replace(belief, coolant_W_per_K=cell.coolant_W_per_K, above_V_per_soc=round(float(top_V) / 0.05, 2))
-    ratio = checkup(belief, rows[2]) / float(rows[2]["q_dis_ah"])
-    belief = fit_reach(belief, {float(row["t_set_c"]): ratio * float(row["q_dis_ah"]) for row in rows})
-    return belief, {name: 1e3 * float(np.sqrt(np.mean(error_V**2))) for name, error_V in errors_V.items()}
-
-
 def report(cell: Cell) -> None:
     """Print how far a cell is from what was measured."""
     for row in table("sib_protocol.csv"):
@@ -375,25 +316,17 @@ def report(cell: Cell) -> None:
 
 def main(arguments: list[str]) -> int:
     """Fit, then write or compare."""
-    unknown = set(arguments) - {"--belief", "--check"}
-    if unknown:
-        print(f"unknown argument {min(unknown)}; expected --belief or --check", file=sys.stderr)
+    if set(arguments) - {"--check"}:
+        print(f"unknown argument {arguments[0]}; expected --check", file=sys.stderr)
         return 2
-    if "--belief" in arguments:
-        # A BMS knows neither the rate law nor the slow pair.
-        belief, rmse_mV = fit_belief(replace(read_cell(CELL_FILE), rate=None, slow=None))
-        path, text = BELIEF_FILE, with_belief(BELIEF_FILE.read_text(encoding="utf-8"), belief_text(belief))
-        print("\n".join(f"{name:<10} run {value:6.1f} mV RMS" for name, value in rmse_mV.items()))
-    else:
-        cell = with_cold(fit_cell())
-        path, text = CELL_FILE, cell_text(cell, activation_kJ_per_mol(), SMALLEST_HALF_V, COLD_REACH)
-    if "--check" in arguments:
-        found = differences(tomllib.loads(text), tomllib.loads(path.read_text(encoding="utf-8")))
-        print("\n".join(f"{path.name}: {line}" for line in found) or f"{path.name}: as fitted")
+    cell = with_cold(fit_cell())
+    text = cell_text(cell, activation_kJ_per_mol(), SMALLEST_HALF_V, COLD_REACH)
+    if arguments:
+        found = differences(tomllib.loads(text), tomllib.loads(CELL_FILE.read_text(encoding="utf-8")))
+        print("\n".join(f"{CELL_FILE.name}: {line}" for line in found) or f"{CELL_FILE.name}: as fitted")
         return 1 if found else 0
-    if path == CELL_FILE:
-        report(cell)
-    path.write_text(text, encoding="utf-8")
+    report(cell)
+    CELL_FILE.write_text(text, encoding="utf-8")
     return 0
 
 

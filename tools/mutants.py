@@ -32,7 +32,9 @@ REFERENCE = "nfm-16s"  # the calibration whose limits the table lists; the other
 PER_LIMIT = ("check-off", "limit-plus-step", "debounce-doubled")
 # Minutes of virtual time: these meet only the defects that need them.
 LONG_S = 150.0
-FOR_LONG = ("check-off", "sign-flipped", "capacity-wrong", "soc-frozen", "derating-off", "taper-off", "goes-silent")
+FOR_LONG = (
+    "check-off", "sign-flipped", "capacity-wrong", "soc-frozen", "derating-off", "taper-off", "never-rests", "goes-silent",
+)  # fmt: skip
 # Defects of one limit that no scenario may catch, because the requirement still holds.
 HARMLESS = {
     "debounce-doubled=CellOvervoltageCritical": "twice 20 ms still meets the 50 ms of SR-CELL-OV-CRITICAL",

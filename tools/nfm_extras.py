@@ -18,13 +18,13 @@ SLOW = (
 )
 
 
-def law_tables(cell: Cell, rig: str, hakadi: str) -> list[str]:
+def law_tables(cell: Cell, rig: str, hakadi: str, prefix: str = "") -> list[str]:
     """[rate] and [slow]."""
     if cell.rate is None or cell.slow is None:
         return []
     return [
         "",
-        "[rate]",
+        f"[{prefix}rate]",
         f'source = "{rig}: {RATE}"',
         'confidence = "fitted"',
         *array("temp_degC", cell.rate.degC, "g"),
@@ -32,7 +32,7 @@ def law_tables(cell: Cell, rig: str, hakadi: str) -> list[str]:
         f"reference_A = {cell.rate.reference_A}",
         f"r0_share = {cell.rate.r0_share:.3f}",
         "",
-        "[slow]",
+        f"[{prefix}slow]",
         f'source = "assumption: where fits to constant-current discharges of {hakadi} settle {SLOW}"',
         'confidence = "assumption"',
         f"r3_share = {cell.slow.r3_share}",

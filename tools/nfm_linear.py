@@ -106,15 +106,20 @@ def tub_ohm(x: F64, degC: F64) -> F64:
     return np.asarray(np.exp(low + weight[:, None] * (high - low)).T)
 
 
-def kinetic(laws: Laws, current_A: F64, degC: F64) -> tuple[float, F64]:
+def kinetic_left(cell: Cell, current_A: F64, degC: F64, i0_factor: float = 1.0) -> tuple[float, F64]:
     """The kinetic share of R0, and what is left of a kinetic resistance at a current."""
-    rate = tub().rate
+    rate = cell.rate
     if rate is None:
         raise ValueError("nfm-18650.toml: expected a table [rate]")
     ln_i0 = np.interp(-1.0 / (degC + KELVIN), -1.0 / (rate.degC + KELVIN), np.log(rate.i0_A))
-    i0_A = laws.i0_factor * np.exp(ln_i0)
+    i0_A = i0_factor * np.exp(ln_i0)
     y, y_ref = np.abs(current_A) / i0_A + 1e-9, rate.reference_A / i0_A
     return rate.r0_share, np.asarray((np.arcsinh(y) / y) / (np.arcsinh(y_ref) / y_ref))
+
+
+def kinetic(laws: Laws, current_A: F64, degC: F64) -> tuple[float, F64]:
+    """The same for the TUB cell with a factor on its exchange currents."""
+    return kinetic_left(tub(), current_A, degC, laws.i0_factor)
 
 
 def blocks(name: str) -> tuple[F64, F64, F64]:

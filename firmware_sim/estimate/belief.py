@@ -9,11 +9,17 @@ from firmware_sim.types import F64, I64
 
 _ZERO_DEGC_K = 273.15
 COLDEST_DEGC, HOTTEST_DEGC = -60.0, 150.0
+EVER = 1e12
 
 
 @kernel
-def refresh(cell: F64, p: int, i: int, k: int, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64) -> None:
-    """Take R0, R1, R2 and the reachable share from the belief tables of kind k at the cell's temperature and SOC."""
+def refresh(
+    cell: F64, p: int, i: int, k: int, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64, since_s: float
+) -> None:  # fmt: skip
+    """Take R0, R1, R2 and the reachable share from the belief tables of kind k at the cell's temperature and SOC.
+
+    since_s: since the last time; what is in reach follows the temperature with REACH_TAU_S, EVER for at once.
+    """
     temp_degC = min(max(cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i], COLDEST_DEGC), HOTTEST_DEGC)
     reach = nodes[k, cfg.REACH_SHARE, 0]
     for j in range(1, n_nodes[k, 1]):
@@ -21,7 +27,7 @@ def refresh(cell: F64, p: int, i: int, k: int, kinds: F64, curves: F64, ln_r: F6
         if temp_degC > low:
             part = min((temp_degC - low) / (high - low), 1.0)
             reach = nodes[k, cfg.REACH_SHARE, j - 1] * (1.0 - part) + nodes[k, cfg.REACH_SHARE, j] * part
-    cell[st.REACH, p, i] = reach
+    cell[st.REACH, p, i] += (reach - cell[st.REACH, p, i]) * (1.0 - exp(-min(since_s / kinds[k, cfg.REACH_TAU_S], 700.0)))
     inverse_K = 1.0 / (temp_degC + _ZERO_DEGC_K)
     j = 0
     while j < n_nodes[k, 0] - 2 and inverse_K < nodes[k, cfg.INVERSE_K, j + 1]:
@@ -84,7 +90,8 @@ def soc_on(volt: float, h: float, reach: float, temp_degC: float, k: int, curves
             high = middle
     low_V = curves[k, cfg.MEAN_V, low] + h * curves[k, cfg.HALF_V, low] + warm_K * curves[k, cfg.DUDT, low]
     high_V = curves[k, cfg.MEAN_V, low + 1] + h * curves[k, cfg.HALF_V, low + 1] + warm_K * curves[k, cfg.DUDT, low + 1]
-    x = cfg.X_LOW + cfg.X_STEP * (low + min(max((volt - low_V) / (high_V - low_V), 0.0), 1.0))
+    part = (volt - low_V) / (high_V - low_V) if high_V > low_V else 0.5
+    x = cfg.X_LOW + cfg.X_STEP * (low + min(max(part, 0.0), 1.0))
     return 1.0 - (1.0 - min(max(x, 0.0), 1.0)) * reach
 
 
@@ -95,10 +102,10 @@ def ocv(z: float, h: float, reach: float, temp_degC: float, k: int, curves: F64)
     at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
     g = int(at)
     f = at - g
-    low_V = curves[k, cfg.MEAN_V, g] + h * curves[k, cfg.HALF_V, g]
-    rise_V = curves[k, cfg.MEAN_V, g + 1] + h * curves[k, cfg.HALF_V, g + 1] - low_V
-    dudt = curves[k, cfg.DUDT, g] + f * (curves[k, cfg.DUDT, g + 1] - curves[k, cfg.DUDT, g])
-    return low_V + f * rise_V + dudt * (temp_degC - 25.0), rise_V / (cfg.X_STEP * reach)
+    warm_K = temp_degC - 25.0
+    low_V = curves[k, cfg.MEAN_V, g] + h * curves[k, cfg.HALF_V, g] + warm_K * curves[k, cfg.DUDT, g]
+    high_V = curves[k, cfg.MEAN_V, g + 1] + h * curves[k, cfg.HALF_V, g + 1] + warm_K * curves[k, cfg.DUDT, g + 1]
+    return low_V + f * (high_V - low_V), (high_V - low_V) / (cfg.X_STEP * reach)
 
 
 @kernel

@@ -26,7 +26,7 @@ import math
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, start
-from firmware_sim.jit import exp, kernel
+from firmware_sim.jit import exp, inlined, kernel
 from firmware_sim.types import F64
 
 # Upper triangle of the covariance, in the order z, h, rho, b, e, c.
@@ -37,6 +37,8 @@ _RHO_LOW, _RHO_HIGH = 0.2, 5.0
 _CAPACITY_LOW, _CAPACITY_HIGH = 0.4, 1.2
 _NIS_TAU_S = 300.0
 _NEVER_S = 1e6
+# A start is far off when SOC is less sure than this and the voltage misses by more; how often the curve is asked again.
+_FAR_VAR, _FAR_V, _TURNS = 0.0025, 0.05, 6
 
 
 @kernel
@@ -139,6 +141,23 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
     cell[st.SINCE_S, p, i] = 0.0
 
 
+@inlined
+def _curve(cell: F64, p: int, i: int, k: int, z: float, h: float, curves: F64) -> tuple[float, float, float]:
+    """Rested voltage in the middle of the loop [V], half its width [V], and the slope over SOC at h [V], for SOC z."""
+    reach = cell[st.REACH, p, i]
+    x = max(1.0 - (1.0 - z) / reach, min(z, 0.0))
+    at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
+    g = int(at)
+    f = at - g
+    mean_rise = curves[k, cfg.MEAN_V, g + 1] - curves[k, cfg.MEAN_V, g]
+    half_rise = curves[k, cfg.HALF_V, g + 1] - curves[k, cfg.HALF_V, g]
+    dudt = curves[k, cfg.DUDT, g] + f * (curves[k, cfg.DUDT, g + 1] - curves[k, cfg.DUDT, g])
+    core_degC = cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i]
+    middle_V = curves[k, cfg.MEAN_V, g] + f * mean_rise + dudt * (core_degC - 25.0)
+    half_V = curves[k, cfg.HALF_V, g] + f * half_rise
+    return middle_V, half_V, (mean_rise + half_rise * h) / (cfg.X_STEP * reach)
+
+
 @kernel
 def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float, real: F64, kinds: F64, curves: F64) -> None:
     """Correct cell i, of kind k, with its new voltage, when CORRECT_S have passed since the last time."""
@@ -147,29 +166,26 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
         return
     since_s = sample_s if since_s >= _NEVER_S else since_s
     _carry(cell, p, i, k, current_A, since_s, real, kinds)
-    z = cell[st.Z, p, i]
-    reach = cell[st.REACH, p, i]
-    x = max(1.0 - (1.0 - z) / reach, min(z, 0.0))
-    at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
-    g = int(at)
-    f = at - g
-    h, rho = cell[st.H, p, i], cell[st.RHO, p, i]
-    mean_rise = curves[k, cfg.MEAN_V, g + 1] - curves[k, cfg.MEAN_V, g]
-    half_rise = curves[k, cfg.HALF_V, g + 1] - curves[k, cfg.HALF_V, g]
-    half_V = curves[k, cfg.HALF_V, g] + f * half_rise
-    dudt = curves[k, cfg.DUDT, g] + f * (curves[k, cfg.DUDT, g + 1] - curves[k, cfg.DUDT, g])
-    core_degC = cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i]
-    mean_V = curves[k, cfg.MEAN_V, g] + f * mean_rise + dudt * (core_degC - 25.0)
+    z, h, rho = cell[st.Z, p, i], cell[st.H, p, i], cell[st.RHO, p, i]
     drop_V = cell[st.DROP_V, p, i]
-    innovation_V = cell[st.VOLT, p, i] - (mean_V + half_V * h + cell[st.OFF_V, p, i] - rho * drop_V)
-    slope = (mean_rise + half_rise * h) / (cfg.X_STEP * reach)
-
+    rest_V = cell[st.VOLT, p, i] - cell[st.OFF_V, p, i] + rho * drop_V
+    middle_V, half_V, slope = _curve(cell, p, i, k, z, h, curves)
+    innovation_V = rest_V - (middle_V + half_V * h)
     # noise of this sample
     sigma_V = real[cfg.CELL_SIGMA_V]
     fresh_V = real[cfg.STEP_SHARE] * (current_A - cell[st.SLOW_A, p, i]) * cell[st.R0, p, i]
+    core_degC = cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i]
     cold_K = max(real[cfg.COLD_DEGC] - core_degC, 0.0)
     cold_V = real[cfg.COLD_V_PER_K] * cold_K
     noise = sigma_V * sigma_V + real[cfg.MODEL_V2S] / since_s + fresh_V * fresh_V + cold_V * cold_V
+    if cell[P00, p, i] > _FAR_VAR and math.fabs(innovation_V) > _FAR_V:
+        # a start that is far off: the curve is bent, so the slope that counts is that where the voltage leads to
+        unsure = cell[P44, p, i] + noise
+        for _ in range(_TURNS):
+            gain = cell[P00, p, i] * slope / (cell[P00, p, i] * slope * slope + unsure)
+            near = min(max(z + gain * innovation_V, 0.0), 1.0)
+            middle_V, half_V, slope = _curve(cell, p, i, k, near, h, curves)
+            innovation_V = rest_V - (middle_V + half_V * h) - slope * (z - near)
     # a = P H' with H = (slope, half, -drop, 0, 1, 0)
     a0 = cell[P00, p, i] * slope + cell[P01, p, i] * half_V - cell[P02, p, i] * drop_V + cell[P04, p, i]
     a1 = cell[P01, p, i] * slope + cell[P11, p, i] * half_V - cell[P12, p, i] * drop_V + cell[P14, p, i]

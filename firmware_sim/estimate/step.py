@@ -77,11 +77,11 @@ def step(
     if whole[st.IS_SEEDED, p] == 0:
         return
     dt_s = dt_ns * 1e-9
-    current_A = r[st.CURRENT_A, p]
+    current_A = r[st.CURRENT_A, p] - r[st.OFFSET_A, p]
     even_A = current_A / n_strings
     every = max(1_000_000_000 // dt_ns, 1)
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):
-        belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], kinds, curves, ln_r, nodes, n_nodes)
+        belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], kinds, curves, ln_r, nodes, n_nodes, every * dt_s)
         summary.band(cell, p, i, real)
     sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
     volt = strings.common_V(cell, p, current_A, stretches, kinds, curves, dt_s) if sources > 1 else 0.0

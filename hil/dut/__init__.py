@@ -30,6 +30,14 @@ class Dut(Protocol):
 
 
 @runtime_checkable
+class Torn(Protocol):
+    """What a device can do whose memory the bench reaches."""
+
+    def tear(self, t_ns: int) -> None:
+        """Lose supply at t_ns in the middle of a write to non-volatile memory, and regain it."""
+
+
+@runtime_checkable
 class Paced(Protocol):
     """What a device in wall time has besides: it lives on the bench's clock and says how well times are known.
 

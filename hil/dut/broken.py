@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from firmware_sim import bms, soa
+from firmware_sim import bms, nvm, soa
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.settings import Settings
@@ -336,6 +336,17 @@ class _ResumesAfterReset(Emulator):
         self.state.link[st.HEARD_NS] = 0
 
 
+class _TrustsTornCopy(Emulator):
+    """Takes the copy that was written last, whether it is whole or not."""
+
+    def tear(self, t_ns: int) -> None:
+        before = self.state
+        super().tear(t_ns)
+        for p in range(self.n_packs):
+            torn = 1 - int(before.whole[st.NVM_COPY, p])
+            nvm.load(self.state.nvm, torn, self.state.cell, self.state.real, self.state.whole, p)
+
+
 class _ForgetsAtReset(Emulator):
     """Loses its non-volatile memory with its supply."""
 
@@ -392,6 +403,8 @@ DEFECTS: dict[str, Defect] = {
     "resets-itself": Defect("latched faults are reset at once", _reset_held, device=_ResetsItself),
     "resumes-after-reset": Defect("after a loss of supply it goes on where it stopped", device=_ResumesAfterReset),
     "forgets-at-reset": Defect("non-volatile memory is lost with the supply", device=_ForgetsAtReset),
+    "trusts-torn-copy": Defect("a record that was not written to its end is taken", device=_TrustsTornCopy),
+    "never-rests": Defect("no pack is ever at rest for it", _set(real={cfg.REST_A: -1.0})),
     "goes-silent": Defect("it stops sending after 4 s", device=_GoesSilent),
     "hangs": Defect("its task hangs after 4 s, its last frames go on", device=_Hangs),
 }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from firmware_sim import bms
+from firmware_sim import bms, nvm
+from firmware_sim import state as st
 from firmware_sim.settings import Settings
 from firmware_sim.state import FirmwareState
 from firmware_sim.types import I64
@@ -37,17 +38,32 @@ class Emulator:
         self.state = bms.power_on(self.settings, self.n_packs, t_ns)
 
     def reset(self, t_ns: int) -> None:
-        """Power on again; rows of non-volatile memory survive."""
+        """Power on again; non-volatile memory survives."""
         self.state = bms.power_on(self.settings, self.n_packs, t_ns, self.state)
+
+    def tear(self, t_ns: int) -> None:
+        """Lose the supply in the middle of a write to memory, in every pack, and power on again.
+
+        Of the page that is being written half is there, and the rest as it was erased; which page, follows from t_ns.
+        """
+        b, n = self.state, self.state.nvm.shape[2]
+        page = t_ns // self.dt_ns % -(-(n - nvm.FORMAT) // nvm.PIECE)
+        for p in range(self.n_packs):
+            b.whole[st.NVM_PIECE, p] = max(int(b.whole[st.NVM_PIECE, p]), 1)
+            while b.whole[st.NVM_PIECE, p] < page + 3:
+                nvm.write(b.nvm, b.cell, b.real, b.whole, p)
+            at = nvm.FORMAT + nvm.PIECE * max(int(b.whole[st.NVM_PIECE, p]) - 3, 0)
+            b.nvm[1 - int(b.whole[st.NVM_COPY, p]), p, at + nvm.PIECE // 2 : at + nvm.PIECE] = nvm.ERASED
+        self.reset(t_ns)
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
         """One task of the firmware: its frames start when the tick ends."""
-        st, s, rx, tx = self.state, self.settings, self.settings.rx_layout, self.settings.tx_layout
+        b, s, rx, tx = self.state, self.settings, self.settings.rx_layout, self.settings.tx_layout
         self.events.count[0] = 0
         bms.step(
             t_ns + self.dt_ns, self.dt_ns, image.words, image.meta, events.rows, events.count, self.spare,
-            st.cell, st.ntc, st.real, st.whole, st.limit, st.link, st.value, st.valid, st.quantity, st.known, st.out,
-            st.sender, self.bus_free_ns,
+            b.cell, b.ntc, b.real, b.whole, b.limit, b.link, b.value, b.valid, b.quantity, b.known, b.out,
+            b.nvm, b.sender, self.bus_free_ns,
             s.limits, s.thresholds, s.whole, s.real, s.kinds, s.stretches, s.power, s.curves, s.ln_r, s.nodes, s.n_nodes, s.rx,
             s.tx, s.tx_scale, s.cell_map, s.ntc_map, rx.signals, rx.scales, rx.slots, rx.blank, tx.signals, tx.scales,
             tx.slots, tx.blank, self.image.words, self.image.meta,

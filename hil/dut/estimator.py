@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from firmware_sim import counters
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, start
+from firmware_sim.estimate import belief, soh, start
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
 from firmware_sim.power import step as foresight
@@ -21,8 +22,8 @@ from hil import binding
 from hil.calibration import Calibration
 
 # Columns of the beliefs that the kernel writes.
-_SOC, _AVAILABLE, _BAND, _CAPACITY, _CAPACITY_SIGMA, _RESISTANCE = range(6)
-_N_BELIEFS = 6
+_SOC, _AVAILABLE, _BAND, _CAPACITY, _CAPACITY_SIGMA, _RESISTANCE, _RESISTANCE_SIGMA = range(7)
+_N_BELIEFS = 7
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Beliefs:
     """What the estimators say, (row, pack, cell). soc, available: 0..1.  band: half width of the 95 % band of soc.
 
     capacity_share, capacity_sigma: capacity relative to the calibration's, and its standard deviation.
-    resistance_scale: resistance relative to the calibration's tables.
+    resistance_scale, resistance_sigma: resistance relative to the calibration's tables, and its standard deviation.
     """
 
     soc: F64
@@ -52,6 +53,7 @@ class Beliefs:
     capacity_share: F64
     capacity_sigma: F64
     resistance_scale: F64
+    resistance_sigma: F64
 
 
 @kernel
@@ -81,17 +83,19 @@ def _run(
             if seen and whole[st.IS_SEEDED, p] == 0:
                 for i in range(cell.shape[2]):
                     k = cell_map[cfg.MAP_KIND, i]
-                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
-                    z, sigma = start.choose(cell, p, i, k, reals, curves, False)
+                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
+                    z, sigma = start.choose(cell, p, i, k, reals, kinds, curves, False, -1.0, current_A[t, p])
                     if told[0, p] == told[0, p]:
                         z, sigma = told[0, p], told[1, p]
                     estimate.seed(method, cell, p, i, k, reals, z, sigma)
-                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes)
+                    belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
                 whole[st.IS_SEEDED, p] = 1
             estimate.step(
                 cell, r, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns, 1,
                 method,
             )  # fmt: skip
+            counters.charge(r, whole, reals, kinds, p, dt_ns, 1, True)
+            soh.step(method, cell, r, whole, cell_map, stretches, kinds, curves, p, dt_ns)
             if foresees:
                 hot, cold, total_V = -1e9, 1e9, 0.0
                 for i in range(cell.shape[2]):
@@ -108,9 +112,10 @@ def _run(
                     out[_SOC, row, p, i] = cell[st.Z_OUT, p, i]
                     out[_AVAILABLE, row, p, i] = cell[st.AVAILABLE, p, i]
                     out[_BAND, row, p, i] = cell[st.BAND, p, i]
-                    out[_CAPACITY, row, p, i] = cell[st.CAPACITY, p, i]
-                    out[_CAPACITY_SIGMA, row, p, i] = cell[st.CAPACITY_SIGMA, p, i]
-                    out[_RESISTANCE, row, p, i] = cell[st.RHO, p, i]
+                    out[_CAPACITY, row, p, i] = cell[st.SOH_CAPACITY, p, i]
+                    out[_CAPACITY_SIGMA, row, p, i] = cell[st.SOH_CAPACITY_SIGMA, p, i]
+                    out[_RESISTANCE, row, p, i] = cell[st.SOH_RESISTANCE, p, i]
+                    out[_RESISTANCE_SIGMA, row, p, i] = cell[st.SOH_RESISTANCE_SIGMA, p, i]
 
 
 class Estimator:
@@ -135,6 +140,8 @@ class Estimator:
         self.cell_map[cfg.MAP_KIND] = calibration.kind_of(n_cells)
         self.cell = np.zeros((st.N_CELL, n_packs, n_cells))
         self.cell[st.REACH] = 1.0
+        for p in range(n_packs):
+            soh.begin(self.cell, p)
         self.real = np.zeros((st.N_REAL, n_packs))
         self.whole = np.zeros((st.N_WHOLE, n_packs), np.int64)
         self.link = np.zeros((st.N_LINK, n_packs, n_cells), np.int64)

@@ -31,7 +31,7 @@ def run(rig: Rig, dut: Emulator, n_ticks: int) -> None:
             rig.touched, rig.offered[0], rig.offered[1], rig.every[0], rig.every[1],
             rig.addresses, c.truth, c.cells, c.parameters, c.sides, c.log, c.log_count,
             dut.spare, st.cell, st.ntc, st.real, st.whole, st.limit, st.link, st.value, st.valid, st.quantity, st.known, st.out,
-            st.sender,
+            st.nvm, st.sender,
             s.limits, s.thresholds, s.whole, s.real, s.kinds, s.stretches, s.power, s.curves, s.ln_r, s.nodes, s.n_nodes, s.rx,
             s.tx, s.tx_scale, s.cell_map, s.ntc_map,
         )  # fmt: skip

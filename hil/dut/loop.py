@@ -22,7 +22,7 @@ def loop(
     touched: I64, offered_to: I64, offered_from: I64, every_to: I64, every_from: I64,
     addresses: I64, truth: F64, samples: F64, parameters: F64, sides: F64, log: I64, log_count: I64,
     spare: I64, cell: F64, ntc_state: F64, real: F64, whole: I64, limit: I64, link: I64, value: F64, valid: U8, q: F64,
-    known: U8, out: F64, fw_sender: I64,
+    known: U8, out: F64, memory: I64, fw_sender: I64,
     limits: I64, thresholds: F64, settings: I64, reals: F64, kinds: F64, stretches: I64, power: F64, curves: F64, ln_r: F64,
     nodes: F64, n_nodes: I64, rx: I64, tx: I64, tx_scale: F64, cell_map: I64, ntc_map: I64,
 ) -> int:  # fmt: skip
@@ -46,8 +46,8 @@ def loop(
         )  # fmt: skip
         bms.step(
             t_ns + dt_ns, dt_ns, rx_words, rx_meta, rx_events, rx_count, spare, cell, ntc_state, real, whole, limit, link,
-            value, valid, q, known, out, fw_sender, bus_free_ns, limits, thresholds, settings, reals, kinds, stretches, power,
-            curves, ln_r, nodes, n_nodes, rx, tx, tx_scale, cell_map, ntc_map, rx_signals, rx_scales, rx_slots, rx_blank,
+            value, valid, q, known, out, memory, fw_sender, bus_free_ns, limits, thresholds, settings, reals, kinds, stretches,
+            power, curves, ln_r, nodes, n_nodes, rx, tx, tx_scale, cell_map, ntc_map, rx_signals, rx_scales, rx_slots, rx_blank,
             tx_signals, tx_scales, tx_slots, tx_blank, tx_words, tx_meta,
         )  # fmt: skip
         tx_count[0] = 0

@@ -44,6 +44,7 @@ PRIMITIVES = {
     "set_sensor": parameter.SET_SENSOR,
     "set_contactor": parameter.SET_CONTACTOR,
     "reset": -1,
+    "reset_torn": -1,
 }
 _LENGTHS = {0: range(9), FD: (*range(9), 12, 16, 20, 24, 32, 48, 64)}
 _LONGEST_S = 1e7

@@ -32,6 +32,7 @@ OBSERVERS: dict[str, Callable[[View, Bound], Effect]] = {
     "set_sensor": plant.parameter,
     "set_contactor": plant.parameter,
     "reset": plant.reset,
+    "reset_torn": plant.reset_torn,
 }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from firmware_sim.wire.layout import CYCLE_NS
 from hil.fault.catalogue import Bound
 from hil.observe.view import Bools, Effect, Moment, View, expected_on, others_on
+from hil.trace import UNTORN
 from hil.truth import CELL_BLOCK, CONTACTOR_BLOCK, PACK_BLOCK, SENSOR_BLOCK
 
 _BLOCKS = {
@@ -132,3 +133,12 @@ def reset(view: View, fault: Bound) -> Effect:
         return Effect(True, f"silent from the loss of supply at {fault.start_ns / 1e9:g} s on", moment, moment)
     text = f"restart at {fault.start_ns / 1e9:g} s; silent for {(back[n] - last[n]) / 1e6:.0f} ms"
     return Effect(True, text, moment, moment)
+
+
+def reset_torn(view: View, fault: Bound) -> Effect:
+    """As reset. Memory is out of sight: where the bench could not disturb it, the fault was not put to the test."""
+    effect = reset(view, fault)
+    if effect.happened and fault.start_ns in view.trace.info.get(UNTORN, ()):
+        text = f"{effect.text}; but the bench cannot disturb the memory of this device"
+        return Effect(True, text, hint="run this against a device whose memory the bench reaches, as the emulator's")
+    return effect

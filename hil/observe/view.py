@@ -35,13 +35,14 @@ class Effect:
 
     happened: the effect was there while it should, and only then.  text: what was seen.  start: when it was first
     present, None when it waited for something that never came; wire: when its first trace was on the wire to the device
-    (None where there is none).
+    (None where there is none).  hint: what to do about a fault that was not put to the test.
     """
 
     happened: bool
     text: str
     start: Moment | None = None
     wire: Moment | None = None
+    hint: str = ""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ class Case:
     uncertainty: of the reference, share.  start_soc, start_sigma: what the estimator is told before the first row; the soc
     may be wrong on purpose.  window: SOC between which the cell's rested voltage lies in 2.7-3.2 V.
 
+    filter: keys of the calibration's [filter] that belong to the rig of the data and not to the pack.
+
     Simulated cases alone: drawn: the plant, whose capacity is the truth for SOH.  truth: (tick,) its SOC in every tick, also
     where it is not scored, as for the time to convergence.
     """
@@ -42,5 +44,6 @@ class Case:
     start_soc: float
     start_sigma: float
     window: tuple[float, float]
+    filter: tuple[tuple[str, float], ...] = ()
     drawn: Drawn | None = None
     truth: F64 | None = None

@@ -101,8 +101,8 @@ def _check_soc(run: Run, soc: F64, path: Path, where: str) -> None:
         )
     if low < -0.1 or high > 1.1:
         raise ScenarioError(f"{path}: SOC from {low:.4g} to {high:.4g}; expected 0 to 1; check {where}: columns.soc")
-    drawn = np.cumsum(run.amps * run.dt_s)
-    if np.ptp(soc) > 0.05 and np.ptp(drawn) > 0.0 and np.corrcoef(drawn, soc)[0, 1] > 0.5:
+    passed_As = drawn_As(run)
+    if np.ptp(soc) > 0.05 and np.ptp(passed_As) > 0.0 and np.corrcoef(passed_As, soc)[0, 1] > 0.5:
         raise ScenarioError(
             f"{path}: SOC rises while charge is drawn: is it a depth of discharge? Expected the charge that is left: "
             f"{where}: columns.soc.scale = -1.0 and offset = 1.0"
@@ -152,18 +152,26 @@ def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_belie
     )
 
 
-def ticks(run: Run, dt_s: float) -> tuple[F64, F64]:
-    """Ends of the ticks [s, as in the file] and the mean current in each [A], of the whole ticks of a run.
+def drawn_As(run: Run) -> F64:
+    """Charge drawn since the first row, at each row [As].
 
     A row stands for the time since the row before; see hil.fit.legs for rows that follow a long pause.
     """
+    moved_As = run.amps * run.dt_s
     k, before_s = legs.late_steps(run)
+    moved_As[k] += (run.amps[k - 1] - run.amps[k]) * before_s
+    return np.cumsum(moved_As)
+
+
+def ticks(run: Run, dt_s: float) -> tuple[F64, F64]:
+    """Ends of the ticks [s, as in the file] and the mean current in each [A], of the whole ticks of a run."""
+    k, before_s = legs.late_steps(run)
+    at_rows_As = drawn_As(run)
     t_s = np.insert(run.t_s, k, run.t_s[k - 1] + before_s)
-    amps = np.insert(run.amps, k, run.amps[k - 1])
-    drawn_As = np.cumsum(amps * np.diff(t_s, prepend=t_s[0]))
+    passed_As = np.insert(at_rows_As, k, at_rows_As[k - 1] + run.amps[k - 1] * before_s)
     n = int((t_s[-1] - t_s[0]) / dt_s + 1e-9)
     edges_s = t_s[0] + dt_s * np.arange(n + 1)
-    return edges_s[1:], np.diff(np.interp(edges_s, t_s, drawn_As)) / dt_s
+    return edges_s[1:], np.diff(np.interp(edges_s, t_s, passed_As)) / dt_s
 
 
 def count(run: Run, capacity_Ah: float, full_V: float, empty_V: float) -> tuple[F64, float] | str:
@@ -172,11 +180,11 @@ def count(run: Run, capacity_Ah: float, full_V: float, empty_V: float) -> tuple[
     full = legs.full_rows(run, found, full_V, capacity_Ah)
     empty = [leg.last for leg in found if leg.kind == "discharge" and run.volt[leg.last] <= empty_V + legs.EMPTY_NEAR_V]
     ends = sorted([(row, 1.0) for row in full] + [(row, 0.0) for row in empty])
-    drawn_As = np.cumsum(run.amps * run.dt_s)
+    passed_As = drawn_As(run)
     reference, uncertainty = np.full(len(run.t_s), np.nan), 0.0
     for (first, soc), (last, other) in zip(ends, ends[1:], strict=False):
         rows = slice(first, last + 1)
-        passed = (drawn_As[rows] - drawn_As[first]) * (soc - other)
+        passed = (passed_As[rows] - passed_As[first]) * (soc - other)
         if soc == other or passed[-1] < _LEAST_THROUGHPUT * capacity_Ah * 3600.0:
             continue
         share = passed / passed[-1]

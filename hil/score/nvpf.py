@@ -71,7 +71,7 @@ def right(seed: int, draws: int) -> list[Case]:
     batch = _batch(
         seed, "nvpf-right", drawn, x, np.full(draws, 25.0), [0.05, 0.05], [0.9, 0.9], 6.0, first_charges=np.zeros(draws)
     )
-    batch.profile, batch.peak_per_h, batch.load = grid_day(), _GRID_PER_H, "grid"
+    batch = replace(batch, profile=grid_day(), peak_per_h=_GRID_PER_H, load="grid")
     return out + [case for case, _ in batch.run()]
 
 

@@ -19,7 +19,10 @@ _WORDS = ("current gain {} 1 %", "current offset {} 0.5 % of 1C", "voltage {} 5 
 
 @dataclass(frozen=True)
 class Block:
-    """One condition of one data set. key: of its plots.  rows: with what is asked of each.  errors: of the worst run's sensors."""
+    """One condition of one data set.
+
+    key: of its plots.  rows: with what is asked of each.  worst, errors: the worst run and its sensor errors, in words.
+    """
 
     key: str
     title: str

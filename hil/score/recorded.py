@@ -30,11 +30,15 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 _HERE = Path(__file__).with_name("recordings.toml")
 _COLUMNS = ("time_s", "voltage_V", "current_A")
 _DT_NS = 1_000_000_000
-START_SIGMA = 0.02
+START_SIGMA = 0.01
 
 
 class RecordedSet(files.FileModel):
-    """Recordings of one kind of cell. fitted: those that the calibration has seen.  unseen: those that are scored."""
+    """Recordings of one kind of cell.
+
+    filter: keys of the calibration's [filter] that are the rig's and not the pack's.  fitted: recordings that the calibration
+    has seen.  unseen: those that are scored.
+    """
 
     name: str
     folder: str
@@ -47,6 +51,7 @@ class RecordedSet(files.FileModel):
     empty_V: Positive
     discharge_uncertainty: Positive
     charge_uncertainty: Positive
+    filter: dict[str, float] = {}
     fitted: list[str]
     unseen: Annotated[list[str], Field(min_length=1)]
 
@@ -107,11 +112,12 @@ def case(of: RecordedSet, name: str, condition: str) -> Case:
         cell_V=np.ascontiguousarray(samples[first : last + 1, replay.VOLT]),
         temp_degC=np.full(last + 1 - first, of.temperature_degC),
         reference=reference,
-        available=False,
+        available=True,
         uncertainty=uncertainty,
         start_soc=1.0,
         start_sigma=START_SIGMA,
         window=soc_window(cellfile.load(of.cell)[1]),
+        filter=tuple(of.filter.items()),
     )
 
 

@@ -37,7 +37,7 @@ def grid_day() -> F64:
     return np.repeat(level - np.mean(level) + 0.05, 300)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Batch:
     """What one call simulates. Arrays are (draw,).
 

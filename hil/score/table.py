@@ -28,6 +28,9 @@ MARKS = {
 }
 
 
+_WIDE = 118
+
+
 def show(scored: Scored, console: Console) -> None:
     """All tables. Errors are in per cent of SOC."""
     rows = scored.rows()
@@ -37,7 +40,7 @@ def show(scored: Scored, console: Console) -> None:
         own = [row for row in rows if (row.data, row.condition) == key]
         console.print()
         console.print(Text(heading(own[0]), style="bold"))
-        console.print(_figures(own))
+        console.print(_figures(own, console.width >= _WIDE))
         for line in missed(own):
             console.print(Text(line, style="red"))
     whole = scored.as_json()
@@ -59,12 +62,14 @@ def heading(row: Row) -> str:
     return f"{row.condition}: {row.data}, {runs} {'run' if runs == 1 else 'runs'}, {row.kind}, {known}"
 
 
-def _figures(rows: Sequence[Row]) -> Table:
-    """A line a method, in one condition."""
+def _figures(rows: Sequence[Row], wide: bool) -> Table:
+    """A line a method, in one condition. wide: with the regions."""
     table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
     table.add_column("method", no_wrap=True, min_width=9)
-    for name in ("RMSE", "worst", "max", "bias", "in band", "+-band", "window", "max", "20-40", "max", "counting", "bound"):
-        table.add_column(name, justify="right", no_wrap=True, min_width=6)
+    regions = ("window", "20-40") if wide else ()
+    pairs = [name for region in regions for name in (region, "max")]
+    for name in ("RMSE", "worst", "max", "bias", "in band", "+-band", *pairs, "counting", "bound"):
+        table.add_column(name, justify="right", no_wrap=True, min_width=5)
     table.add_column("floors", no_wrap=True)
     for method in dict.fromkeys(row.method for row in rows):
         own = {row.region: row for row in rows if row.method == method}
@@ -74,7 +79,7 @@ def _figures(rows: Sequence[Row]) -> Table:
         sums = total.sums
         cells = [percent(x) for x in (sums.rmse, total.worst, sums.max, sums.bias)]
         cells += ["-" if sums.band_coverage is None else f"{100 * sums.band_coverage:.1f}", percent(sums.band_half_width)]
-        for region in ("window", "20-40"):
+        for region in regions:
             cells += _pair(own[region].sums if region in own else None)
         table.add_row(method, *cells, percent(total.counting_rmse), percent(total.bound_rmse), _verdict(list(own.values())))
     return table
@@ -85,7 +90,7 @@ def _verdict(rows: Sequence[Row]) -> Text:
     found = [one.met for row in rows for one in floors.asked(row)]
     if not found:
         return Text("none", style="dim")
-    return Text(f"{sum(found)} of {len(found)} met", style="green" if all(found) else "red")
+    return Text(f"{sum(found)}/{len(found)} met", style="green" if all(found) else "red")
 
 
 def missed(rows: Sequence[Row]) -> list[str]:

@@ -219,7 +219,7 @@ class Run:
 
     def _restart(self, fault: Fault) -> None:
         self.advance(0)
-        self.bench.reset()
+        self.bench.reset(fault.bound.start_ns if fault.bound.kind.primitive == "reset_torn" else None)
         fault.stop_ns = self.restarted_ns = self.t_ns
 
     def end(self, fault: Fault) -> Stimulus:

@@ -15,7 +15,7 @@ from firmware_sim.types import F64
 from hil import __version__
 from hil.errors import BenchError
 from hil.rig import CHUNK
-from hil.speed import case, codec, hops, start
+from hil.speed import case, codec, hops, methods, start
 from hil.speed.case import Gear, Variant
 from hil.speed.rounds import Ratio, Tell, interleave
 
@@ -65,6 +65,7 @@ def measure(plan: Plan, tell: Tell) -> dict[str, Any]:
         _size(n_cells, plan, out, tell)
     tell("codec in bulk")
     out["codec_bulk"] = codec.measure(plan.rounds)
+    out["methods"] = methods.measure(plan.rounds, tell)
     tell("interpreted gear")
     out["interpreted"] = start.interpreted(str(plan.cells[0]), plan.interpreted_ticks)
     out["interpreted"]["x_real_time"] = round(_DT_S / out["interpreted"].pop("tick_s"), 1)

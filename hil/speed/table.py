@@ -57,6 +57,9 @@ def targets(found: dict[str, Any]) -> list[Target]:
     for label, row in found["codec_bulk"].items():
         out.append(Target(f"decode in bulk, {label}: times cantools", row["decode_ratio"], 8.0))
         out.append(Target(f"encode in bulk, {label}: times cantools, strict=False", row["encode_ratio"], 30.0))
+    methods = found["methods"]
+    ratio = methods["ratio_vs_ekf"][methods["default"]]
+    out.append(Target(f"estimator {methods['default']}: times the plain EKF", ratio, 3.0, at_least=False))
     out.append(Target("nabench --help [s]", found["imports_s"]["nabench --help"], 0.5, at_least=False, aim=True))
     out.append(Target("nabench run, 60 s scenario, report included [s]", found["warm_start"]["wall_s"], 4.0, False, aim=True))
     if found["cold_start"] is not None:
@@ -79,6 +82,7 @@ def show(found: dict[str, Any], console: Console) -> None:
     console.print(_gears(found))
     for cells in found["hops_us"]:
         console.print(_hops(found, cells))
+    console.print(_methods(found["methods"]))
     console.print(_codec(found))
     _others(found, console)
     console.print(verdicts(targets(found)))
@@ -133,6 +137,18 @@ def _hops(found: dict[str, Any], cells: str) -> Table:
         "fused: cost of one more pack in the same call, without the way in from Python; *: what is left of the fused tick"
     )
     table.caption_justify = "left"
+    return table
+
+
+def _methods(found: dict[str, Any]) -> Table:
+    title = f"Estimators, {found['packs']} packs of {found['cells']} cells, a voltage every 100 ms"
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for column in ("method", "cell and tick [ns]", "x ekf", "beyond counting, x ekf"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for name, cell_ns in found["ns_per_cell"].items():
+        low, high = found["quartiles"][name]
+        ratio = f"{found['ratio_vs_ekf'][name]:.2f} ({low:.2f} to {high:.2f})"
+        table.add_row(name, f"{cell_ns:.1f}", ratio, f"{found['beyond_counting'][name]:.2f}")
     return table
 
 

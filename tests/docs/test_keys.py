@@ -152,3 +152,14 @@ def test_every_key_of_the_speed_figures_is_explained() -> None:
     assert [] == missing("docs/speed.md", found)
     page = (ROOT / "docs/speed.md").read_text(encoding="utf-8")
     assert (1, 1) == (page.count("<!-- figures -->"), page.count("<!-- /figures -->"))
+
+
+def test_every_figure_and_condition_of_the_score_is_explained() -> None:
+    """Keys of nabench score --json, and every condition of the table."""
+    found = ["rmse", "mae", "max", "bias", "band_coverage", "band_half_width"]
+    for name in ("figures", "floors", "starts", "soh", "score"):
+        text = (ROOT / f"hil/score/{name}.py").read_text(encoding="utf-8")
+        found += re.findall(r'"(\w+)": ', text.partition("def as_json")[2])
+    found += re.findall(r'^    "([\w-]+)": ', (ROOT / "hil/score/conditions.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(found) > 40
+    assert [] == missing("docs/score.md", found)

@@ -267,8 +267,8 @@ class Estimator:
         s, cell = self.settings, self.state.cell
         cell[st.VOLT] = volt
         for i, k in enumerate(s.cell_map[cfg.MAP_KIND].tolist()):
-            belief.refresh(cell, 0, i, k, s.kinds, s.curves, s.ln_r, s.nodes, s.n_nodes)
-            z, sigma = first.choose(cell, 0, i, k, s.real, s.curves, False)
+            belief.refresh(cell, 0, i, k, s.kinds, s.curves, s.ln_r, s.nodes, s.n_nodes, belief.EVER)
+            z, sigma = first.choose(cell, 0, i, k, s.real, s.kinds, s.curves, False, -1.0, 0.0)
             estimate.seed(cfg.EKF_R, cell, 0, i, k, s.real, z, sigma)
 
     def follow(self, truth: TwoStrings) -> None:
@@ -289,6 +289,7 @@ class Estimator:
                 self.settings.ln_r,
                 self.settings.nodes,
                 self.settings.n_nodes,
+                belief.EVER,
             )
 
     def step(self, current_A: float, volt: F64 | None = None) -> F64:

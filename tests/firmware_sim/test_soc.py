@@ -34,7 +34,9 @@ class Filter:
         root = rng.normal(size=(5, 5)) * np.array([0.05, 0.001, 0.003, 0.4, 0.2])
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
-        belief.refresh(self.cell, 0, 0, 0, SETTINGS.kinds, SETTINGS.curves, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
+        belief.refresh(
+            self.cell, 0, 0, 0, SETTINGS.kinds, SETTINGS.curves, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes, belief.EVER
+        )
 
     def mean(self) -> F64:
         """z, u1, u2, h, rho."""

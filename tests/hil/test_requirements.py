@@ -57,6 +57,8 @@ STATES = {
     "SR-DATA-LENGTH": "never",
     "SR-DATA-DOUBLED": "nothing may happen",
     "SR-RESET-OPEN": "a state after a restart, from when the scenario says",
+    "SR-COUNTERS-KEPT": "a state after a restart, from when the scenario says",
+    "SR-SELF-DISCHARGE": "a figure that needs two rests, from when the scenario says",
     "SR-LATCH": "a state until a reset",
     "SR-LATCH-KEPT": "likewise",
 }

@@ -13,10 +13,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from firmware_sim import settings as cfg
 from hil.cli import app
 from hil.errors import BenchError
 from hil.rig import CHUNK
-from hil.speed import case, codec, measure, table
+from hil.speed import case, codec, measure, methods, table
 from hil.speed.rounds import Ratio, interleave
 
 pytestmark = pytest.mark.compiled_only
@@ -82,6 +83,29 @@ def test_the_table_names_machine_hops_and_targets(found: dict[str, Any]) -> None
     for hop in [*found["hops_us"]["16"]["staged"], *found["hops_us"]["16"]["baseline"]]:
         assert hop in text
     assert len(found["targets"]) == text.count(" met ") + text.count(" missed")
+
+
+def test_every_estimator_is_measured_against_the_plain_one(found: dict[str, Any]) -> None:
+    """All that a calibration may name, in one table; the plain EKF is 1, and counting takes nothing beyond counting."""
+    costs = found["methods"]
+    for key in ("ns_per_cell", "ratio_vs_ekf", "beyond_counting", "quartiles"):
+        assert cfg.METHODS == tuple(costs[key])
+    assert min(costs["ns_per_cell"].values()) > 0
+    assert 1.0 == costs["ratio_vs_ekf"]["ekf"] == costs["beyond_counting"]["ekf"]
+    assert 0.0 == costs["beyond_counting"]["counting"]
+    assert f"estimator {costs['default']}: times the plain EKF" in [target["name"] for target in found["targets"]]
+
+
+def test_what_the_estimators_are_timed_on_is_what_they_say() -> None:
+    """Every cell has a voltage every 100 ms, the charge cancels, and SOC moves by every method."""
+    told = methods.readings()
+    assert 0.0 == pytest.approx(told.current_A.sum(), abs=1e-9)
+    for i in range(methods.CELLS):
+        assert {10} == set(np.diff(np.flatnonzero(told.fresh[1:, 0, i])).tolist())
+    for name in cfg.METHODS:
+        soc = methods.Method(name, told).estimator.run(told, every=50).soc[:, 0, 0]
+        assert 0.2 < soc.min() <= soc.max() < 0.9
+        assert (np.diff(soc) != 0.0).sum() > 10
 
 
 @pytest.mark.parametrize(("options", "code"), [([], 0), (["--strict"], 1)])

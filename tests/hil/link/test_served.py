@@ -79,10 +79,10 @@ def test_memory_is_kept_unless_told_otherwise(both: tuple[Other, wall.Thread]) -
     for erase, left in ((False, 41), (True, 0)):
         other.order(on=False)
         wall.wait_until(lambda: not other.heard(5 * TICK_NS))
-        device.served.dut.state.whole[st.NVM_WRITES, 0] = 41
+        device.served.dut.state.nvm[0, 0, -1] = 41
         other.order(on=True, erase=erase)
         wall.wait_until(lambda: bool(other.heard(TICK_NS)))
-        assert left == device.served.dut.state.whole[st.NVM_WRITES, 0]
+        assert left == device.served.dut.state.nvm[0, 0, -1]
 
 
 def test_an_off_and_on_between_two_ticks_is_a_restart(both: tuple[Other, wall.Thread]) -> None:

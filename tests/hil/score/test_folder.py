@@ -1,0 +1,227 @@
+"""A folder of one's own CSV files: the same data in other units give the same case, and what cannot be is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import changed, nabench
+
+from firmware_sim.types import F64
+from hil.score import folder, recorded
+
+MAP = """
+format = 1
+source = "made for a test"
+temperature_degC = 25.0
+
+[columns]
+time = { column = "ms", scale = 0.001 }
+voltage = { column = "mV", scale = 0.001 }
+current = { column = "mA", scale = 0.001, positive = "charge" }
+soc = { column = "percent", scale = 0.01 }
+
+[cell]
+name = "own"
+capacity_Ah = 1.5
+charge_max_V = 4.1
+discharge_min_V = 1.5
+
+[score]
+soc_uncertainty = 0.015
+"""
+COUNTED = ('soc = { column = "percent", scale = 0.01 }\n', "")
+TIME, VOLT, AMPS, SOC = range(4)
+(SET,) = recorded.sets()
+CASE = recorded.case(SET, "2c-2-1", "discharge")
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder `data` with a map in it, to work beside."""
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data/own.map.toml").write_text(MAP)
+    return tmp_path
+
+
+def table() -> F64:
+    """A recorded discharge as s, V, A (positive discharges) and SOC."""
+    return np.column_stack([np.arange(len(CASE.cell_V)), CASE.cell_V, CASE.current_A, CASE.reference])
+
+
+def write(rows: F64, name: str = "run.csv", head: str = "ms,mV,mA,percent") -> None:
+    """Rows in ms, mV, mA (positive charges) and per cent."""
+    units = rows * np.array([1e3, 1e3, -1e3, 100.0])
+    lines = [head, *(",".join(f"{value:.7g}" for value in row) for row in units)]
+    Path("data", name).write_text("\n".join(lines) + "\n")
+
+
+def use(*pairs: tuple[str, str]) -> None:
+    """Change the map."""
+    Path("data/own.map.toml").write_text(changed(MAP, *pairs))
+
+
+def refused(*words: object) -> list[str]:
+    """What the command complains about; it prints nothing else."""
+    ran = nabench("score", "--data", "data", *words, "--method", "counting", "--json")
+    assert (2, "") == (ran.code, ran.out), ran.err
+    return ran.problems
+
+
+def test_the_same_data_in_other_units_are_the_same_case():
+    """Current, voltage and reference of the recorded case come back, tick by tick."""
+    write(table())
+    (case,) = folder.cases(Path("data")).cases
+    assert (1.5, 10**9, 0.015, "data, run.csv") == (case.capacity_Ah, case.dt_ns, case.uncertainty, case.data)
+    assert case.current_A == pytest.approx(CASE.current_A[1:], abs=1e-5)
+    assert case.cell_V == pytest.approx(CASE.cell_V[1:], abs=1e-5)
+    assert case.reference == pytest.approx(CASE.reference[1:], abs=1e-5)
+    assert (1.0, 0.02) == pytest.approx((case.start_soc, case.start_sigma), abs=1e-4)
+
+
+def test_without_a_reference_column_charge_is_counted_between_full_and_empty():
+    """The share of the stretch's own charge, known to half a per cent."""
+    write(table())
+    use(COUNTED)
+    (case,) = folder.cases(Path("data")).cases
+    assert 0.005 == case.uncertainty
+    assert case.reference == pytest.approx(CASE.reference[1:], abs=2e-4)
+
+
+def test_a_wrong_gain_does_not_enter_a_counted_reference_and_a_long_rest_widens_it():
+    """A fifth more current gives the same shares; ten hours of rest in the middle let an offset count apart from the charge."""
+    rows = table()
+    rows[:, AMPS] *= 1.2
+    half = len(rows) // 2
+    rest = np.zeros((601, 4))
+    rest[:, TIME], rest[:, VOLT] = half + np.append(np.arange(0.0, 36000.0, 60.0), 35999.0), rows[half, VOLT]
+    late = rows[half:] + np.array([36000.0, 0.0, 0.0, 0.0])
+    write(np.vstack([rows[:half], rest, late]))
+    use(COUNTED)
+    (case,) = folder.cases(Path("data")).cases
+    assert case.reference[: half - 1] == pytest.approx(CASE.reference[1:half], abs=2e-3)
+    drift = 0.002 * 1.5 * 36000 / 2 / (1.2 * 1.457 * 3600)
+    assert drift == pytest.approx(case.uncertainty, rel=0.1)
+
+
+def test_a_file_without_ends_is_left_out_and_alone_is_an_error():
+    """With the ends that were looked for."""
+    write(table())
+    write(table()[300:1200], "middle.csv")
+    use(COUNTED)
+    found = folder.cases(Path("data"))
+    assert ["data, run.csv"] == [case.data for case in found.cases]
+    (note,) = found.notes
+    assert note.startswith(
+        "middle.csv: left out: no column soc in the map, and no stretch between full (4.1 V) and empty (1.5 V)"
+    )
+    Path("data/run.csv").unlink()
+    (problem,) = refused()
+    assert problem.startswith("data/middle.csv: no reference: no column soc in the map, and no stretch")
+
+
+def test_the_battery_data_format_needs_no_map():
+    """Charge is positive there; the temperature that nobody logged is said."""
+    rows = table() * np.array([1.0, 1.0, -1.0, 1.0])
+    lines = ["Test Time / s,Voltage / V,Current / A", *(f"{t:.0f},{u:.6f},{i:.6f}" for t, u, i, _ in rows)]
+    Path("data/own.map.toml").unlink()
+    Path("data/run.csv").write_text("\n".join(lines) + "\n")
+    ran = nabench("score", "--data", "data", "--method", "counting", "--json")
+    assert (0, "note: run.csv: temperature not logged: 25 degC taken\n") == (ran.code, ran.err)
+    row = json.loads(ran.out)["rows"][0]
+    assert ("data", "own", "all", 0.005) == tuple(row[key] for key in ("data", "condition", "region", "reference_uncertainty"))
+
+
+def test_rows_far_apart_become_ticks_without_losing_charge():
+    """A row each 7 s: ticks of 7 s, and the charge of the whole."""
+    write(table()[::7])
+    (case,) = folder.cases(Path("data")).cases
+    assert 7 * 10**9 == case.dt_ns
+    rows = table()[::7]
+    assert 7.0 * case.current_A.sum() == pytest.approx(7.0 * rows[1:, AMPS].sum(), rel=1e-6)
+
+
+SIGN = 'own.map.toml: columns.current.positive is "discharge", expected "charge"'
+
+
+@pytest.mark.parametrize(
+    ("pairs", "end"),
+    [
+        ([('"charge" }', '"discharge" }')], f"data/{SIGN}"),
+        (
+            [('mA", scale = 0.001', 'mA"')],
+            "looks like mA; expected A: data/own.map.toml: columns.current.scale = 0.001",
+        ),
+        ([('mV", scale = 0.001', 'mV"')], "look like mV; expected V: data/own.map.toml: columns.voltage.scale = 0.001"),
+        (
+            [('percent", scale = 0.01', 'percent"')],
+            "looks like per cent; expected 0 to 1: data/own.map.toml: columns.soc.scale = 0.01",
+        ),
+        (
+            [('percent", scale = 0.01', 'percent", scale = -0.01, offset = 1.0')],
+            "Expected the charge that is left: data/own.map.toml: columns.soc.scale = -1.0 and offset = 1.0",
+        ),
+        ([('"percent"', '"percnt"')], '"percnt" is not a column of data/run.csv; did you mean "percent"?'),
+        ([("[score]", '[score]\ncalibration = "nfm16s"')], '"nfm16s" is neither shipped nor a path; did you mean "nfm-16s"?'),
+        ([("soc_uncertainty", "soc_uncertanty")], 'unknown key; did you mean "soc_uncertainty"?'),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_key_that_mends_it(pairs, end):
+    """Signs, units, names."""
+    write(table())
+    use(*pairs)
+    (problem,) = refused()
+    assert problem.endswith(end), problem
+
+
+def test_a_folder_that_is_none_or_holds_nothing_is_refused():
+    """With the nearest name."""
+    assert ["--data data: holds no file that ends in .csv or .csv.gz"] == refused()
+    ran = nabench("score", "--data", "dta")
+    assert (2, ['--data dta: does not exist; did you mean "data"?']) == (ran.code, ran.problems)
+    ran = nabench("score", "--data", "data/own.map.toml")
+    assert (2, ["--data data/own.map.toml: is a file; expected a folder"]) == (ran.code, ran.problems)
+
+
+def test_two_maps_are_one_too_many():
+    """Unless --map says which."""
+    write(table())
+    Path("data/other.map.toml").write_text(MAP)
+    assert ["--data data: holds 2 maps, other.map.toml, own.map.toml; say which with --map"] == refused()
+    assert 0 == nabench("score", "--data", "data", "--map", "data/own.map.toml", "--method", "counting", "--json").code
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "data/run.csv: the file is empty; expected a header and rows of numbers"),
+        ("ms,mV,mA,percent\n", "data/run.csv: there is only a header; expected rows of numbers"),
+        ("ms,mV,mA,percent\n" + "0,1,nan,3\n", 'data/run.csv: line 2, column "mA": expected a finite number, found nan'),
+        (
+            "ms,mV,mA,percent\n" + "0,1,2,\x1b[31m\n",
+            r'data/run.csv: line 2, column "percent": expected a number, found "\u001b[31m"',
+        ),
+        ("ms,mV,mA,percent\n0,4000,0,90\n", "data/run.csv: 1 rows; the score needs 50 at least"),
+        ("x" * 70000, "data/run.csv: line 1 has more than 65536 bytes; expected a row of a CSV file"),
+    ],
+    ids=["empty", "header", "nan", "escape", "short", "long line"],
+)
+def test_broken_files_are_refused_in_one_sentence(text, sentence):
+    """And nothing that they hold reaches the terminal as it is."""
+    Path("data/run.csv").write_text(text)
+    (problem,) = refused()
+    assert sentence == problem
+
+
+def test_every_file_is_scored_and_named():
+    """Two files are two runs of one data set."""
+    write(table())
+    write(table()[:1500], "short.csv")
+    ran = nabench("score", "--data", "data", "--method", "ekf", "--json")
+    assert (0, "") == (ran.code, ran.err)
+    row = json.loads(ran.out)["rows"][0]
+    assert ["data, run.csv", "data, short.csv"] == [run["data"] for run in row["runs"]]
+    assert 0.015 == row["reference_uncertainty"]

@@ -1,0 +1,77 @@
+"""Cases of the shipped recordings: the split, and references computed again from the files."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hil.calibration import load
+from hil.score import recorded
+
+(SET,) = recorded.sets()
+
+
+def rows(name: str) -> list[tuple[int, float, float]]:
+    """Mode, voltage and current of a recording, by the csv module."""
+    with gzip.open(recorded.path(SET, name), "rt", encoding="ascii", newline="") as text:
+        return [(int(r["mode"]), float(r["voltage_V"]), float(r["current_A"])) for r in csv.DictReader(text)]
+
+
+def test_only_runs_of_the_cell_that_was_not_fitted_are_scored():
+    """The calibration says of its own sources that it saw the runs of cell 1."""
+    assert "cell 1 (runs *-1-1)" in load(SET.calibration)[1].model.source
+    assert all(name.endswith("-1-1") for name in SET.fitted)
+    assert not any(name.endswith("-1-1") for name in SET.unseen)
+    there = {path.name.removesuffix(".csv.gz") for path in recorded.path(SET, "x").parent.glob("*.csv.gz")}
+    assert there == {*SET.fitted, *SET.unseen}
+    for condition in ("discharge", "recharge"):
+        assert [f"{SET.name} {name}" for name in SET.unseen] == [case.data for case in recorded.cases(condition)]
+
+
+@pytest.mark.parametrize("name", ["1c-2-1", "05_1c-2-3"])
+def test_the_reference_of_a_discharge_is_the_share_of_its_own_charge(name):
+    """1 at the end of the top-up, 0 at 1.5 V, and the charge that is left in between."""
+    case = recorded.case(SET, name, "discharge")
+    amps = [i for mode, _, i in rows(name) if mode == 3]
+    total = sum(amps)
+    left = [1.0 - sum(amps[: k + 1]) / total for k in range(0, len(amps), 500)]
+    assert left == pytest.approx(case.reference[1::500].tolist(), abs=1e-9)
+    assert (1.0, len(amps) + 1) == (case.reference[0], len(case.reference))
+    assert case.current_A[0] < 0.0 < case.current_A[1]
+    assert case.cell_V[-1] < 1.51
+
+
+@pytest.mark.parametrize("name", ["1c-2-1", "05_1c-2-3"])
+def test_the_reference_of_a_recharge_closes(name):
+    """It begins where the discharge ended, which is run but not scored, and ends full."""
+    case, table = recorded.case(SET, name, "recharge"), rows(name)
+    last = max(n for n, row in enumerate(table) if row[0] == 3)
+    amps = [-i for _, _, i in table[last + 1 :]]
+    known = np.isfinite(case.reference)
+    assert len(amps) == known.sum()
+    assert not known[: -len(amps)].any()
+    assert [sum(amps[:1000]) / sum(amps), 1.0] == pytest.approx([case.reference[known][999], case.reference[-1]])
+    assert sum(amps) / 3600.0 == pytest.approx(-case.current_A[known].sum() / 3600.0)
+
+
+def test_the_window_is_where_the_measured_cell_lies_in_it():
+    """2.7 to 3.2 V of TU Berlin's curves: between the rows of the table of facts at 15 and 20 %, 50 and 60 %."""
+    low, high = recorded.case(SET, "1c-2-1", "discharge").window
+    assert 0.15 < low < 0.20
+    assert 0.50 < high < 0.60
+
+
+def test_a_set_that_scores_what_it_fitted_is_refused():
+    """The split is part of the file's form."""
+    with pytest.raises(ValueError, match='"1c-1-1" is among fitted too'):
+        recorded.RecordedSet.model_validate({**SET.model_dump(), "unseen": ["1c-1-1"]})
+
+
+def test_recordings_lie_in_the_package():
+    """So that an installed nabench has them."""
+    package = Path(recorded.__file__).parents[1]
+    assert all(package in recorded.path(SET, name).parents for name in SET.unseen)

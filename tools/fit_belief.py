@@ -1,0 +1,144 @@
+"""What a BMS believes about the layered-oxide 18650, from constant-current runs of Hakadi cell 1 (cell 2 stays unseen).
+
+    python tools/fit_belief.py            write the [model] tables of firmware_sim/calibration/nfm-16s.toml
+    python tools/fit_belief.py --check    compare them with the file
+
+    V = U(x) + h M(x) + dU/dT (T - 25) - f(x) D,   D = I R0 + u1 + u2 + u3 of the TUB cell at T
+
+x is the share of each leg's own throughput, discharge and recharge alike. So the voltage is linear in the knots of U, of the
+loop's half width M and of f, a factor on TUB's resistances: one bounded least-squares problem. Constant current cannot tell
+a loop from a resistance, nor either from slow relaxation, so M is held near what two rigs report and R3 is that of the cell
+file. T is the room's temperature and the heat that each second loses, through one lump: HEAT_K_PER_W and HEAT_TAU_S were
+chosen by the fit's error on these runs.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from dataclasses import replace
+
+import numpy as np
+from fit_nfm import CELL_FILE, LOOP_HALF_V, LOOP_SOC, OCV_SOC, fit_reach
+from nfm_extras import law_tables
+from nfm_linear import FACTOR_SOC, kinetic_left, tub_ohm
+from nfm_model import F64, HYSTERESIS_PER_SOC, ROOM_DEGC, ROOT, Cell, checkup, column, hat, legs, read_cell, table
+from nfm_text import HAKADI_REPOSITORY, RIG, belief_text, differences, with_belief
+from scipy.optimize import lsq_linear
+from scipy.signal import lfilter
+
+BELIEF_FILE = ROOT / "firmware_sim" / "calibration" / "nfm-16s.toml"
+RUNS = ("0c5-1-1", "0c75-1-1", "1c-1-1", "1c5-1-1", "2c-1-1")
+HEAT_K_PER_W, HEAT_TAU_S = 60.0, 600.0
+FACTOR_RANGE, HALF_RANGE_V = (0.3, 3.0), (0.002, 0.2)
+HOLD_HALF, HOLD_FACTOR = 1.0, 0.02
+SKIP_S, EMPTY, EMPTY_WEIGHT = 60, 0.03, 0.3
+
+
+def pair(target_V: F64, tau_s: float) -> F64:
+    """An RC pair that is driven towards target_V, one step a second."""
+    keep = np.exp(-1.0 / tau_s)
+    return np.asarray(lfilter([1.0 - keep], [1.0, -keep], target_V))
+
+
+class Leg:
+    """Discharge and recharge of a run, one row a second: volt, amps (positive on discharge), x, h."""
+
+    def __init__(self, name: str) -> None:
+        down, up = legs(name)
+        self.n_down = len(down)
+        self.volt, self.amps = np.concatenate([down, up]).T
+        fallen, risen = (np.cumsum(leg[:, 1]) / leg[:, 1].sum() for leg in (down, up))
+        self.x = np.concatenate([np.maximum(1.0 - fallen, 0.0), risen])
+        self.h = np.concatenate([-np.ones(len(down)), 1.0 - 2.0 * np.exp(-HYSTERESIS_PER_SOC * risen)])
+        self.weight = np.concatenate([np.full(len(leg), len(leg) ** -0.5) for leg in (down, up)])
+        self.weight[: self.n_down] *= np.where(self.x[: self.n_down] < EMPTY, EMPTY_WEIGHT, 1.0)
+        self.weight[self.n_down : self.n_down + SKIP_S] *= 0.1
+
+    def drop(self, cell: Cell, mean_V: F64) -> tuple[F64, F64]:
+        """D [V] and temperature [degC], with mean_V over OCV_SOC for the heat."""
+        lost_W = self.amps * (np.interp(self.x, OCV_SOC, mean_V) - self.volt)
+        degC = ROOM_DEGC + pair(lost_W * HEAT_K_PER_W, HEAT_TAU_S)
+        r0, r1, r2 = tub_ohm(self.x, degC)
+        share, left = kinetic_left(cell, self.amps, degC)
+        slow = cell.slow
+        assert slow is not None
+        d = self.amps * r0 * (1.0 - share + share * left) + pair(r1 * left * self.amps, cell.tau1_s)
+        return d + pair(r2 * self.amps, cell.tau2_s) + pair(slow.r3_share * r2 * self.amps, slow.tau3_s), degC
+
+
+def fit(cell: Cell) -> tuple[Cell, dict[str, float]]:
+    """The belief, and its voltage RMSE [mV] per run."""
+    runs = {name: Leg(name) for name in RUNS}
+    mean_V = 0.5 * (cell.discharge_V + cell.charge_V)
+    n, m = len(OCV_SOC), len(OCV_SOC) + len(LOOP_SOC)
+    p = m + len(FACTOR_SOC)
+    hold = np.zeros((p - m - 1, p))
+    for j in range(p - m - 1):
+        hold[j, m + j], hold[j, m + j + 1] = -HOLD_FACTOR, HOLD_FACTOR
+    loop = np.zeros((m - n, p))
+    loop[:, n:m] = HOLD_HALF * np.eye(m - n)
+    low = np.concatenate([np.zeros(n), np.full(m - n, HALF_RANGE_V[0]), np.full(p - m, FACTOR_RANGE[0])])
+    high = np.concatenate([np.full(n, 5.0), np.full(m - n, HALF_RANGE_V[1]), np.full(p - m, FACTOR_RANGE[1])])
+    for _ in range(3):
+        rows, targets = [], []
+        for leg in runs.values():
+            d, degC = leg.drop(cell, mean_V)
+            dudt = np.interp(leg.x, cell.entropy_soc, cell.dudt_V_per_K)
+            parts = [hat(leg.x, OCV_SOC), hat(leg.x, LOOP_SOC) * leg.h[:, None], -hat(leg.x, FACTOR_SOC) * d[:, None]]
+            rows.append(np.hstack(parts) * leg.weight[:, None])
+            targets.append((leg.volt - dudt * (degC - ROOM_DEGC)) * leg.weight)
+        matrix = np.vstack([*rows, hold, loop])
+        target = np.concatenate([*targets, np.zeros(len(hold)), HOLD_HALF * LOOP_HALF_V])
+        found = lsq_linear(matrix, target, (low, high)).x
+        mean_V = found[:n]
+    half_V = np.interp(OCV_SOC, LOOP_SOC, found[n:m])
+    rmse_mV = {
+        name: 1e3 * float(np.sqrt(np.mean(((target - row @ found) / leg.weight)[SKIP_S:] ** 2)))
+        for (name, leg), row, target in zip(runs.items(), rows, targets, strict=True)
+    }
+    ln_r = cell.ln_r + np.log(np.interp(cell.r_soc, FACTOR_SOC, found[m:]))
+    own_Ah = float(np.mean([leg.amps[: leg.n_down].sum() for leg in runs.values()])) / 3600.0
+    top_V = (mean_V - half_V)[-1] - (mean_V - half_V)[OCV_SOC == 0.95][0]
+    belief = replace(
+        cell,
+        capacity_Ah=own_Ah,
+        soc=OCV_SOC,
+        discharge_V=_rising(mean_V - half_V),
+        charge_V=_rising(mean_V + half_V),
+        ln_r=ln_r,
+        above_V_per_soc=round(float(top_V) / 0.05, 2),
+    )
+    protocol = table("sib_protocol.csv")
+    ratio = checkup(belief, protocol[2]) / float(protocol[2]["q_dis_ah"])
+    wanted = dict(zip(column(protocol, "t_set_c").tolist(), (ratio * column(protocol, "q_dis_ah")).tolist(), strict=True))
+    return fit_reach(belief, wanted), rmse_mV
+
+
+def _rising(volt: F64) -> F64:
+    """The curve with at least half a millivolt from knot to knot."""
+    out = volt.copy()
+    for j in range(1, len(out)):
+        out[j] = max(out[j], out[j - 1] + 5e-4)
+    return out
+
+
+def main(arguments: list[str]) -> int:
+    """Fit, then write or compare."""
+    if set(arguments) - {"--check"}:
+        print(f"unknown argument {arguments[0]}; expected --check", file=sys.stderr)
+        return 2
+    belief, rmse_mV = fit(read_cell(CELL_FILE))
+    print("\n".join(f"{name:<10} {value:6.1f} mV RMS" for name, value in rmse_mV.items()))
+    tables = belief_text(belief) + "\n".join(law_tables(belief, RIG, f"two cells of {HAKADI_REPOSITORY}", "model.")) + "\n"
+    text = with_belief(BELIEF_FILE.read_text(encoding="utf-8"), tables)
+    if arguments:
+        found = differences(tomllib.loads(text), tomllib.loads(BELIEF_FILE.read_text(encoding="utf-8")))
+        print("\n".join(f"{BELIEF_FILE.name}: {line}" for line in found) or f"{BELIEF_FILE.name}: as fitted")
+        return 1 if found else 0
+    BELIEF_FILE.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

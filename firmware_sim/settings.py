@@ -56,7 +56,8 @@ N_REAL_SETTINGS = PULSE_SHARE + CONTINUOUS
 # Kinds of cells: kind 0 are the cells that no group of the calibration names, kind n those of its n-th group.
 # Columns of `kinds`, one row a kind. CAPACITY_SHARE: capacity relative to kind 0. EMPTY_SOC, FULL_SOC: what the voltage limits
 # of unlike strings beside it leave of its SOC; -1 and 1 where they leave all. HEAT_J_PER_K: heat that warms a cell by a kelvin,
-# 0 where it is not known. USABLE_25, MEAN_25_V: share of the capacity that a discharge at the reference rate and 25 degC yields,
+# 0 where it is not known. USABLE_25, MEAN_25_V: share of the capacity that a discharge at the reference rate and 25 degC
+# yields,
 # and its mean voltage.
 (
     CAPACITY_AH, CAPACITY_SHARE, HYST_DECAY, TAU1_S, TAU2_S,

@@ -14,7 +14,8 @@ from firmware_sim.types import F64, I64, U8
 
 # Rows of `cell`, (row, pack, cell). First the estimate: SOC, voltages of three RC pairs, hysteresis, resistance scale, capacity
 # relative to the model's, error of the current and of the OCV curve; the upper triangle of its covariance, N_P rows from P on,
-# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, the last sample, what goes out, and from STRING_A on what foresight has
+# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, the last sample, what
+# goes out, and from STRING_A on what foresight has
 # learnt of resistance (firmware_sim.power.learn).
 (
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
@@ -63,7 +64,8 @@ N_NTC = 2
     PACK_CAPACITY, PACK_CAPACITY_BAND, PACK_RESISTANCE, PACK_RESISTANCE_BAND,
     IMBALANCE, IMBALANCE_RATE, PACK_LEAK, TREND_SOC, TREND_SIGMA, TREND_SPREAD, LOOP_H,
 ) = range(21, 39)  # fmt: skip
-# Foresight: mean current, energies, times; the pack as a source at the start of a charge; from PULSE_A and PULSE_W on 8 rows each,
+# Foresight: mean current, energies, times; the pack as a source at the start of a charge; from PULSE_A and PULSE_W on 8 rows
+# each,
 # limits of discharge for 2, 10, 30 s and continuously, then those of charge.
 (
     AVERAGE_A, ENERGY_WH, ENERGY_SHARE, ROOM_WH, EMPTY_MIN, FULL_MIN, EMPTY_REFERENCE_MIN, FULL_REFERENCE_MIN,

@@ -287,7 +287,9 @@ def _kinds(c: Calibration, n_cells: int, n_strings: int) -> Any:
         if model.rate is not None:
             line[cfg.R0_KINETIC], line[cfg.RATE_REFERENCE_A] = model.rate.r0_share, model.rate.reference_A
         line[cfg.HEAT_J_PER_K] = 0.0 if model.heat is None else model.heat.capacity_J_per_K
-        line[cfg.USABLE_25], line[cfg.MEAN_25_V] = _reference_discharge(model, power.discharge_min_V, c.pulse.reference_rate_per_h)
+        line[cfg.USABLE_25], line[cfg.MEAN_25_V] = _reference_discharge(
+            model, power.discharge_min_V, c.pulse.reference_rate_per_h
+        )
         line[cfg.CHARGE_STOP_V], line[cfg.CHARGE_TAPER_V] = power.charge_max_V, power.charge_taper_V
         line[cfg.DISCHARGE_STOP_V], line[cfg.DISCHARGE_TAPER_V] = power.discharge_min_V, power.discharge_taper_V
         line[cfg.EMPTY_SOC], line[cfg.FULL_SOC] = -1.0, 1.0

@@ -117,8 +117,8 @@ class Pulse(Sourced):
     share: Annotated[list[Positive], Field(min_length=3, max_length=3)] = [1.0, 1.0, 1.0]
     continuous_s: Annotated[float, Field(ge=30, le=7200)] = 120.0
     sigmas: Annotated[float, Field(ge=0, le=6)] = 3.0
-    voltage_error_V: Annotated[float, Field(ge=0, le=0.5)] = 0.015
-    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    voltage_error_V: Annotated[float, Field(ge=0, le=0.5)] = 0.02
+    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.06
     soc_min: Annotated[float, Field(ge=0, lt=1)] = 0.0
     soc_max: Annotated[float, Field(gt=0, le=1)] = 1.0
     average_s: Positive = 60.0
@@ -130,7 +130,9 @@ class Pulse(Sourced):
         if not self.soc_min < self.soc_max:
             found.append(f"soc_min {self.soc_min:g} must lie below soc_max {self.soc_max:g}")
         found += [
-            f"share must not rise with time; {b:g} follows {a:g}" for a, b in zip(self.share, self.share[1:], strict=False) if b > a
+            f"share must not rise with time; {b:g} follows {a:g}"
+            for a, b in zip(self.share, self.share[1:], strict=False)
+            if b > a
         ][:1]
         if self.share[-1] < 1.0:
             found.append(f"share must end at 1 or above, found {self.share[-1]:g}: what [power] allows for ever holds for 30 s")

@@ -125,8 +125,8 @@ def outside(trigger: LimitTrigger, limit: float) -> float:
 
 
 def _in_truth(view: View, trigger: LimitTrigger, watch: Watch, from_ns: int, fhti_ms: float | None) -> Moment | None:
-    outside = outside(trigger, watch.limit)
-    bad = beyond(trigger, outside, view.trace.column(watch.column)) & (view.t_ns >= from_ns)
+    edge_of = outside(trigger, watch.limit)
+    bad = beyond(trigger, edge_of, view.trace.column(watch.column)) & (view.t_ns >= from_ns)
     edge = np.diff(np.concatenate([[0], bad.astype(np.int8), [0]]))
     dt_ns = view.trace.dt_ns
     what = f"{watch.column} beyond {watch.limit:g}" + (f" by more than {trigger.tolerance:g}" if trigger.tolerance else "")
@@ -142,8 +142,8 @@ def _in_truth(view: View, trigger: LimitTrigger, watch: Watch, from_ns: int, fht
 
 def _under_way(view: View, trigger: LimitTrigger, watch: Watch, from_ns: int) -> bool:
     k = int(np.searchsorted(view.t_ns, from_ns))
-    outside = outside(trigger, watch.limit)
-    if 0 < k < view.trace.n_ticks and beyond(trigger, outside, view.trace.column(watch.column)[k - 1 : k + 1]).all():
+    edge_of = outside(trigger, watch.limit)
+    if 0 < k < view.trace.n_ticks and beyond(trigger, edge_of, view.trace.column(watch.column)[k - 1 : k + 1]).all():
         return True
     for signal in watch.signals:
         series = view.log.series(signal)

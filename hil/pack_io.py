@@ -36,7 +36,8 @@ LAST_NS, LAST_COUNTER = range(2)
 class PackIo:
     """State of the I/O unit of n packs.
 
-    roles: (8,) int64, -1 where the network has no pulse limit.  value, valid: (pack, signal) decoded frames of the device.  last: (2, pack) int64, time and counter of
+    roles: (8,) int64, -1 where the network has no pulse limit.  value, valid: (pack, signal) decoded frames of the device.
+    last: (2, pack) int64, time and counter of
     the last valid command.  spare: (pack, word) for frames outside slots.
     """
 

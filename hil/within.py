@@ -11,7 +11,7 @@ from hil.scenario import WithinExpect
 from hil.verdict import Evidence, Finding, Verdict
 
 
-def judge(view: View, row: WithinExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
+def judge(view: View, row: WithinExpect, req: Requirement, _effects: dict[str, Effect]) -> list[Finding]:
     """One finding: the furthest that the quantity of the requirement's trigger came, over all kinds of cells."""
     trigger = req.trigger
     assert trigger is not None  # checked where a scenario is loaded
@@ -31,7 +31,9 @@ def judge(view: View, row: WithinExpect, req: Requirement, effects: dict[str, Ef
         at = int(np.argmax(sign * value))
         beyond = hazard.beyond(trigger, hazard.outside(trigger, watch.limit), value)
         first = int(np.argmax(beyond)) if beyond.any() else at
-        furthest.append((bool(beyond.any()), sign * (value[at] - watch.limit), watch.column, value[at], int(view.t_ns[span][first])))
+        furthest.append(
+            (bool(beyond.any()), sign * (value[at] - watch.limit), watch.column, value[at], int(view.t_ns[span][first]))
+        )
     broke, _, column, value_at, t_ns = max(furthest)
     seen = f"{column} reached {value_at:.4g}" + (f", beyond the limit from {t_ns / 1e9:.3f} s on" if broke else "")
     return [

@@ -12,11 +12,15 @@ loss makes; and of this current, where kinetics are known. a is what measured an
 the drops f_a and s_a: the voltage of now is measured, and only its change is foreseen. rho_f and rho_s are what load has shown
 of resistance (learn.py). So what can be wrong is the change, too:
 
-    margin = w + k sqrt( D' C D + (q D_all)^2 + (G D_all)^2 + B^2 P_z + (1 - exp(-|z' - z| / span))^2.. s_e^2 + (M s_h (1 - e))^2 )
+    margin = w + g + k sqrt( D' C D + (q D_V)^2 + (l D_V)^2 + relief^2 + bend^2 + ahead^2 + curve^2 + loop^2 )
 
-D = (f' - f_a, s' - s_a) with the covariance C of the two scales; q: floor of the resistance's error; G: GROWTH_ERROR of how much
-resistance is to grow; B: how V' moves with SOC, by the bend of the curve and by the slope of resistance; s_e: error of the
-curve, another one after `span` of SOC; s_h: of the loop. w: error of the voltage sensor; k: standard deviations.
+w: error of the voltage sensor.  g: what the voltage has drifted of late towards the limit, unexplained, goes on for t.  k:
+standard deviations.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor
+of the resistance's error, more where it is to grow (GROWTH_ERROR) and at currents at which kinetics differ from those of the
+tables (KINETIC_ERROR).  l: in the last LOW_X of the charge in reach resistance is known least.  relief: drops that are to relax
+are perhaps none.  bend: another SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where
+none was seen.  ahead: the surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve:
+after some charge its error is another one.  loop: its state is known to HYST_SIGMA.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S, MOST_SIGMA
 from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
-GROWTH_ERROR, KINETIC_ERROR, RELIEF_ERROR = 0.2, 0.2, 0.3
+GROWTH_ERROR, KINETIC_ERROR, RELIEF_ERROR = 0.2, 0.35, 0.45
 LOW_X, LOW_ERROR = 0.1, 0.3
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
@@ -72,7 +76,7 @@ def foresee(
     fast_V += fast_ohm * current_A
     slow_V += slow_ohm * current_A
     change_fast, change_slow = fast_V - cell[st.ANCHOR_FAST_V, p, i], slow_V - cell[st.ANCHOR_SLOW_V, p, i]
-    rested_V, slope, half_V = ocv(x, h, warm_degC, k, curves)
+    rested_V, _, half_V = ocv(x, h, warm_degC, k, curves)
     change_V = rho_fast * change_fast + rho_slow * change_slow
     volt = cell[st.ANCHOR_V, p, i] + rested_V - change_V
 

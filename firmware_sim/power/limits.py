@@ -23,7 +23,7 @@ from firmware_sim.jit import exp, kernel
 from firmware_sim.power.foresee import foresee
 from firmware_sim.types import F64, I64
 
-LEAST_PER_H = 0.05
+LEAST_PER_H = 0.06
 RENEWED_S = 0.5
 _STEPS = 12
 _CLOSE_V = 5e-4
@@ -42,7 +42,8 @@ def table_A(real: F64, power: F64, reals: F64, p: int, way: int, h: int) -> floa
 
 @kernel
 def _room(
-    cell: F64, p: int, i: int, k: int, way: int, amps: float, t_s: float, d1: float, d2: float, d3: float, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
+    cell: F64, p: int, i: int, k: int, way: int, amps: float, t_s: float, d1: float, d2: float, d3: float, reals: F64, kinds:
+    F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Room to the limit [V] of cell i after t_s of a current of this magnitude; the cell as a source by then: E [V], R [ohm].
 
@@ -162,7 +163,8 @@ def limit(
         )  # fmt: skip
         real[st.START_EMF_V, p], real[st.START_OHM, p] = emf_V, ohm
     amps, emf_V, ohm = _pack(
-        cell, p, way, most_A, reals[cfg.HORIZON_S + h] + RENEWED_S, stretches, n_strings, reals, kinds, curves, ln_r, nodes, n_nodes
+        cell, p, way, most_A, reals[cfg.HORIZON_S + h] + RENEWED_S, stretches, n_strings, reals, kinds, curves, ln_r, nodes,
+        n_nodes
     )  # fmt: skip
     end_V = emf_V - ohm * way * amps
     if way < 0:

@@ -53,7 +53,8 @@ def step(
         if slot < 2 * cfg.N_HORIZONS:
             way = 1 if slot < cfg.N_HORIZONS else -1
             limits.limit(
-                cell, real, p, way, slot % cfg.N_HORIZONS, power, stretches, n_strings, reals, kinds, curves, ln_r, nodes, n_nodes,
+                cell, real, p, way, slot % cfg.N_HORIZONS, power, stretches, n_strings, reals, kinds, curves, ln_r, nodes,
+                n_nodes,
             )  # fmt: skip
         else:
             way = 1 if n // N_SLOTS % 2 == 0 else -1

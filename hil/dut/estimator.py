@@ -103,7 +103,8 @@ def _run(
                     total_V += cell[st.VOLT, p, i]
                 r[st.TEMP_MAX_DEGC, p], r[st.TEMP_MIN_DEGC, p], r[st.STRING_V, p] = hot, cold, total_V
                 foresight.step(
-                    cell, r, whole, link, valid, cell_map, stretches, power, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns,
+                    cell, r, whole, link, valid, cell_map, stretches, power, reals, kinds, curves, ln_r, nodes, n_nodes, p,
+                    dt_ns,
                     1, method,
                 )  # fmt: skip
             if (t + 1) % every == 0:
@@ -161,7 +162,8 @@ class Estimator:
         _run(
             readings.current_A, readings.cell_V, readings.temp_degC, readings.fresh, every, out,
             self.cell, self.real, self.whole, self.link, self.valid, self.told,
-            self.cell_map, t["stretches"], t["power"], t["whole"], t["real"], t["kinds"], t["curves"], t["ln_r"], t["nodes"], t["n_nodes"],
+            self.cell_map, t["stretches"], t["power"], t["whole"], t["real"], t["kinds"], t["curves"], t["ln_r"], t["nodes"],
+            t["n_nodes"],
             self.dt_ns, self.foresees,
         )  # fmt: skip
         return Beliefs(*out)

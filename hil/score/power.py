@@ -8,7 +8,8 @@ limits, and for each horizon and direction the cell is driven from that state wi
 - possible: the largest constant current that keeps the voltage limits and the SOC window for the horizon (bisection on the
   plant), at most what the tables allow; waste = 1 - allowed / possible.
 
-Conditions: "exact": temperature read exactly, after LOAD_S of load; "shown": 5 K wrong, after LOAD_S of load; "reset": 5 K wrong,
+Conditions: "exact": temperature read exactly, after LOAD_S of load; "shown": 5 K wrong, after LOAD_S of load; "reset": 5 K
+wrong,
 below COLD_DEGC, asked RESET_S after the estimator began, which has seen no load.
 """
 
@@ -64,10 +65,9 @@ class PowerRow:
 
 
 @kernel
-def _history(
-    state: F64, par: F64, curves: F64, ln_r: F64, nodes: F64, asked_A: F64, out: F64, dt_s: float
-) -> None:
-    """Drive every draw with its own currents, (tick, draw), less where a voltage or SOC limit would be left. out: (4, tick, draw)."""
+def _history(state: F64, par: F64, curves: F64, ln_r: F64, nodes: F64, asked_A: F64, out: F64, dt_s: float) -> None:
+    """Drive every draw with its own currents, (tick, draw), less where a voltage or SOC limit would be left. out: (4, tick,
+    draw)."""
     for d in range(state.shape[1]):
         for n in range(asked_A.shape[0]):
             volt, ohm = pl.source(state, par, curves, nodes, d, asked_A[n, d])
@@ -121,7 +121,7 @@ def _judge(
 
 def power(seed: int, n: int, calibration_name: str = "nfm-16s", cell_name: str = "nfm-18650") -> list[PowerRow]:
     """The table for n states in each condition."""
-    path, believed = calibration.load(calibration_name)
+    _, believed = calibration.load(calibration_name)
     return [row for condition in CONDITIONS for row in _rows(seed, n, condition, believed, cellfile.load(cell_name))]
 
 

@@ -122,7 +122,8 @@ def _judge(
 def power(seed: int, n: int, calibration_name: str = "nfm-16s", cell_name: str = "nfm-18650") -> list[PowerRow]:
     """The table for n states in each condition."""
     _, believed = calibration.load(calibration_name)
-    return [row for condition in CONDITIONS for row in _rows(seed, n, condition, believed, cellfile.load(cell_name))]
+    _, cell = cellfile.load(cell_name)
+    return [row for condition in CONDITIONS for row in _rows(seed, n, condition, believed, cell)]
 
 
 def _asked(dice: list[Dice], n_ticks: int, least_A: float, most_A: float, lean: F64) -> F64:

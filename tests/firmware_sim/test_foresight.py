@@ -34,7 +34,7 @@ def test_far_from_every_voltage_limit_the_tables_are_the_limit(way: str) -> None
     assert [allowed] * 4 == pytest.approx(foreseen(device, way), abs=0.02)
 
 
-@pytest.mark.parametrize(("way", "cell_V"), [("Discharge", 2.6), ("Charge", 3.9)])
+@pytest.mark.parametrize(("way", "cell_V"), [("Discharge", 2.6), ("Charge", 3.75)])
 def test_in_the_cold_the_cells_are_the_limit_and_the_longer_the_less(way: str, cell_V: float) -> None:
     """Less than the table, more than nothing for 2 s, and never more for a longer time."""
     device = settled(Device(), -2.0, cell_V)
@@ -52,7 +52,7 @@ def test_power_is_no_more_than_the_current_at_the_voltage_of_now(way: str) -> No
     now_V = 16 * 3.1
     for current_A, power_W in zip(foreseen(device, way), foreseen(device, way, "Power"), strict=True):
         ratio = power_W / (current_A * now_V)
-        assert (0.6 < ratio < 0.99) if way == "Discharge" else (0.97 < ratio < 1.1)
+        assert (0.4 < ratio < 0.99) if way == "Discharge" else (0.97 < ratio < 1.1)
 
 
 def test_the_weakest_cell_decides() -> None:
@@ -102,7 +102,7 @@ def test_energy_is_the_integral_of_the_voltage_over_the_charge() -> None:
     device.tick(200)
     charge_Ah = device.read("BMS_RemainingCharge")
     energy_Wh = device.read("BMS_RemainingEnergy")
-    assert 16 * 2.5 * charge_Ah < energy_Wh < 16 * 3.1 * charge_Ah
+    assert 16 * 2.3 * charge_Ah < energy_Wh < 16 * 3.1 * charge_Ah
     assert 0.8 * device.read("BMS_Soc") < device.read("BMS_EnergyShare") < device.read("BMS_Soc")
     missing_Ah = device.calibration.model.capacity_Ah - charge_Ah
     assert 16 * 3.1 * missing_Ah < device.read("BMS_EnergyToFull") < 16 * 4.1 * missing_Ah
@@ -121,6 +121,8 @@ def test_under_a_steady_current_time_to_empty_is_charge_over_current() -> None:
 def test_unlike_strings_share_what_the_first_of_them_bears() -> None:
     """Sodium and lithium in parallel: a limit above that of a single string, none above the table."""
     device = Device("ab-na-lfp-2x16s")
+    device.values[0, device.cell_rows] = 3.25
+    device.sum_up()
     device.standby()
     device.tick(200)
     told = [kind.power for kind in device.calibration.kinds]

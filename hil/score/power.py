@@ -67,7 +67,8 @@ class PowerRow:
 @kernel
 def _history(state: F64, par: F64, curves: F64, ln_r: F64, nodes: F64, asked_A: F64, out: F64, dt_s: float) -> None:
     """Drive every draw with its own currents, (tick, draw), less where a voltage or SOC limit would be left. out: (4, tick,
-    draw)."""
+    draw).
+    """
     for d in range(state.shape[1]):
         for n in range(asked_A.shape[0]):
             volt, ohm = pl.source(state, par, curves, nodes, d, asked_A[n, d])

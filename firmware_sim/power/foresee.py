@@ -35,7 +35,7 @@ from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
 GROWTH_ERROR, KINETIC_ERROR, RELIEF_ERROR = 0.2, 0.35, 0.45
-LOW_X, LOW_ERROR = 0.1, 0.3
+LOW_X, LOW_ERROR = 0.15, 0.45
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
 

@@ -12,15 +12,16 @@ loss makes; and of this current, where kinetics are known. a is what measured an
 the drops f_a and s_a: the voltage of now is measured, and only its change is foreseen. rho_f and rho_s are what load has shown
 of resistance (learn.py). So what can be wrong is the change, too:
 
-    margin = w + g + k sqrt( D' C D + (q D_V)^2 + (l D_V)^2 + relief^2 + bend^2 + ahead^2 + curve^2 + loop^2 )
+    margin = w + g + k sqrt( D' C D + (q D_V)^2 + (l D_V)^2 + whole^2 + relief^2 + bend^2 + ahead^2 + curve^2 + loop^2 )
 
 w: error of the voltage sensor.  g: what the voltage has drifted of late towards the limit, unexplained, goes on for t.  k:
 standard deviations.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor
 of the resistance's error, more where it is to grow (GROWTH_ERROR) and at currents at which kinetics differ from those of the
-tables (KINETIC_ERROR).  l: in the last LOW_X of the charge in reach resistance is known least.  relief: drops that are to relax
-are perhaps none.  bend: another SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where
-none was seen.  ahead: the surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve:
-after some charge its error is another one.  loop: its state is known to HYST_SIGMA.
+tables (KINETIC_ERROR).  l: in the last LOW_X of the charge in reach resistance is known least.  whole: WHOLE_ERROR of all drops
+by then, for a load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another
+SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen.  ahead: the surface
+is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its error is
+another one.  loop: its state is known to HYST_SIGMA.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
 GROWTH_ERROR, KINETIC_ERROR, RELIEF_ERROR = 0.2, 0.35, 0.45
-LOW_X, LOW_ERROR = 0.15, 0.45
+LOW_X, LOW_ERROR, WHOLE_ERROR = 0.15, 0.45, 0.04
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
 
@@ -87,6 +88,8 @@ def foresee(
     unseen = min(cell[st.VAR_FF, p, i] / told, 1.0)
     low = LOW_ERROR * (1.0 + 2.0 * unseen) * max(1.0 - x / LOW_X, 0.0)
     var += (share * share + low * low) * change_V * change_V
+    whole_V = WHOLE_ERROR * (rho_fast * fast_V + rho_slow * slow_V)
+    var += whole_V * whole_V
     # drops that relax while the current flows: perhaps they were none
     relief_V = max(math.fabs(cell[st.ANCHOR_SLOW_V, p, i]) - math.fabs(kept_V), 0.0) * rho_slow * RELIEF_ERROR
     if cell[st.ANCHOR_SLOW_V, p, i] * current_A > 0.0:

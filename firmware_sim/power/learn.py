@@ -26,7 +26,7 @@ from firmware_sim.types import F64
 EVERY_S = 0.095
 ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
 NOISE_V2S = 2.5e-4
-SPLIT, MOST_SIGMA = 0.12, 0.22
+SPLIT, MOST_SIGMA = 0.12, 0.24
 _LOW, _HIGH = 0.2, 5.0
 
 

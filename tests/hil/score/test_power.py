@@ -10,7 +10,7 @@ from hil.score import power
 
 @pytest.mark.compiled_only
 def test_no_limit_is_broken_and_the_median_state_wastes_little() -> None:
-    """60 states in each condition, all horizons and directions, every sensor error; after a reset in the cold most is held back."""
+    """60 states in each condition, all horizons and directions, every sensor error; after a cold reset much is held back."""
     rows = power.power(seed=7, n=60)
     assert 24 == len(rows)
     assert 0 == sum(row.violations for row in rows)

@@ -20,8 +20,8 @@ of the resistance's error, more where it is to grow (GROWTH_ERROR) and at curren
 tables (KINETIC_ERROR).  l: in the last LOW_X of the charge in reach resistance is known least.  whole: WHOLE_ERROR of all drops
 by then, for a load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another
 SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen.  ahead: the
-surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its error is
-another one.  loop: its state is known to HYST_SIGMA.
+surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its
+error is another one.  loop: its state is known to HYST_SIGMA.
 """
 
 from __future__ import annotations

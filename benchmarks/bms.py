@@ -223,10 +223,10 @@ class Bms:
             if not ready:
                 return
             f.seed(q.volt)
+        dt_s = self.dt_ns * 1e-9
         every = max(1_000_000_000 // self.dt_ns, 1)
         for i in range((self.up_ns // self.dt_ns) % every, len(q.volt), every):
-            f.refresh(i)
-        dt_s = self.dt_ns * 1e-9
+            f.refresh(i, every * dt_s)
         f.predict(self.current_A, dt_s)
         new = self.fresh[self.cells.stream] & self.cells.valid
         if new.all():

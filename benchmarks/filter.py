@@ -31,8 +31,8 @@ class Filter:
         if settings.n_kinds != 1:
             raise ValueError(f"the obvious design knows one kind of cells, found {settings.n_kinds}")
         self.real, self.kind = settings.real.tolist(), settings.kinds[0].tolist()
-        self.curves, self.ln_r, nodes = settings.curves[0], settings.ln_r[0], settings.nodes[0]
-        n_temperatures, n_reach = settings.n_nodes[0].tolist()
+        self.curves, self.ln_r, nodes = settings.curves[0, : cfg.DUDT + 1], settings.ln_r[0], settings.nodes[0]
+        n_temperatures, n_reach, _ = settings.n_nodes[0].tolist()
         self.inverse_K = nodes[cfg.INVERSE_K, :n_temperatures].tolist()
         self.reach_degC = nodes[cfg.REACH_DEGC, :n_reach]
         self.reach_share = nodes[cfg.REACH_SHARE, :n_reach]
@@ -46,8 +46,8 @@ class Filter:
         """SOC of every cell."""
         return self.x[0]
 
-    def refresh(self, i: int) -> None:
-        """Take resistances and the reachable share of cell i from the belief tables."""
+    def refresh(self, i: int, since_s: float) -> None:
+        """Take resistances and the reachable share of cell i from the belief tables. since_s: since the last time."""
         temp_degC, table = float(self.temp_degC[i]), self.inverse_K
         reach = float(np.interp(temp_degC, self.reach_degC, self.reach_share))
         inverse_K = 1.0 / (temp_degC + _ZERO_DEGC_K)
@@ -61,12 +61,12 @@ class Filter:
         low, high = self.ln_r[3 * j : 3 * j + 6, g : g + 2].T
         ln_r = low * (1.0 - f) + high * f
         self.r0[i], self.r1[i], self.r2[i] = np.exp(ln_r[:3] + warm * (ln_r[3:] - ln_r[:3]))
-        self.reach[i] = reach
+        self.reach[i] += (reach - self.reach[i]) * (1.0 - math.exp(-since_s / self.kind[cfg.REACH_TAU_S]))
 
     def seed(self, volt: F64) -> None:
         """Start every filter from its first voltage."""
         for i in range(len(volt)):
-            self.refresh(i)
+            self.refresh(i, math.inf)
         grid = cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X)
         x = np.interp(volt, self.curves[cfg.MEAN_V], grid)
         self.x[:] = 0.0
@@ -76,7 +76,7 @@ class Filter:
         start, hysteresis, resistance = (self.real[n] for n in (cfg.START_SIGMA, cfg.HYST_SIGMA, cfg.RHO_SIGMA))
         _diagonal(self.p)[:] = np.array([start**2, 1e-6, 1e-6, hysteresis**2, resistance**2])[:, None]
         for i in range(len(volt)):
-            self.refresh(i)
+            self.refresh(i, math.inf)
         self.is_seeded = True
 
     def predict(self, current_A: float, dt_s: float) -> None:

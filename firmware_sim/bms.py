@@ -87,7 +87,8 @@ def _begin(
     string_A = real[st.CURRENT_A, p] / settings[cfg.N_STRINGS]
     for i in range(cell.shape[2]):
         k = cell_map[cfg.MAP_KIND, i]
-        cell[st.Z, p, i] = cell[st.KEPT_Z, p, i] if stored else 0.5  # where resistances are looked up
+        # where resistances are looked up; at the very ends they are so large that they would explain any voltage
+        cell[st.Z, p, i] = min(max(cell[st.KEPT_Z, p, i], 0.1), 0.9) if stored else 0.5
         belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
         z, sigma = start.choose(cell, p, i, k, reals, kinds, curves, stored, parked_h, string_A)
         estimate.seed(method, cell, p, i, k, reals, z, sigma)

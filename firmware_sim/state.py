@@ -21,18 +21,20 @@ from firmware_sim.types import F64, I64, U8
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
     P,
 ) = range(10)  # fmt: skip
-N_P = 21
+N_P = 28
 (
-    R0, R1, R2, REACH, PER_I0, PER_RATE,
+    R0, R1, R2, REACH, PER_I0, PER_RATE, REACH_PER_K, LN_R_PER_K,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
-    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS,
+    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS, SLOPE_V, TEMP_OFF_K,
     Z_OUT, BAND, AVAILABLE,
-) = range(P + N_P, P + N_P + 20)  # fmt: skip
+    ROW,
+) = range(P + N_P, P + N_P + 25)  # fmt: skip
+GAIN = ROW + 7
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
 # capacity and resistance relative to the model's with their standard deviations; the last rest (SOC, its standard deviation,
 # charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
 # how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share].
-_HEALTH = P + N_P + 20
+_HEALTH = GAIN + 7
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
     SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,

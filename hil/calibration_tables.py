@@ -197,6 +197,10 @@ class Filter(Sourced):
     cold_V_per_K: NotNegative = 0.005
     correct_s: Positive = 1.0
     reach_tau_s: Positive = 1.0
+    band_V: NotNegative = 0.0
+    slope_span_soc: Positive = 0.0025
+    temperature_sigma_K: Positive = 3.0
+    temperature_walk_K2_per_s: NotNegative = 1e-5
 
 
 class Group(files.FileModel):

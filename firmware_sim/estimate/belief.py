@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.jit import exp, kernel
+from firmware_sim.jit import exp, inlined, kernel
 from firmware_sim.types import F64, I64
 
 _ZERO_DEGC_K = 273.15
 COLDEST_DEGC, HOTTEST_DEGC = -60.0, 150.0
 EVER = 1e12
+
+
+@inlined
+def core_degC(cell: F64, p: int, i: int) -> float:
+    """Temperature of the cell: what its sensor reads, that sensor's error, how much warmer the core runs; within the tables."""
+    temp_degC = cell[st.TEMP, p, i] + cell[st.TEMP_OFF_K, p, i] + cell[st.HEAT_K, p, i]
+    return min(max(temp_degC, COLDEST_DEGC), HOTTEST_DEGC)
 
 
 @kernel
@@ -20,13 +27,16 @@ def refresh(
 
     since_s: since the last time; what is in reach follows the temperature with REACH_TAU_S, EVER for at once.
     """
-    temp_degC = min(max(cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i], COLDEST_DEGC), HOTTEST_DEGC)
-    reach = nodes[k, cfg.REACH_SHARE, 0]
+    temp_degC = core_degC(cell, p, i)
+    reach, per_K = nodes[k, cfg.REACH_SHARE, 0], 0.0
     for j in range(1, n_nodes[k, 1]):
         low, high = nodes[k, cfg.REACH_DEGC, j - 1], nodes[k, cfg.REACH_DEGC, j]
         if temp_degC > low:
             part = min((temp_degC - low) / (high - low), 1.0)
             reach = nodes[k, cfg.REACH_SHARE, j - 1] * (1.0 - part) + nodes[k, cfg.REACH_SHARE, j] * part
+            rise = nodes[k, cfg.REACH_SHARE, j] - nodes[k, cfg.REACH_SHARE, j - 1]
+            per_K = rise / (high - low) if part < 1.0 else 0.0
+    cell[st.REACH_PER_K, p, i] = per_K
     cell[st.REACH, p, i] += (reach - cell[st.REACH, p, i]) * (1.0 - exp(-min(since_s / kinds[k, cfg.REACH_TAU_S], 700.0)))
     inverse_K = 1.0 / (temp_degC + _ZERO_DEGC_K)
     j = 0
@@ -37,11 +47,16 @@ def refresh(
     at = min(max(1.0 - (1.0 - cell[st.Z, p, i]) / reach, 0.0), 1.0) * (cfg.N_RX - 1)
     g = min(int(at), cfg.N_RX - 2)
     f = at - g
+    total, per_K = 0.0, 0.0
     for pair in range(3):
         a, b = 3 * j + pair, 3 * j + 3 + pair
         low = ln_r[k, a, g] * (1.0 - f) + ln_r[k, a, g + 1] * f
         high = ln_r[k, b, g] * (1.0 - f) + ln_r[k, b, g + 1] * f
-        cell[st.R0 + pair, p, i] = exp(low + warm * (high - low))
+        ohm = exp(low + warm * (high - low))
+        cell[st.R0 + pair, p, i] = ohm
+        total += ohm
+        per_K += ohm * (high - low)
+    cell[st.LN_R_PER_K, p, i] = per_K / total * inverse_K * inverse_K / step
     _rate(cell, p, i, k, kinds, curves, nodes, n_nodes, inverse_K)
 
 

@@ -15,9 +15,9 @@ def row_of(method: int, row: int) -> int:
         return ekf_r.P44
     if method == cfg.SODIUM:
         if row == st.RHO:
-            return sodium.P22
+            return sodium.at(sodium.RHO, sodium.RHO)
         if row == st.BIAS_A:
-            return sodium.P33
+            return sodium.at(sodium.B, sodium.B)
         if row == st.CAPACITY:
-            return sodium.P55
+            return sodium.at(sodium.C, sodium.C)
     return -1

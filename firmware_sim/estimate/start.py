@@ -25,6 +25,7 @@ REST_H = 1.0
 _WARM_DEGC = 10.0
 _OCV_SIGMA_V = 0.02  # cells of one make lie 11 to 46 mV apart
 _DROP_ERROR = 1.3  # resistance may be so much higher than the tables say
+_MOST_LEFT_V = 0.2
 _TELLS_SIGMA = 0.15  # a voltage that says less than this is not asked
 
 
@@ -53,7 +54,7 @@ def choose(
     pairs_ohm = cell[st.R1, p, i] + cell[st.R2, p, i]
     slack_V = 2.0 * _OCV_SIGMA_V + half_V + _DROP_ERROR * math.fabs(current_A) * (cell[st.R0, p, i] + pairs_ohm)
     if not rested:
-        slack_V += _DROP_ERROR * kinds[k, cfg.CAPACITY_AH] * pairs_ohm  # what a load of 1C leaves behind
+        slack_V += min(_DROP_ERROR * kinds[k, cfg.CAPACITY_AH] * pairs_ohm, _MOST_LEFT_V)  # what a load of 1C leaves behind
     low, high = belief.soc_of(volt - slack_V, k, reach, curves), belief.soc_of(volt + slack_V, k, reach, curves)
     if z + 2.0 * sigma < low or z - 2.0 * sigma > high:
         voltage_sigma = max(0.25 * (high - low), real[cfg.START_SIGMA])

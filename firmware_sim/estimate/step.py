@@ -27,6 +27,7 @@ def seed(method: int, cell: F64, p: int, i: int, k: int, real: F64, z: float, si
         ocv.seed(cell, p, i, k, real, z, sigma)
     else:
         ekf.seed(cell, p, i, k, real, z, sigma)
+    summary.band(cell, p, i, real)
 
 
 @kernel

@@ -18,10 +18,9 @@ def summarise(cell: F64, p: int, r: F64, stretches: I64, real: F64, kinds: F64, 
     the least room that a cell has, SOC = held / (room + held). Both are charges, because cells of another kind have another
     capacity. Charge and room of unlike strings add up; alike ones count as the worst of them. SOC_MIN and SOC_MAX are
     those of single cells. Available is what can be reached of the charge: in the cold, and beside strings whose voltage
-    limits come first. The band is 1.96 standard deviations of the least certain cell, with BAND_FLOOR for what the
-    filter cannot know: how far cells of one kind differ.
+    limits come first. The band is that of the least certain cell.
     """
-    low, high, spread, available = 2.0, -1.0, 0.0, 2.0
+    low, high, widest, available = 2.0, -1.0, 0.0, 2.0
     held, room, left, reachable_room = 0.0, 0.0, 0.0, 0.0  # in capacities of kind 0
     sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
     for s in range(sources):
@@ -35,7 +34,7 @@ def summarise(cell: F64, p: int, r: F64, stretches: I64, real: F64, kinds: F64, 
                 z = min(max(cell[st.Z, p, i], 0.0), 1.0)
                 cell[st.Z_OUT, p, i] = z
                 low, high = min(low, z), max(high, z)
-                spread = max(spread, cell[st.P, p, i])
+                widest = max(widest, cell[st.BAND, p, i])
                 reach = cell[st.REACH, p, i]
                 reachable = max(min(z - 1.0 + reach, z - empty), 0.0)
                 cell[st.AVAILABLE, p, i] = reachable / reach
@@ -54,12 +53,19 @@ def summarise(cell: F64, p: int, r: F64, stretches: I64, real: F64, kinds: F64, 
     r[st.SOC_MIN, p] = low
     r[st.SOC_MAX, p] = high
     r[st.SOC, p] = held / (room + held) if held > 0.0 else 0.0
-    r[st.SOC_BAND, p] = 1.96 * math.sqrt(spread + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR])
+    r[st.SOC_BAND, p] = widest
     r[st.SOC_AVAILABLE, p] = available
     r[st.REMAINING_AH, p] = left * kinds[0, cfg.CAPACITY_AH] * (strings // sources)
 
 
 @kernel
 def band(cell: F64, p: int, i: int, real: F64) -> None:
-    """Half width of the 95 % band of cell i."""
-    cell[st.BAND, p, i] = 1.96 * math.sqrt(cell[st.P, p, i] + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR])
+    """Half width of the 95 % band of cell i: 1.96 standard deviations, with what the filter cannot know of its own error.
+
+    BAND_FLOOR is a share of SOC; BAND_V an error of the curve that comes back whenever SOC does, worth more where it is flat.
+    """
+    var = cell[st.P, p, i] + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR]
+    if cell[st.SLOPE_V, p, i] > 0.0:
+        curve = real[cfg.BAND_V] / cell[st.SLOPE_V, p, i]
+        var += curve * curve
+    cell[st.BAND, p, i] = min(1.96 * math.sqrt(var), 1.0)

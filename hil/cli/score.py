@@ -25,6 +25,15 @@ def score(
             "--method", metavar="M", help="Method of estimation; may be given again. All when left out.", show_default=False
         ),
     ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--peer",
+            metavar="NAME=PYTHON",
+            help="Estimator of another package, in the interpreter that has it; may be given again. Slow.",
+            show_default=False,
+        ),
+    ] = None,
     condition: Annotated[
         list[str] | None,
         typer.Option("--condition", metavar="C", help="Condition; may be given again. All when left out.", show_default=False),
@@ -52,6 +61,7 @@ def score(
 
     problems = Problems()
     methods = problems.call(score.check_methods, method or []) or ()
+    pythons = problems.call(score.check_peers, peer or []) or {}
     conditions = problems.call(cases.check, condition or []) or ()
     if data is None and map_ is not None:
         problems.found.append("--map needs --data, the folder whose columns it names")
@@ -62,7 +72,7 @@ def score(
     elif html is not None:
         problems.call(claim, html, "--html")
     problems.settle()
-    plan = score.Plan(methods=methods, seed=seed, errors=not clean)
+    plan = score.Plan(methods=(*methods, *pythons), seed=seed, errors=not clean)
     if data is not None:
         from hil.score import folder
 
@@ -72,19 +82,20 @@ def score(
         work = [cases.Group("own files", lambda: own.cases)]
     else:
         work = cases.groups(conditions, seed, draws)
-    _tell(_with_bar(work, plan), json_, html)
+    _tell(_with_bar(work, plan, pythons), json_, html)
 
 
-def _with_bar(work: list[Group], plan: Plan) -> Scored:
+def _with_bar(work: list[Group], plan: Plan, pythons: dict[str, str]) -> Scored:
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from hil.score import score
+    from hil.score import believe, peers, score
 
+    make = peers.maker(pythons, believe.emulated) if pythons else believe.emulated
     console = say.console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("starting", total=1.0)
-        return score.run(work, plan, lambda text, share: bar.update(task, description=text, completed=share))
+        return score.run(work, plan, lambda text, share: bar.update(task, description=text, completed=share), make)
 
 
 def _tell(scored: Scored, as_json: bool, html: Path | None) -> None:

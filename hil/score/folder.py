@@ -60,12 +60,17 @@ def cases(folder: Path, map_path: Path | None = None) -> Own:
     problems.settle()
     there = [run for _, run in runs if run is not None]
     named = [(run, _case(run, folder, chosen, beliefs, str(where_beliefs))) for run in there]
-    notes = [f"{run.name}: {note}" for run in there for note in run.told]
-    notes += [f"{run.name}: left out: {found}" for run, found in named if isinstance(found, str)]
+    notes = [f"{_shown(run.name)}: {note}" for run in there for note in run.told]
+    notes += [f"{_shown(run.name)}: left out: {found}" for run, found in named if isinstance(found, str)]
     made = [found for _, found in named if isinstance(found, Case)]
     if not made:
         raise ScenarioError(*(f"{folder / run.name}: no reference: {found}" for run, found in named if isinstance(found, str)))
     return Own(made, notes)
+
+
+def _shown(name: str) -> str:
+    """A name without the control characters that a file's may bring to a terminal."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -134,7 +139,7 @@ def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_belie
     known = np.isfinite(reference[0])
     warm = run.surface_degC if np.isfinite(run.surface_degC).all() else run.ambient_degC
     return Case(
-        data=f"{folder.resolve().name.replace(',', '_')}, {run.name}",
+        data=f"{_shown(folder.resolve().name).replace(',', '_')}, {_shown(run.name)}",
         condition=CONDITION,
         recorded=True,
         calibration=where_beliefs,

@@ -18,6 +18,8 @@ from hil.score.figures import Row, Track
 COLOURS = (BLUE, AMBER, GREEN, PURPLE, RED, "#56b4e9", "#8c6d1f", GREY)
 _MOST_POINTS = 1200
 _BINS = 61
+_LEAST = 0.01
+_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 Curve = tuple[str, F64, F64, str, str, float]  # label, x, y, colour, dash, width
 
 
@@ -27,7 +29,7 @@ def colours(methods: Sequence[str]) -> dict[str, str]:
 
 
 def figures(rows: Sequence[Row], inks: dict[str, str]) -> Model:
-    """RMSE of each method in each condition: dot; from the best to the worst run: bar; the floor: a line across."""
+    """RMSE of each method in each condition, logarithmic: dot; from best to worst run: bar; the floor: a line across."""
     own = [row for row in rows if row.region == "all"]
     keys = list(dict.fromkeys((row.data, row.condition) for row in own))
     marks: dict[str, list[Any]] = {key: [] for key in ("x", "y", "low", "high", "colour", "name", "said")}
@@ -47,8 +49,11 @@ def figures(rows: Sequence[Row], inks: dict[str, str]) -> Model:
         if limit is not None:
             for side, value in zip(asked, (place - 0.45, place + 0.45, 100.0 * limit), strict=True):
                 asked[side].append(value)
-    top = 1.1 * max([*marks["high"], *asked["at"], 0.1])
-    plot = _plot("", "RMSE [% of SOC]", (-0.5, len(keys) - 0.5), (0.0, top), 340)
+    seen = [value for value in (*marks["low"], *marks["high"], *asked["at"]) if value > _LEAST]
+    span = (0.8 * min(seen, default=_LEAST), 1.2 * max(seen, default=1.0))
+    plot = _plot("", "RMSE [% of SOC]", (-0.5, len(keys) - 0.5), span, 380)
+    plot.attributes["y_scale"] = Model("LogScale")
+    plot.attributes["left"][0].attributes["ticker"] = Model("FixedTicker", ticks=list(_TICKS))
     source = table(**marks)
     bars = Model(
         "Segment",

@@ -16,6 +16,7 @@ from hil.score.case import Case
 from hil.score.cases import Group
 from hil.score.figures import BOUND, COUNTING, Track
 from hil.score.inject import clean, inject
+from hil.score.peers import PEERS
 from hil.score.soh import Capacity
 from hil.score.starts import Convergence
 
@@ -66,6 +67,21 @@ def check_methods(names: Sequence[str]) -> tuple[str, ...]:
     if wrong:
         raise ScenarioError(*wrong)
     return tuple(dict.fromkeys(names)) or METHODS
+
+
+def check_peers(pairs: Sequence[str]) -> dict[str, str]:
+    """Interpreters of peers, from NAME=PYTHON. Raises ScenarioError for a peer that is not known."""
+    found, wrong = {}, []
+    for pair in pairs:
+        name, _, python = pair.partition("=")
+        if name not in PEERS:
+            wrong.append(f'--peer "{name}" does not exist{nearest(name, list(PEERS))}')
+        elif not python:
+            wrong.append(f"--peer {pair}: expected NAME=PYTHON, the interpreter of an environment that has it")
+        found[name] = python
+    if wrong:
+        raise ScenarioError(*wrong)
+    return found
 
 
 def subject(methods: Sequence[str]) -> str:

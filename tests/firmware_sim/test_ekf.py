@@ -35,7 +35,9 @@ class Filter:
         root = rng.normal(size=(3, 3)) * np.array([wide, 0.001, 0.003])
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
-        belief.refresh(self.cell, 0, 0, 0, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
+        belief.refresh(
+            self.cell, 0, 0, 0, SETTINGS.kinds, SETTINGS.curves, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes, belief.EVER
+        )
         self.current_A = float(rng.uniform(-3.0, 3.0))
         self.cell[st.VOLT] = self.voltage(self.mean()) + rng.uniform(-0.05, 0.05)
 
@@ -54,7 +56,7 @@ class Filter:
         """Of the cell in a state."""
         z, u1, u2 = state
         cell, grid = self.cell[:, 0, 0], cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X)
-        mean, half, dudt = (np.interp(1 - (1 - z) / cell[st.REACH], grid, row) for row in SETTINGS.curves[0])
+        mean, half, dudt = (np.interp(1 - (1 - z) / cell[st.REACH], grid, row) for row in SETTINGS.curves[0][:3])
         rest_V = mean + half * cell[st.H] + dudt * (cell[st.TEMP] - 25.0)
         return float(rest_V - u1 - u2 - self.current_A * cell[st.R0])
 

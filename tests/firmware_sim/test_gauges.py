@@ -19,8 +19,8 @@ CAPACITY_AH, FILTER = CALIBRATION.model.capacity_Ah, CALIBRATION.filter
 def one_cell(z: float, volt: float = 3.0, temp_degC: float = 25.0) -> F64:
     """State of one cell."""
     cell = np.zeros((st.N_CELL, 1, 1))
-    cell[st.Z], cell[st.VOLT], cell[st.TEMP], cell[st.NVM_Z] = z, volt, temp_degC, z
-    belief.refresh(cell, 0, 0, 0, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes)
+    cell[st.Z], cell[st.VOLT], cell[st.TEMP] = z, volt, temp_degC
+    belief.refresh(cell, 0, 0, 0, SETTINGS.kinds, SETTINGS.curves, SETTINGS.ln_r, SETTINGS.nodes, SETTINGS.n_nodes, belief.EVER)
     return cell
 
 
@@ -58,7 +58,7 @@ def test_a_counter_knows_that_it_cannot_hold_more_than_all() -> None:
 def test_its_band_is_that_of_the_stated_errors() -> None:
     """After an hour out and an hour back the gain has cancelled and two hours of offset are left; in between both count."""
     cell = one_cell(0.9)
-    counting.seed(cell, 0, 0, 0, SETTINGS.real, SETTINGS.curves, True)
+    counting.seed(cell, 0, 0, 0, SETTINGS.real, 0.9, FILTER.stored_sigma)
     start = FILTER.stored_sigma
     gain, offset = FILTER.current_error_share * 1.0 / CAPACITY_AH, FILTER.current_error_A / CAPACITY_AH
     counted(cell, 1.0, 3600)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import changed, nabench
+from pages import Page
 
 from firmware_sim.types import F64
 from hil.score import folder, recorded
@@ -214,6 +215,18 @@ def test_broken_files_are_refused_in_one_sentence(text, sentence):
     Path("data/run.csv").write_text(text)
     (problem,) = refused()
     assert sentence == problem
+
+
+def test_names_of_files_bring_nothing_to_the_terminal_or_the_page():
+    """Control characters become marks, markup stays words."""
+    write(table(), "\x1b[31m<img src=x>.csv")
+    use(COUNTED)
+    ran = nabench("score", "--data", "data", "--method", "counting", "--html", "page.html")
+    assert (0, "") == (ran.code, ran.err)
+    text = Path("page.html").read_text(encoding="utf-8")
+    assert not any("\x1b" in said for said in (ran.out, text))
+    assert "data, ?[31m&lt;img src=x&gt;.csv" in text
+    assert [] == Page(text).of("img")
 
 
 def test_every_file_is_scored_and_named():

@@ -43,12 +43,12 @@ class Blind(Estimator):
 
 
 class Boastful(Estimator):
-    """States a band of a tenth of what it should."""
+    """States a band of a fiftieth of what it should."""
 
     def run(self, readings: Readings, every: int = 1) -> Beliefs:
         """As ever, with a narrow band."""
         said = super().run(readings, every)
-        return replace(said, band=0.1 * said.band)
+        return replace(said, band=0.02 * said.band)
 
 
 def broken(kind: type[Estimator]) -> score.Make:

@@ -16,6 +16,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
+from firmware_sim.estimate import belief
 from firmware_sim.jit import kernel
 from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
@@ -33,7 +34,7 @@ def steady(
 ) -> tuple[float, float]:
     """Voltage without its drop [V] and settled resistance [ohm] of cell i at SOC z under a current."""
     x = in_reach(z, cell[st.REACH, p, i])
-    core_degC = cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i]
+    core_degC = belief.core_degC(cell, p, i)
     rested_V, _, _ = ocv(x, -1.0 if current_A > 0.0 else 1.0, core_degC, k, curves)
     r0, r1, r2, _, _ = resistances(x, core_degC, k, ln_r, nodes, n_nodes)
     factor, kinetic = kinetics(cell, p, i, k, current_A, curves), kinds[k, cfg.R0_KINETIC]

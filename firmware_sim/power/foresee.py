@@ -30,6 +30,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
+from firmware_sim.estimate import belief
 from firmware_sim.jit import exp, kernel
 from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S, MOST_SIGMA
 from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
@@ -57,7 +58,7 @@ def foresee(
     target = -1.0 if current_A > 0.0 else 1.0
     h = target + (cell[st.H, p, i] - target) * dh
     x = in_reach(z - dz, reach)
-    core_degC = cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i]
+    core_degC = belief.core_degC(cell, p, i)
     r0, r1, r2, per_K, per_x = resistances(x, core_degC, k, ln_r, nodes, n_nodes)
     now_ohm = cell[st.R0, p, i] + cell[st.R1, p, i] + cell[st.R2, p, i]
     growth = math.fabs((r0 + r1 + r2) / now_ohm - 1.0)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import ekf_r, sodium
+from firmware_sim.estimate import belief, ekf_r, sodium
 from firmware_sim.jit import kernel
 from firmware_sim.power.tables import in_reach, kinetics, ocv
 from firmware_sim.types import F64
@@ -34,7 +34,7 @@ _LOW, _HIGH = 0.2, 5.0
 def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
     """Variance of the resistance scale of cell i, as its estimator knows it."""
     if method == cfg.SODIUM:
-        return cell[sodium.P22, p, i]
+        return cell[sodium.at(sodium.RHO, sodium.RHO), p, i]
     if method == cfg.EKF_R:
         return cell[ekf_r.P44, p, i]
     return reals[cfg.RHO_SIGMA] * reals[cfg.RHO_SIGMA]
@@ -43,7 +43,7 @@ def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
 @kernel
 def learn(cell: F64, p: int, i: int, k: int, age_s: float, method: int, reals: F64, kinds: F64, curves: F64) -> None:
     """Take the fresh voltage of cell i, of kind k. age_s: since the last time."""
-    core_degC = cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i]
+    core_degC = belief.core_degC(cell, p, i)
     rested_V, _, _ = ocv(in_reach(cell[st.Z, p, i], cell[st.REACH, p, i]), cell[st.H, p, i], core_degC, k, curves)
     current_A, kinetic = cell[st.STRING_A, p, i] - cell[st.BIAS_A, p, i], kinds[k, cfg.R0_KINETIC]
     factor = kinetics(cell, p, i, k, current_A, curves)

@@ -120,11 +120,13 @@ def _judge(
         possible_A[d] = low
 
 
-def power(seed: int, n: int, calibration_name: str = "nfm-16s", cell_name: str = "nfm-18650") -> list[PowerRow]:
-    """The table for n states in each condition."""
+def power(
+    seed: int, n: int, calibration_name: str = "nfm-16s", cell_name: str = "nfm-18650", method: str | None = None
+) -> list[PowerRow]:
+    """The table for n states in each condition. method: of the estimator, as the calibration says when None."""
     _, believed = calibration.load(calibration_name)
     _, cell = cellfile.load(cell_name)
-    return [row for condition in CONDITIONS for row in _rows(seed, n, condition, believed, cell)]
+    return [row for condition in CONDITIONS for row in _rows(seed, n, condition, believed, cell, method)]
 
 
 def _asked(dice: list[Dice], n_ticks: int, least_A: float, most_A: float, lean: F64) -> F64:
@@ -141,7 +143,7 @@ def _asked(dice: list[Dice], n_ticks: int, least_A: float, most_A: float, lean: 
     return out
 
 
-def _rows(seed: int, n: int, condition: str, believed: Calibration, cell: cellfile.Cell) -> list[PowerRow]:
+def _rows(seed: int, n: int, condition: str, believed: Calibration, cell: cellfile.Cell, method: str | None) -> list[PowerRow]:
     dice = [Dice(seed, f"power-{condition}", number) for number in range(n)]
     plant = build([draw(cell, believed.model, die) for die in dice], _DT_S)
     soc = np.array([die.uniform(0.02, 0.99)[0] for die in dice])
@@ -156,7 +158,7 @@ def _rows(seed: int, n: int, condition: str, believed: Calibration, cell: cellfi
     asked = _asked(dice, n_ticks, -1.0, cell.limits.discharge_max_A, lean)
     asked = np.where(asked < 0.0, asked * cold, asked)
     # half of the states are asked under load, half up to a minute after it; a device that was off has rested
-    estimator = Estimator(believed, n, 1, dt_ns=round(_DT_S * 1e9), foresees=True)
+    estimator = Estimator(believed, n, 1, method, dt_ns=round(_DT_S * 1e9), foresees=True)
     for d, die in enumerate(dice):
         rest_s = die.uniform(0.0, 60.0)[0] if die.uniform(0.0, 1.0)[0] < 0.5 else 0.0
         if condition == "reset":

@@ -26,6 +26,7 @@ from hil.calibration_tables import (
     Plausibility,
     Power,
     Precharge,
+    Pulse,
     Start,
 )
 from hil.errors import nearest
@@ -99,6 +100,7 @@ class Calibration(files.Document):
     contactors: ContactorTimes
     plausibility: Plausibility
     power: Power
+    pulse: Pulse = Pulse(source="assumption: defaults, see docs/power.md", confidence="assumption")
     filter: Filter
     model: Model
     group: list[Group] = []

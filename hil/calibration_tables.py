@@ -107,6 +107,45 @@ class Power(Sourced):
         return self
 
 
+class Pulse(Sourced):
+    """What the limits for 2, 10, 30 s and continuously are made of beside [power]; energy and times use the last two keys.
+
+    share: currents of the first three relative to [power].  continuous_s: how long "continuously" is foreseen.  sigmas,
+    voltage_error_V, resistance_error_share: the margin, see docs/power.md.  soc_min, soc_max: window that no limit leaves.
+    """
+
+    share: Annotated[list[Positive], Field(min_length=3, max_length=3)] = [1.0, 1.0, 1.0]
+    continuous_s: Annotated[float, Field(ge=30, le=7200)] = 120.0
+    sigmas: Annotated[float, Field(ge=0, le=6)] = 3.0
+    voltage_error_V: Annotated[float, Field(ge=0, le=0.5)] = 0.02
+    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.06
+    soc_min: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    soc_max: Annotated[float, Field(gt=0, le=1)] = 1.0
+    average_s: Positive = 60.0
+    reference_rate_per_h: Positive = 0.5
+
+    @model_validator(mode="after")
+    def _shape(self) -> Pulse:
+        found = []
+        if not self.soc_min < self.soc_max:
+            found.append(f"soc_min {self.soc_min:g} must lie below soc_max {self.soc_max:g}")
+        found += [
+            f"share must not rise with time; {b:g} follows {a:g}"
+            for a, b in zip(self.share, self.share[1:], strict=False)
+            if b > a
+        ][:1]
+        if self.share[-1] < 1.0:
+            found.append(f"share must end at 1 or above, found {self.share[-1]:g}: what [power] allows for ever holds for 30 s")
+        settle(found)
+        return self
+
+
+class Heat(Sourced):
+    """Heat that warms one cell by a kelvin; with it a limit counts on the warmth of its own loss."""
+
+    capacity_J_per_K: Positive
+
+
 class Model(Sourced):
     """What the BMS believes its cells are; the source is that of the capacity."""
 
@@ -118,6 +157,7 @@ class Model(Sourced):
     entropy: Entropy
     rate: Rate | None = None
     slow: Slow | None = None
+    heat: Heat | None = None
 
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""

@@ -132,10 +132,8 @@ class Estimator:
         foresees: bool = False,
     ) -> None:
         """method: as the calibration says when None. dt_ns: tick. foresees: with limits, energy and times."""
-        tables = binding.beliefs(calibration, n_cells, 1)
-        self.tables, self.dt_ns, self.foresees = tables, dt_ns, foresees
-        if method is not None:
-            tables["whole"][cfg.METHOD] = cfg.METHODS.index(method)
+        chosen = calibration.model_copy(update={"filter": calibration.filter.changed(method)})
+        self.tables, self.dt_ns, self.foresees = binding.beliefs(chosen, n_cells, 1), dt_ns, foresees
         self.cell_map = np.zeros((4, n_cells), np.int64)
         self.cell_map[cfg.MAP_SIGNAL] = self.cell_map[cfg.MAP_SLOT] = np.arange(n_cells)
         self.cell_map[cfg.MAP_KIND] = calibration.kind_of(n_cells)

@@ -35,8 +35,9 @@ def source(
         r3_share, kinetic = kinds[k, cfg.R3_SHARE] if method == cfg.SODIUM else 0.0, kinds[k, cfg.R0_KINETIC]
         for i in range(stretches[n, cfg.FIRST], stretches[n, cfg.END]):
             rho, factor, r2 = cell[st.RHO, p, i], cell[st.RATE_NOW, p, i], cell[st.R2, p, i]
-            core_degC = cell[st.TEMP, p, i] + cell[st.HEAT_K, p, i]
-            ocv_V, _ = belief.ocv(cell[st.Z, p, i], cell[st.H, p, i], cell[st.REACH, p, i], core_degC, k, curves)
+            ocv_V, _ = belief.ocv(
+                cell[st.Z, p, i], cell[st.H, p, i], cell[st.REACH, p, i], belief.core_degC(cell, p, i), k, curves
+            )
             pairs_V = cell[st.U1, p, i] * d1 + cell[st.U2, p, i] * d2 + cell[st.U3, p, i] * d3
             rest_V += ocv_V + cell[st.OFF_V, p, i] - rho * pairs_V
             pairs_ohm = (1.0 - d1) * cell[st.R1, p, i] * factor + (1.0 - d2) * r2 + (1.0 - d3) * r2 * r3_share

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 
 import method_runs
 import numpy as np
@@ -19,7 +20,7 @@ UPPER = [(a, b) for a in range(7) for b in range(a, 7)]
 P_ROWS = {pair: st.P + n for n, pair in enumerate(UPPER)}
 X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K]
 BELIEVED = believed(heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0)
-MODEL, F = BELIEVED.model, BELIEVED.filter
+MODEL, F = BELIEVED.model, SimpleNamespace(**BELIEVED.filter.figures())
 
 
 class Filter:

@@ -149,8 +149,10 @@ def markdown() -> str:
     rough = runner(hooked.load(hooked.single, True, True))
     mended = runner(hooked.load(hooked.single, True, True, COMPENSATED))
     lines = [
-        "| run | method | SOC, max | RMS | band, max | compensated: SOC, max | RMS | band, max "
-        "| least eigenvalue, double | single |",
+        (
+            "| run | method | SOC, max | RMS | band, max | compensated: SOC, max | RMS | band, max "
+            "| least eigenvalue, double | single |"
+        ),
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, case in trials().items():

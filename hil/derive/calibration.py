@@ -158,6 +158,8 @@ def _filter(reference: form.Calibration, figures: Figures) -> dict[str, Any]:
         "source": f"assumption: as tuned for calibration {REFERENCE} on another cell; current error scaled to the capacity",
         "confidence": "assumption",
         "current_error_A": digits(reference.filter.current_error_A * size, 1),
+        "bias_sigma_A": digits(reference.filter.bias_sigma_A * size, 1),
+        "bias_walk_A2_per_s": digits(reference.filter.bias_walk_A2_per_s * size * size, 1),
     }
 
 

@@ -10,6 +10,7 @@ from firmware_sim import state as st
 from firmware_sim.estimate import belief, reference, soh, spread, start, trend
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
+from firmware_sim.power import step as foresight
 from firmware_sim.settings import Settings
 from firmware_sim.state import FirmwareState
 from firmware_sim.types import F64, I64, U8
@@ -185,6 +186,10 @@ def step(
         trend.step(cell, real, whole, stretches, kinds, curves, ready, p, dt_ns)
         diag.step(real, whole, limit, q, known, limits, thresholds, reals, p, dt_ns)
         sop.step(real, whole, q, power, kinds, reals, p)
+        foresight.step(
+            cell, real, whole, link, valid, cell_map, stretches, power, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns,
+            settings[cfg.N_STRINGS], settings[cfg.METHOD],
+        )  # fmt: skip
         mode.step(real, whole, value, rx, settings, reals, request, ready, p, dt_ns)
         counters.events(whole, limit, limits, p)
         nvm.save(memory, cell, real, whole, settings, spread.row_of(settings[cfg.METHOD], st.BIAS_A), p, dt_ns)

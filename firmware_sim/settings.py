@@ -46,18 +46,27 @@ SODIUM, COUNTING, OCV, EKF, EKF_R, UKF = range(6)
     OCV_SIGMA_V, OCV_SPAN, CAPACITY_SIGMA, CAPACITY_WALK_PER_S, BIAS_SIGMA_A, BIAS_WALK_A2_PER_S, RHO_WALK_PER_SOC,
     HEAT_K_PER_W, HEAT_TAU_S, SETTLE_S, STEP_SHARE, COLD_DEGC, COLD_V_PER_K, CORRECT_S, BAND_V,
     TEMP_SIGMA_K, TEMP_WALK_K2_PER_S, SLOPE_SPAN, REFERENCE_V,
-) = range(42)  # fmt: skip
-N_REAL_SETTINGS = 42
+    PULSE_SIGMAS, PULSE_ERROR_V, PULSE_R_SHARE, SOC_LOW, SOC_HIGH, AVERAGE_S, REFERENCE_PER_H, HORIZON_S,
+) = range(50)  # fmt: skip
+# Horizons of the limits: 2, 10 and 30 s, and continuously; N_HORIZONS rows from HORIZON_S on. From PULSE_SHARE on one row for
+# each of the first three: their currents relative to the power table's.
+N_HORIZONS, CONTINUOUS = 4, 3
+PULSE_SHARE = HORIZON_S + N_HORIZONS
+N_REAL_SETTINGS = PULSE_SHARE + CONTINUOUS
 
 # Kinds of cells: kind 0 are the cells that no group of the calibration names, kind n those of its n-th group.
 # Columns of `kinds`, one row a kind. CAPACITY_SHARE: capacity relative to kind 0. EMPTY_SOC, FULL_SOC: what the voltage limits
-# of unlike strings beside it leave of its SOC; -1 and 1 where they leave all.
+# of unlike strings beside it leave of its SOC; -1 and 1 where they leave all. HEAT_J_PER_K: heat that warms a cell by a kelvin,
+# 0 where it is not known. USABLE_25, MEAN_25_V: share of the capacity that a discharge at the reference rate and 25 degC
+# yields,
+# and its mean voltage.
 (
     CAPACITY_AH, CAPACITY_SHARE, HYST_DECAY, TAU1_S, TAU2_S,
     CHARGE_STOP_V, CHARGE_TAPER_V, DISCHARGE_STOP_V, DISCHARGE_TAPER_V, EMPTY_SOC, FULL_SOC,
     R3_SHARE, TAU3_S, R0_KINETIC, RATE_REFERENCE_A, REACH_TAU_S,
-) = range(16)  # fmt: skip
-N_KIND_SETTINGS = 16
+    HEAT_J_PER_K, USABLE_25, MEAN_25_V,
+) = range(19)  # fmt: skip
+N_KIND_SETTINGS = 19
 # Columns of `stretches`: neighbouring cells FIRST ... END - 1 of one KIND that carry one current. STRING: which of the unlike
 # strings they belong to; 0 throughout while all strings are alike and share the pack current equally.
 FIRST, END, KIND, STRING = range(4)
@@ -118,6 +127,30 @@ OUTPUTS = (
     ("BMS_TemperatureMin", REAL, st.TEMP_MIN_DEGC, 1.0, 0.0, True),
     ("BMS_TemperatureMaxIndex", WHOLE, st.TEMP_MAX_AT, 1.0, 0.0, True),
     ("BMS_TemperatureMinIndex", WHOLE, st.TEMP_MIN_AT, 1.0, 0.0, True),
+    ("BMS_DischargeCurrent2s", REAL, st.PULSE_A + 0, 1.0, 0.0, False),
+    ("BMS_DischargePower2s", REAL, st.PULSE_W + 0, 1.0, 0.0, False),
+    ("BMS_DischargeCurrent10s", REAL, st.PULSE_A + 1, 1.0, 0.0, False),
+    ("BMS_DischargePower10s", REAL, st.PULSE_W + 1, 1.0, 0.0, False),
+    ("BMS_DischargeCurrent30s", REAL, st.PULSE_A + 2, 1.0, 0.0, False),
+    ("BMS_DischargePower30s", REAL, st.PULSE_W + 2, 1.0, 0.0, False),
+    ("BMS_DischargeCurrentContinuous", REAL, st.PULSE_A + 3, 1.0, 0.0, False),
+    ("BMS_DischargePowerContinuous", REAL, st.PULSE_W + 3, 1.0, 0.0, False),
+    ("BMS_ChargeCurrent2s", REAL, st.PULSE_A + 4, 1.0, 0.0, False),
+    ("BMS_ChargePower2s", REAL, st.PULSE_W + 4, 1.0, 0.0, False),
+    ("BMS_ChargeCurrent10s", REAL, st.PULSE_A + 5, 1.0, 0.0, False),
+    ("BMS_ChargePower10s", REAL, st.PULSE_W + 5, 1.0, 0.0, False),
+    ("BMS_ChargeCurrent30s", REAL, st.PULSE_A + 6, 1.0, 0.0, False),
+    ("BMS_ChargePower30s", REAL, st.PULSE_W + 6, 1.0, 0.0, False),
+    ("BMS_ChargeCurrentContinuous", REAL, st.PULSE_A + 7, 1.0, 0.0, False),
+    ("BMS_ChargePowerContinuous", REAL, st.PULSE_W + 7, 1.0, 0.0, False),
+    ("BMS_RemainingEnergy", REAL, st.ENERGY_WH, 1.0, 0.0, True),
+    ("BMS_EnergyShare", REAL, st.ENERGY_SHARE, 100.0, 0.0, True),
+    ("BMS_EnergyToFull", REAL, st.ROOM_WH, 1.0, 0.0, True),
+    ("BMS_AverageCurrent", REAL, st.AVERAGE_A, 1.0, 0.0, True),
+    ("BMS_TimeToEmpty", REAL, st.EMPTY_MIN, 1.0, 0.0, True),
+    ("BMS_TimeToFull", REAL, st.FULL_MIN, 1.0, 0.0, True),
+    ("BMS_ReferenceTimeToEmpty", REAL, st.EMPTY_REFERENCE_MIN, 1.0, 0.0, True),
+    ("BMS_ReferenceTimeToFull", REAL, st.FULL_REFERENCE_MIN, 1.0, 0.0, True),
     ("BMS_SohCapacity", REAL, st.PACK_CAPACITY, 100.0, 0.0, True),
     ("BMS_SohCapacityBand", REAL, st.PACK_CAPACITY_BAND, 100.0, 0.0, True),
     ("BMS_SohCellIndex", WHOLE, st.CAPACITY_AT, 1.0, 0.0, True),
@@ -146,7 +179,7 @@ class Settings:
     """A calibration, bound to a network and a pack.
 
     limits: (n_limits, 12) int64.  thresholds: (n_limits, 2).  whole: int64 settings.  real: float settings.
-    kinds: (n_kinds, 16) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
+    kinds: (n_kinds, 19) float settings of each kind of cells.  stretches: (n, 4) int64.  power: (n_kinds, 3, n).
     curves: (n_kinds, 3, 301).  ln_r: (n_kinds, 3 n, 101).  nodes: (n_kinds, 3, n).  n_nodes: (n_kinds, 2) int64,
     temperatures of ln_r and points of reach.  rx: roles.  cell_map: (4, n_cells).  ntc_map: (2, n_ntc).
     rx_layout, tx_layout: wire tables.  codes: names of the limit rows, those of a group as code@group.

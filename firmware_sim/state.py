@@ -14,7 +14,9 @@ from firmware_sim.types import F64, I64, U8
 
 # Rows of `cell`, (row, pack, cell). First the estimate: SOC, voltages of three RC pairs, hysteresis, resistance scale, capacity
 # relative to the model's, error of the current and of the OCV curve; the upper triangle of its covariance, N_P rows from P on,
-# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, and the last sample.
+# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, the last sample, what
+# goes out, and from STRING_A on what foresight has
+# learnt of resistance (firmware_sim.power.learn).
 (
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
     P,
@@ -34,7 +36,7 @@ GAIN = ROW + 7
 # how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share]. Then the reference, see
 # estimate/reference.py: SOC and its variance at its anchor and charge given since then [Ah]; of the string, in the column of
 # its first cell, charge [Ah] and time counted since then, and variances [Ah^2] of the count and of what moved unseen.
-# RATE_NOW: what the present current makes of the resistance in the tables.
+# RATE_NOW: resistance at the present current relative to the tables'.
 _HEALTH = GAIN + 7
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
@@ -42,7 +44,13 @@ _HEALTH = GAIN + 7
     NOW_Z, NOW_SIGMA, NOW_AH, NOW_ERROR_AH, NOW_SLOW_V, TREND_D, LEAK, LEAK_SIGMA,
     ANCHOR_Z, ANCHOR_VAR, GIVEN_AH, COUNTED_AH, COUNTED_S, COUNTED_VAR, UNSEEN_VAR, RATE_NOW,
 ) = range(_HEALTH, _HEALTH + 28)  # fmt: skip
-N_CELL = _HEALTH + 28
+# What foresight has learnt of resistance from the load (firmware_sim.power.learn).
+_FORESIGHT = _HEALTH + 28
+(
+    STRING_A, LEARN_AGE_S, LEARNT, ANCHOR_V, ANCHOR_FAST_V, ANCHOR_SLOW_V, MEAN_V, MEAN_FAST_V, MEAN_SLOW_V,
+    INFO_FF, INFO_FS, INFO_SS, INFO_F, INFO_S, RHO_FAST, RHO_SLOW, VAR_FF, VAR_FS, VAR_SS,
+) = range(_FORESIGHT, _FORESIGHT + 19)  # fmt: skip
+N_CELL = _FORESIGHT + 19
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)
@@ -62,7 +70,15 @@ N_NTC = 2
     PACK_CAPACITY, PACK_CAPACITY_BAND, PACK_RESISTANCE, PACK_RESISTANCE_BAND,
     IMBALANCE, IMBALANCE_RATE, PACK_LEAK, TREND_SOC, TREND_SIGMA, TREND_SPREAD, LOOP_H,
 ) = range(21, 39)  # fmt: skip
-N_REAL = 39
+# Foresight: mean current, energies, times; the pack as a source at the start of a charge; from PULSE_A and PULSE_W on 8 rows
+# each,
+# limits of discharge for 2, 10, 30 s and continuously, then those of charge.
+(
+    AVERAGE_A, ENERGY_WH, ENERGY_SHARE, ROOM_WH, EMPTY_MIN, FULL_MIN, EMPTY_REFERENCE_MIN, FULL_REFERENCE_MIN,
+    START_EMF_V, START_OHM, PULSE_A,
+) = range(39, 50)  # fmt: skip
+PULSE_W = PULSE_A + 8
+N_REAL = PULSE_W + 8
 
 # Values of STATE.
 INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
@@ -80,9 +96,9 @@ INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING = range(7)
 (
     NVM_PIECE, NVM_CRC, NVM_COPY, NVM_SEQUENCE, NVM_FOUND,
     ON_NS, PARKED_NS, ON_HOURS, REST_NS, DEEP_COUNT, OVER_COUNT, UNDER_COUNT, EVENTS_NOW,
-    TREND_SET, TREND_AT_NS, LEAK_AT, CAPACITY_AT,
-) = range(32, 49)  # fmt: skip
-N_WHOLE = 49
+    TREND_SET, TREND_AT_NS, LEAK_AT, CAPACITY_AT, FORESEEN,
+) = range(32, 50)  # fmt: skip
+N_WHOLE = 50
 
 # Rows of `limit`, (row, pack, limit row), int64. TIMER_NS is -1 while the condition is good.
 TIMER_NS, ACTIVE, ACTIVE_NS, NVM_LATCHED = range(4)

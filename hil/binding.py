@@ -14,6 +14,7 @@ import numpy as np
 
 from firmware_sim import settings as cfg
 from firmware_sim import soa
+from firmware_sim.jit import exp
 from firmware_sim.types import MS_NS, S_NS
 from firmware_sim.wire import layout as w
 from hil.calibration import Calibration, strangers
@@ -39,7 +40,44 @@ _REACTIONS = {
     "open": cfg.OPEN,
 }
 _LATCHES = {"no": cfg.NO_LATCH, "until_reset": cfg.UNTIL_RESET, "survives_power_loss": cfg.SURVIVES}
+# Figures of [filter] and of the method's own table, by key.
+_FIGURES = {
+    "cell_sigma_V": cfg.CELL_SIGMA_V,
+    "model_V2s": cfg.MODEL_V2S,
+    "resistance_error_share": cfg.R_ERROR_SHARE,
+    "current_error_share": cfg.CURRENT_ERROR_SHARE,
+    "current_error_A": cfg.CURRENT_ERROR_A,
+    "current_correlation_s": cfg.CURRENT_CORRELATION_S,
+    "start_sigma": cfg.START_SIGMA,
+    "hysteresis_sigma": cfg.HYST_SIGMA,
+    "rc_noise_V2_per_s": cfg.RC_NOISE_V2_PER_S,
+    "stored_sigma": cfg.STORED_SIGMA,
+    "resistance_sigma": cfg.RHO_SIGMA,
+    "resistance_walk_per_s": cfg.RHO_WALK_PER_S,
+    "band_floor": cfg.BAND_FLOOR,
+    "ocv_sigma_V": cfg.OCV_SIGMA_V,
+    "ocv_span_soc": cfg.OCV_SPAN,
+    "capacity_sigma": cfg.CAPACITY_SIGMA,
+    "capacity_walk_per_s": cfg.CAPACITY_WALK_PER_S,
+    "bias_sigma_A": cfg.BIAS_SIGMA_A,
+    "bias_walk_A2_per_s": cfg.BIAS_WALK_A2_PER_S,
+    "resistance_walk_per_soc": cfg.RHO_WALK_PER_SOC,
+    "heat_K_per_W": cfg.HEAT_K_PER_W,
+    "heat_tau_s": cfg.HEAT_TAU_S,
+    "settle_s": cfg.SETTLE_S,
+    "step_share": cfg.STEP_SHARE,
+    "cold_degC": cfg.COLD_DEGC,
+    "cold_V_per_K": cfg.COLD_V_PER_K,
+    "correct_s": cfg.CORRECT_S,
+    "band_V": cfg.BAND_V,
+    "slope_span_soc": cfg.SLOPE_SPAN,
+    "temperature_sigma_K": cfg.TEMP_SIGMA_K,
+    "temperature_walk_K2_per_s": cfg.TEMP_WALK_K2_PER_S,
+    "reference_V_per_soc": cfg.REFERENCE_V,
+}
 _FLOAT_ROOM = 1e-9
+PULSES_S = (2.0, 10.0, 30.0)
+_DISCHARGE_STEPS = 200
 _NEAR_V = 1e-6
 _RX_ROLES = (
     "Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
@@ -215,21 +253,9 @@ def _window_V(c: Calibration, strings: list[Counter[int]]) -> tuple[float, float
 
 
 def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
-    f, (low_V, high_V) = c.filter, _window_V(c, _strings(c, n_cells, n_strings))
+    figures, (low_V, high_V) = c.filter.figures(), _window_V(c, _strings(c, n_cells, n_strings))
     values = {
-        cfg.CELL_SIGMA_V: f.cell_sigma_V,
-        cfg.MODEL_V2S: f.model_V2s,
-        cfg.R_ERROR_SHARE: f.resistance_error_share,
-        cfg.CURRENT_ERROR_SHARE: f.current_error_share,
-        cfg.CURRENT_ERROR_A: f.current_error_A,
-        cfg.CURRENT_CORRELATION_S: f.current_correlation_s,
-        cfg.START_SIGMA: f.start_sigma,
-        cfg.HYST_SIGMA: f.hysteresis_sigma,
-        cfg.RC_NOISE_V2_PER_S: f.rc_noise_V2_per_s,
-        cfg.STORED_SIGMA: f.stored_sigma,
-        cfg.RHO_SIGMA: f.resistance_sigma,
-        cfg.RHO_WALK_PER_S: f.resistance_walk_per_s,
-        cfg.BAND_FLOOR: f.band_floor,
+        **{row: figures[key] for key, row in _FIGURES.items()},
         cfg.REST_A: c.plausibility.rest_A,
         cfg.PRE_LINK_SHARE: c.precharge.link_share,
         cfg.PRE_END_A: c.precharge.end_A,
@@ -240,25 +266,15 @@ def _real(c: Calibration, n_cells: int, n_strings: int) -> Any:
         cfg.RATE_TAU_S: c.plausibility.rate_tau_s,
         cfg.CHARGE_MAX_V: high_V,
         cfg.DISCHARGE_MIN_V: low_V,
-        cfg.OCV_SIGMA_V: f.ocv_sigma_V,
-        cfg.OCV_SPAN: f.ocv_span_soc,
-        cfg.CAPACITY_SIGMA: f.capacity_sigma,
-        cfg.CAPACITY_WALK_PER_S: f.capacity_walk_per_s,
-        cfg.BIAS_SIGMA_A: f.bias_sigma_A,
-        cfg.BIAS_WALK_A2_PER_S: f.bias_walk_A2_per_s,
-        cfg.RHO_WALK_PER_SOC: f.resistance_walk_per_soc,
-        cfg.HEAT_K_PER_W: f.heat_K_per_W,
-        cfg.HEAT_TAU_S: f.heat_tau_s,
-        cfg.SETTLE_S: f.settle_s,
-        cfg.STEP_SHARE: f.step_share,
-        cfg.COLD_DEGC: f.cold_degC,
-        cfg.COLD_V_PER_K: f.cold_V_per_K,
-        cfg.CORRECT_S: f.correct_s,
-        cfg.BAND_V: f.band_V,
-        cfg.SLOPE_SPAN: f.slope_span_soc,
-        cfg.TEMP_SIGMA_K: f.temperature_sigma_K,
-        cfg.TEMP_WALK_K2_PER_S: f.temperature_walk_K2_per_s,
-        cfg.REFERENCE_V: f.reference_V_per_soc,
+        cfg.PULSE_SIGMAS: c.pulse.sigmas,
+        cfg.PULSE_ERROR_V: c.pulse.voltage_error_V,
+        cfg.PULSE_R_SHARE: c.pulse.resistance_error_share,
+        cfg.SOC_LOW: c.pulse.soc_min,
+        cfg.SOC_HIGH: c.pulse.soc_max,
+        cfg.AVERAGE_S: c.pulse.average_s,
+        cfg.REFERENCE_PER_H: c.pulse.reference_rate_per_h,
+        **{cfg.HORIZON_S + h: t_s for h, t_s in enumerate((*PULSES_S, c.pulse.continuous_s))},
+        **{cfg.PULSE_SHARE + h: share for h, share in enumerate(c.pulse.share)},
     }
     out = np.zeros(cfg.N_REAL_SETTINGS)
     for row, value in values.items():
@@ -279,6 +295,10 @@ def _kinds(c: Calibration, n_cells: int, n_strings: int) -> Any:
             line[cfg.R3_SHARE], line[cfg.TAU3_S] = model.slow.r3_share, model.slow.tau3_s
         if model.rate is not None:
             line[cfg.R0_KINETIC], line[cfg.RATE_REFERENCE_A] = model.rate.r0_share, model.rate.reference_A
+        line[cfg.HEAT_J_PER_K] = 0.0 if model.heat is None else model.heat.capacity_J_per_K
+        line[cfg.USABLE_25], line[cfg.MEAN_25_V] = _reference_discharge(
+            model, power.discharge_min_V, c.pulse.reference_rate_per_h
+        )
         line[cfg.CHARGE_STOP_V], line[cfg.CHARGE_TAPER_V] = power.charge_max_V, power.charge_taper_V
         line[cfg.DISCHARGE_STOP_V], line[cfg.DISCHARGE_TAPER_V] = power.discharge_min_V, power.discharge_taper_V
         line[cfg.EMPTY_SOC], line[cfg.FULL_SOC] = -1.0, 1.0
@@ -288,6 +308,27 @@ def _kinds(c: Calibration, n_cells: int, n_strings: int) -> Any:
             line[cfg.EMPTY_SOC] = empty if ends_V[0] > power.discharge_min_V + _NEAR_V else -1.0
             line[cfg.FULL_SOC] = full if ends_V[1] < power.charge_max_V - _NEAR_V else 1.0
     return out
+
+
+def _reference_discharge(model: Model, stop_V: float, rate_per_h: float) -> tuple[float, float]:
+    """Share of the capacity that a full cell yields at 25 degC and this rate until stop_V, and its mean voltage [V]."""
+    r = model.resistance
+    z = grid(1.0 - 0.5 / _DISCHARGE_STEPS, -1.0 / _DISCHARGE_STEPS, _DISCHARGE_STEPS)
+    amps, at = rate_per_h * model.capacity_Ah, np.minimum(np.maximum(z, 0.0), 1.0) * 100.0
+    ln_r, inverse_K = log_resistance(r, grid(0.0, 0.01, 101))
+    n = len(r.temp_degC)
+    j = max(i for i in range(n - 1) if i == 0 or inverse_K[i] >= 1.0 / (25.0 + ZERO_DEGC_K))
+    warm = (inverse_K[j] - 1.0 / (25.0 + ZERO_DEGC_K)) / (inverse_K[j] - inverse_K[j + 1])
+    slow = 0.0 if model.slow is None else model.slow.r3_share
+    ohm = np.zeros(len(z))
+    for pair, weight in enumerate((1.0, 1.0, 1.0 + slow)):
+        ln = ln_r[3 * j + pair] + warm * (ln_r[3 * j + 3 + pair] - ln_r[3 * j + pair])
+        ohm += weight * np.array([exp(value) for value in interp(at, [float(i) for i in range(101)], list(ln))])
+    volts = interp(z, model.ocv.soc, model.ocv.discharge_V) - amps * ohm
+    above = volts >= stop_V
+    used = int(above.argmin()) if not above.all() else len(z)
+    used = max(used, 1)
+    return used / len(z), float(sum(volts[:used].tolist()) / used)
 
 
 def _stretches(kind_of: list[int], n_strings: int) -> Any:

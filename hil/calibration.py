@@ -26,6 +26,7 @@ from hil.calibration_tables import (
     Plausibility,
     Power,
     Precharge,
+    Pulse,
     Start,
 )
 from hil.errors import nearest
@@ -99,6 +100,7 @@ class Calibration(files.Document):
     contactors: ContactorTimes
     plausibility: Plausibility
     power: Power
+    pulse: Pulse = Pulse(source="assumption: defaults, see docs/power.md", confidence="assumption")
     filter: Filter
     model: Model
     group: list[Group] = []
@@ -135,6 +137,7 @@ class Calibration(files.Document):
         """Every sourced table by name, those of the model as "model.NAME", those of a group with its name before."""
         fields = {name: getattr(self, name) for name in type(self).model_fields}
         tables = {name: table for name, table in fields.items() if isinstance(table, Sourced) and name != "model"}
+        tables["filter.sodium"] = self.filter.sodium
         for name, power, model in self.kinds:
             whose = "" if name is None else f"group {name} "
             tables |= {f"{whose}power": power} | {f"{whose}model.{key}": table for key, table in model.tables().items()}

@@ -107,6 +107,45 @@ class Power(Sourced):
         return self
 
 
+class Pulse(Sourced):
+    """What the limits for 2, 10, 30 s and continuously are made of beside [power]; energy and times use the last two keys.
+
+    share: currents of the first three relative to [power].  continuous_s: how long "continuously" is foreseen.  sigmas,
+    voltage_error_V, resistance_error_share: the margin, see docs/power.md.  soc_min, soc_max: window that no limit leaves.
+    """
+
+    share: Annotated[list[Positive], Field(min_length=3, max_length=3)] = [1.0, 1.0, 1.0]
+    continuous_s: Annotated[float, Field(ge=30, le=7200)] = 120.0
+    sigmas: Annotated[float, Field(ge=0, le=6)] = 3.0
+    voltage_error_V: Annotated[float, Field(ge=0, le=0.5)] = 0.02
+    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.06
+    soc_min: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    soc_max: Annotated[float, Field(gt=0, le=1)] = 1.0
+    average_s: Positive = 60.0
+    reference_rate_per_h: Positive = 0.5
+
+    @model_validator(mode="after")
+    def _shape(self) -> Pulse:
+        found = []
+        if not self.soc_min < self.soc_max:
+            found.append(f"soc_min {self.soc_min:g} must lie below soc_max {self.soc_max:g}")
+        found += [
+            f"share must not rise with time; {b:g} follows {a:g}"
+            for a, b in zip(self.share, self.share[1:], strict=False)
+            if b > a
+        ][:1]
+        if self.share[-1] < 1.0:
+            found.append(f"share must end at 1 or above, found {self.share[-1]:g}: what [power] allows for ever holds for 30 s")
+        settle(found)
+        return self
+
+
+class Heat(Sourced):
+    """Heat that warms one cell by a kelvin; with it a limit counts on the warmth of its own loss."""
+
+    capacity_J_per_K: Positive
+
+
 class Model(Sourced):
     """What the BMS believes its cells are; the source is that of the capacity."""
 
@@ -118,6 +157,7 @@ class Model(Sourced):
     entropy: Entropy
     rate: Rate | None = None
     slow: Slow | None = None
+    heat: Heat | None = None
 
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""
@@ -125,43 +165,72 @@ class Model(Sourced):
         return {"capacity": self, **tables}
 
 
-class Filter(Sourced):
-    """How SOC is estimated, and the noise figures of the filter."""
+class Sodium(Sourced):
+    """Noise figures of method "sodium", in place of those of [filter] where both have one."""
 
-    method: Literal["sodium", "counting", "ocv", "ekf", "ekf-r", "ukf"] = "ekf-r"
     cell_sigma_V: Positive
     model_V2s: Positive
-    resistance_error_share: Annotated[float, Field(ge=0)]
-    current_error_share: Annotated[float, Field(ge=0)]
-    current_error_A: Annotated[float, Field(ge=0)]
+    ocv_sigma_V: Positive
+    ocv_span_soc: Positive
+    slope_span_soc: Positive
+    hysteresis_sigma: Positive
+    resistance_error_share: NotNegative
+    resistance_sigma: Annotated[float, Field(ge=0, le=1)]
+    resistance_walk_per_s: NotNegative
+    resistance_walk_per_soc: NotNegative
+    capacity_sigma: Positive
+    capacity_walk_per_s: NotNegative
+    current_error_share: NotNegative
+    current_error_A: NotNegative
+    bias_sigma_A: Positive
+    bias_walk_A2_per_s: NotNegative
+    temperature_sigma_K: Positive
+    temperature_walk_K2_per_s: NotNegative
+    heat_K_per_W: NotNegative
+    heat_tau_s: Positive
+    settle_s: Positive
+    step_share: NotNegative
+    cold_degC: TempDegC
+    cold_V_per_K: NotNegative
+    correct_s: Positive
+    band_floor: Annotated[float, Field(ge=0, le=0.2)]
+    band_V: NotNegative
+    reference_V_per_soc: Positive
+
+
+class Filter(Sourced):
+    """How SOC is estimated, and the noise figures of the methods."""
+
+    method: Literal["sodium", "counting", "ocv", "ekf", "ekf-r", "ukf"]
+    cell_sigma_V: Positive
+    model_V2s: Positive
+    resistance_error_share: NotNegative
+    current_error_share: NotNegative
+    current_error_A: NotNegative
     current_correlation_s: Positive
     start_sigma: Positive
-    stored_sigma: Annotated[float, Field(ge=0)]
+    stored_sigma: NotNegative
     hysteresis_sigma: Positive
-    rc_noise_V2_per_s: Annotated[float, Field(ge=0)]
+    rc_noise_V2_per_s: NotNegative
     resistance_sigma: Annotated[float, Field(ge=0, le=1)]
-    resistance_walk_per_s: Annotated[float, Field(ge=0)]
+    resistance_walk_per_s: NotNegative
     band_floor: Annotated[float, Field(ge=0, le=0.2)]
-    ocv_sigma_V: Positive = 0.02
-    ocv_span_soc: Positive = 0.15
-    capacity_sigma: Positive = 0.05
-    capacity_walk_per_s: NotNegative = 1e-9
-    bias_sigma_A: Positive = 0.008
-    bias_walk_A2_per_s: NotNegative = 1e-10
-    resistance_walk_per_soc: NotNegative = 0.02
-    heat_K_per_W: NotNegative = 0.0
-    heat_tau_s: Positive = 700.0
-    settle_s: Positive = 10.0
-    step_share: NotNegative = 0.3
-    cold_degC: TempDegC = 10.0
-    cold_V_per_K: NotNegative = 0.005
-    correct_s: Positive = 1.0
-    reach_tau_s: Positive = 1.0
-    band_V: NotNegative = 0.0
-    slope_span_soc: Positive = 0.0025
-    temperature_sigma_K: Positive = 3.0
-    temperature_walk_K2_per_s: NotNegative = 1e-5
-    reference_V_per_soc: Positive = 0.5
+    reach_tau_s: Positive
+    sodium: Sodium
+
+    def figures(self) -> dict[str, float]:
+        """Figures by key, those of the method's own table first."""
+        own = self.sodium.model_dump() if self.method == "sodium" else {}
+        shared = {**self.sodium.model_dump(), **self.model_dump(), **own}
+        return {key: value for key, value in shared.items() if isinstance(value, float)}
+
+    def changed(self, method: str | None = None, **figures: float) -> Filter:
+        """The same with another method or other figures, each in the table of method "sodium" when that has it."""
+        own = {key: value for key, value in figures.items() if key in type(self.sodium).model_fields}
+        rest = {key: value for key, value in figures.items() if key not in own}
+        if method is not None:
+            rest |= {"method": method}  # type: ignore[dict-item]
+        return self.model_copy(update={**rest, "sodium": self.sodium.model_copy(update=own)})
 
 
 class Group(files.FileModel):

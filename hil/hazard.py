@@ -81,7 +81,7 @@ def on_wire(view: View, trigger: LimitTrigger, from_ns: int) -> list[Stretch]:
     for n, (name, limit) in enumerate(found):
         series = view.log.series(name)
         there = series.valid & (series.t_ns >= from_ns)
-        t_ns, bad = series.t_ns[there], _beyond(trigger, limit, series.value[there]).astype(np.int64)
+        t_ns, bad = series.t_ns[there], beyond(trigger, limit, series.value[there]).astype(np.int64)
         change = np.diff(np.concatenate([[0], bad]))
         k = np.flatnonzero(change)
         at.append(np.column_stack([t_ns[k], -change[k], np.full(len(k), n)]))
@@ -112,21 +112,21 @@ def under_way(view: View, trigger: LimitTrigger, from_ns: int) -> bool:
     return any(_under_way(view, trigger, watch, from_ns) for watch in watched(view, trigger))
 
 
-def _beyond(trigger: LimitTrigger, limit: float, x: F64) -> Bools:
+def beyond(trigger: LimitTrigger, limit: float, x: F64) -> Bools:
     """Where a value lies beyond a limit; one that stands on it, but for what floats make of it, does not."""
     if trigger.quantity == "charge_current":
         x = -x
     return x > limit + _ON_LIMIT if trigger.above is not None else x < limit - _ON_LIMIT
 
 
-def _outside(trigger: LimitTrigger, limit: float) -> float:
+def outside(trigger: LimitTrigger, limit: float) -> float:
     """Where the true hazard begins: beyond the limit by more than the device need know the quantity."""
     return limit + trigger.tolerance * (1.0 if trigger.above is not None else -1.0)
 
 
 def _in_truth(view: View, trigger: LimitTrigger, watch: Watch, from_ns: int, fhti_ms: float | None) -> Moment | None:
-    outside = _outside(trigger, watch.limit)
-    bad = _beyond(trigger, outside, view.trace.column(watch.column)) & (view.t_ns >= from_ns)
+    edge_of = outside(trigger, watch.limit)
+    bad = beyond(trigger, edge_of, view.trace.column(watch.column)) & (view.t_ns >= from_ns)
     edge = np.diff(np.concatenate([[0], bad.astype(np.int8), [0]]))
     dt_ns = view.trace.dt_ns
     what = f"{watch.column} beyond {watch.limit:g}" + (f" by more than {trigger.tolerance:g}" if trigger.tolerance else "")
@@ -142,13 +142,13 @@ def _in_truth(view: View, trigger: LimitTrigger, watch: Watch, from_ns: int, fht
 
 def _under_way(view: View, trigger: LimitTrigger, watch: Watch, from_ns: int) -> bool:
     k = int(np.searchsorted(view.t_ns, from_ns))
-    outside = _outside(trigger, watch.limit)
-    if 0 < k < view.trace.n_ticks and _beyond(trigger, outside, view.trace.column(watch.column)[k - 1 : k + 1]).all():
+    edge_of = outside(trigger, watch.limit)
+    if 0 < k < view.trace.n_ticks and beyond(trigger, edge_of, view.trace.column(watch.column)[k - 1 : k + 1]).all():
         return True
     for signal in watch.signals:
         series = view.log.series(signal)
         t_ns, value = series.t_ns[series.valid], series.value[series.valid]
         at = int(np.searchsorted(t_ns, from_ns))
-        if 0 < at < len(t_ns) and _beyond(trigger, watch.limit, value[at - 1 : at + 1]).all():
+        if 0 < at < len(t_ns) and beyond(trigger, watch.limit, value[at - 1 : at + 1]).all():
             return True
     return False

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from firmware_sim.types import F64
-from hil import figures, observe, opening, reaction, silence
+from hil import figures, observe, opening, reaction, silence, within
 from hil.observe import Effect, View
 from hil.requirement import Requirement
 from hil.scenario import ContactorsExpect, Expect, QuietExpect, SignalExpect
@@ -300,4 +300,5 @@ _JUDGES: dict[str, Callable[..., list[Finding]]] = {
     "contactors": _contactors,
     "precharge": figures.judge_precharge,
     "soc": figures.judge_soc,
+    "within": within.judge,
 }

@@ -96,6 +96,13 @@ class ChargerLoad(LoadBase):
     voltage_V: Annotated[float, Field(gt=0)]
 
 
+class InverterLoad(LoadBase):
+    """An inverter that draws all that BMS_DischargeCurrent10s allows, at most current_A, and nothing while it says nothing."""
+
+    kind: Literal["inverter"]
+    current_A: Annotated[float, Field(gt=0)]
+
+
 class ProfileLoad(LoadBase):
     """A power profile from a CSV file (first column time [s], second power [W]), scaled so that its peak is peak_W."""
 
@@ -112,7 +119,8 @@ class RecordedLoad(LoadBase):
 
 
 Load = Annotated[
-    NoLoad | CurrentLoad | PowerLoad | ResistanceLoad | ChargerLoad | ProfileLoad | RecordedLoad, Field(discriminator="kind")
+    NoLoad | CurrentLoad | PowerLoad | ResistanceLoad | ChargerLoad | InverterLoad | ProfileLoad | RecordedLoad,
+    Field(discriminator="kind"),
 ]
 
 
@@ -239,8 +247,17 @@ class SocExpect(ExpectBase):
     to_s: Seconds | None = None
 
 
+class WithinExpect(ExpectBase):
+    """The truth keeps the limit that triggers the requirement, all the time from from_s to to_s."""
+
+    kind: Literal["within"]
+    from_s: Seconds
+    to_s: Seconds
+
+
 Expect = Annotated[
-    ReactionExpect | QuietExpect | SignalExpect | ContactorsExpect | PrechargeExpect | SocExpect, Field(discriminator="kind")
+    ReactionExpect | QuietExpect | SignalExpect | ContactorsExpect | PrechargeExpect | SocExpect | WithinExpect,
+    Field(discriminator="kind"),
 ]
 
 

@@ -253,6 +253,8 @@ def load_table(path: Path, s: Scenario, extra: list[tuple[str, Path]]) -> F64:
             rows.append([start_ns, ld.RESISTANCE, row.resistance_ohm, 0.0, always])
         elif row.kind == "charger":
             rows.append([start_ns, ld.CHARGER, row.current_A, row.voltage_V, always])
+        elif row.kind == "inverter":
+            rows.append([start_ns, ld.INVERTER, row.current_A, 0.0, always])
         elif row.kind == "recorded":
             rows.append([start_ns, ld.RECORDED, 0.0, 0.0, always])
         elif row.kind == "none":
@@ -325,6 +327,8 @@ def _check_expectations(
             ]
         elif row.kind == "signal" and net is not None:
             found += _check_signal(row, net, sent, where)
+        elif row.kind == "within" and needed is not None and needed.trigger is None:
+            found.append(f'{where}.requirement "{needed.id}" has no trigger, which kind "within" needs: the limit to keep')
         elif row.kind == "soc" and row.cell is not None and pack is not None and row.cell >= pack.n_cells:
             found.append(f"{where}.cell {row.cell} does not exist; this pack has cell 0 to {pack.n_cells - 1}")
         if needed is not None:

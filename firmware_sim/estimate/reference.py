@@ -47,6 +47,7 @@ UNSEEN_SHARE = 0.05
 MOST_LEFT = 0.95
 _REACH_Z = 0.02  # the slope is asked at least so far to both sides
 _NOBODY = 1e12
+_BIAS_VAR, _CAPACITY_VAR = sodium.at(sodium.B, sodium.B), sodium.at(sodium.C, sodium.C)
 
 
 @kernel
@@ -131,8 +132,7 @@ def _told(
     if now >= MOST_LEFT * before:
         return 0.0, _NOBODY
     leak_Ah = LEAK_PER_H * cell[st.COUNTED_S, p, f] / 3600.0 * capacity_Ah
-    capacity_var = cell[sodium.at(sodium.C, sodium.C), p, i]
-    own = square * cell[st.ANCHOR_VAR, p, i] + capacity_var * counted_Ah * counted_Ah + leak_Ah * leak_Ah
+    own = square * cell[st.ANCHOR_VAR, p, i] + cell[_CAPACITY_VAR, p, i] * counted_Ah * counted_Ah + leak_Ah * leak_Ah
     blown = before / (before - now)
     said_Ah = capacity_Ah * (cell[st.Z, p, i] - cell[st.ANCHOR_Z, p, i]) + counted_Ah
     return said_Ah * blown, now * blown + own
@@ -143,26 +143,24 @@ def _lead(cell: F64, p: int, i: int, capacity_Ah: float, wrong_Ah: float, left_v
     """Move a flat cell by what it was not given yet, and leave it as unsure as the referees leave the count."""
     cell[st.Z, p, i] = min(max(cell[st.Z, p, i] + (wrong_Ah - cell[st.GIVEN_AH, p, i]) / capacity_Ah, -0.05), 1.05)
     moved = counted_Ah / capacity_Ah
-    var = cell[st.ANCHOR_VAR, p, i] + left_var / (capacity_Ah * capacity_Ah)
-    var += cell[sodium.at(sodium.C, sodium.C), p, i] * moved * moved
+    var = cell[st.ANCHOR_VAR, p, i] + left_var / (capacity_Ah * capacity_Ah) + cell[_CAPACITY_VAR, p, i] * moved * moved
     if var < cell[st.P, p, i]:
         scale = math.sqrt(var / cell[st.P, p, i])
         cell[st.P, p, i] = var
         for a in range(1, sodium.N):
-            cell[sodium.at(0, a), p, i] *= scale
+            cell[sodium.at(sodium.Z, a), p, i] *= scale
 
 
 @kernel
 def _lend_bias(cell: F64, p: int, i: int, bias_A: float, bias_var: float) -> None:
     """Let a flat cell count with the referees' error of the current sensor, where it does not know it better."""
-    b = sodium.B
-    if bias_var > cell[sodium.at(b, b), p, i]:
+    if bias_var > cell[_BIAS_VAR, p, i]:
         return
-    scale = math.sqrt(bias_var / cell[sodium.at(b, b), p, i])
-    for a in range(sodium.N):
-        cell[sodium.of(b, a), p, i] *= scale
+    scale = math.sqrt(bias_var / cell[_BIAS_VAR, p, i])
     cell[st.BIAS_A, p, i] = bias_A
-    cell[sodium.at(b, b), p, i] = bias_var
+    for a in range(sodium.N):
+        cell[sodium.of(sodium.B, a), p, i] *= scale
+    cell[_BIAS_VAR, p, i] = bias_var
 
 
 @kernel
@@ -187,9 +185,8 @@ def _mean(
                 n_told += 1
                 weights += weight
                 said += weight * said_Ah
-                sure = 1.0 / cell[sodium.at(sodium.B, sodium.B), p, i]
-                bias_weights += sure
-                bias += sure * cell[st.BIAS_A, p, i]
+                bias_weights += 1.0 / cell[_BIAS_VAR, p, i]
+                bias += cell[st.BIAS_A, p, i] / cell[_BIAS_VAR, p, i]
     if n_told == 0:
         return 0.0, _NOBODY, 0.0, _NOBODY
     return said / weights, n_told / weights, bias / bias_weights, n_told / bias_weights

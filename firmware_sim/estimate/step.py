@@ -96,6 +96,7 @@ def step(
                 first, end, k = stretches[n, cfg.FIRST], stretches[n, cfg.END], stretches[n, cfg.KIND]
                 predict(method, cell, p, first, end, k, string_A, even_A, dt_s, real, kinds, curves)
                 for i in range(first, end):
+                    cell[st.STRING_A, p, i] = string_A
                     slot = cell_map[cfg.MAP_SLOT, i]
                     if link[st.FRESH, p, slot] == 1 and valid[p, cell_map[cfg.MAP_SIGNAL, i]] == 1:
                         sample_s = max(link[st.SAMPLE_NS, p, slot] * 1e-9, dt_s)

@@ -220,6 +220,14 @@ def _taper_off(settings: Settings) -> Settings:
     return replace(settings, kinds=kinds)
 
 
+def _foresight_doubled(settings: Settings) -> Settings:
+    scale = settings.tx_scale.copy()
+    real = settings.tx[:, cfg.OUT_BLOCK] == cfg.REAL
+    foreseen = real & (settings.tx[:, cfg.OUT_ROW] >= st.PULSE_A) & (settings.tx[:, cfg.OUT_ROW] < st.PULSE_W)
+    scale[foreseen, cfg.OUT_FACTOR] *= 2.0
+    return replace(settings, tx_scale=scale)
+
+
 def _one_chemistry(settings: Settings) -> Settings:
     stretches, cell_map = settings.stretches.copy(), settings.cell_map.copy()
     stretches[:, cfg.KIND], cell_map[cfg.MAP_KIND] = 0, 0
@@ -386,6 +394,7 @@ DEFECTS: dict[str, Defect] = {
     "soc-frozen": Defect("the state of charge stands still", _soc_frozen),
     "derating-off": Defect("current limits do not depend on temperature", _derating_off),
     "taper-off": Defect("current limits do not depend on voltage", _taper_off),
+    "foresight-doubled": Defect("twice the current that the cells bear is foreseen", _foresight_doubled),
     "one-chemistry": Defect("every cell is taken for one of the first kind", _one_chemistry),
     "no-reference": Defect("no cell is the reference of another in its string", _set(real={cfg.REFERENCE_V: 1e9})),
     "last-cell-forgotten": Defect("the last cell is not read, its neighbour twice", _last_cell_forgotten),

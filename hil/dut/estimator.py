@@ -16,6 +16,7 @@ from firmware_sim import state as st
 from firmware_sim.estimate import belief, soh, start
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
+from firmware_sim.power import step as foresight
 from firmware_sim.types import F64, I64, U8
 from hil import binding
 from hil.calibration import Calibration
@@ -59,8 +60,8 @@ class Beliefs:
 def _run(
     current_A: F64, cell_V: F64, temp_degC: F64, fresh: U8, every: int, out: F64,
     cell: F64, r: F64, whole: I64, link: I64, valid: U8, told: F64,
-    cell_map: I64, stretches: I64, settings: I64, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64,
-    dt_ns: int,
+    cell_map: I64, stretches: I64, power: F64, settings: I64, reals: F64, kinds: F64, curves: F64, ln_r: F64, nodes: F64,
+    n_nodes: I64, dt_ns: int, foresees: bool,
 ) -> None:  # fmt: skip
     """Ticks of all packs. told: (2, pack), SOC that is known at the start, NaN for none, and its standard deviation."""
     method = settings[cfg.METHOD]
@@ -95,6 +96,17 @@ def _run(
             )  # fmt: skip
             counters.charge(r, whole, reals, kinds, p, dt_ns, 1, True)
             soh.step(method, cell, r, whole, cell_map, stretches, kinds, curves, p, dt_ns)
+            if foresees:
+                hot, cold, total_V = -1e9, 1e9, 0.0
+                for i in range(cell.shape[2]):
+                    hot, cold = max(hot, temp_degC[t, p, i]), min(cold, temp_degC[t, p, i])
+                    total_V += cell[st.VOLT, p, i]
+                r[st.TEMP_MAX_DEGC, p], r[st.TEMP_MIN_DEGC, p], r[st.STRING_V, p] = hot, cold, total_V
+                foresight.step(
+                    cell, r, whole, link, valid, cell_map, stretches, power, reals, kinds, curves, ln_r, nodes, n_nodes, p,
+                    dt_ns,
+                    1, method,
+                )  # fmt: skip
             if (t + 1) % every == 0:
                 for i in range(cell.shape[2]):
                     row = t // every
@@ -117,12 +129,11 @@ class Estimator:
         n_cells: int = 1,
         method: str | None = None,
         dt_ns: int = 100_000_000,
+        foresees: bool = False,
     ) -> None:
-        """method: as the calibration says when None. dt_ns: tick."""
-        tables = binding.beliefs(calibration, n_cells, 1)
-        self.tables, self.dt_ns = tables, dt_ns
-        if method is not None:
-            tables["whole"][cfg.METHOD] = cfg.METHODS.index(method)
+        """method: as the calibration says when None. dt_ns: tick. foresees: with limits, energy and times."""
+        chosen = calibration.model_copy(update={"filter": calibration.filter.changed(method)})
+        self.tables, self.dt_ns, self.foresees = binding.beliefs(chosen, n_cells, 1), dt_ns, foresees
         self.cell_map = np.zeros((4, n_cells), np.int64)
         self.cell_map[cfg.MAP_SIGNAL] = self.cell_map[cfg.MAP_SLOT] = np.arange(n_cells)
         self.cell_map[cfg.MAP_KIND] = calibration.kind_of(n_cells)
@@ -149,7 +160,13 @@ class Estimator:
         _run(
             readings.current_A, readings.cell_V, readings.temp_degC, readings.fresh, every, out,
             self.cell, self.real, self.whole, self.link, self.valid, self.told,
-            self.cell_map, t["stretches"], t["whole"], t["real"], t["kinds"], t["curves"], t["ln_r"], t["nodes"], t["n_nodes"],
-            self.dt_ns,
+            self.cell_map, t["stretches"], t["power"], t["whole"], t["real"], t["kinds"], t["curves"], t["ln_r"], t["nodes"],
+            t["n_nodes"],
+            self.dt_ns, self.foresees,
         )  # fmt: skip
         return Beliefs(*out)
+
+    def limits_A(self) -> F64:
+        """(2, 4, pack) current limits [A], discharge and charge, for 2, 10, 30 s and continuously, as of the last tick."""
+        rows = self.real[st.PULSE_A : st.PULSE_A + 2 * cfg.N_HORIZONS]
+        return rows.reshape(2, cfg.N_HORIZONS, -1).copy()

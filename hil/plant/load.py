@@ -1,4 +1,4 @@
-"""What hangs on the DC link: nothing, a current, a power, a resistance, or a CC-CV charger.
+"""What hangs on the DC link: nothing, a current, a power, a resistance, a CC-CV charger, or an inverter.
 
 A load draws only while both main contactors are closed, as an inverter waits for its enable; one that is marked
 `always` draws from the link whatever the contactors do (a fault: load connected during precharge).
@@ -18,7 +18,8 @@ START_NS, KIND, VALUE, LIMIT_V, ALWAYS, COOLANT_SHIFT_K, HEATER_W, FLOW = range(
 N_DEMAND_COLUMNS = 8
 # KIND. CURRENT: VALUE [A], positive discharges. POWER: VALUE [W], positive discharges. RESISTANCE: VALUE [ohm].
 # CHARGER: VALUE [A, magnitude] until the link reaches LIMIT_V [V], then constant voltage.  RECORDED: the recording's.
-NONE, CURRENT, POWER, RESISTANCE, CHARGER, RECORDED = range(6)
+# INVERTER: the discharge current that the BMS foresees for 10 s, at most VALUE [A].
+NONE, CURRENT, POWER, RESISTANCE, CHARGER, RECORDED, INVERTER = range(7)
 
 
 @kernel
@@ -30,11 +31,14 @@ def seek(demand: F64, row: int, t_ns: int) -> int:
 
 
 @kernel
-def link_current(demand: F64, row: int, emf_V: float, source_ohm: float, charge_limit_A: float, recorded_A: float) -> float:
+def link_current(
+    demand: F64, row: int, emf_V: float, source_ohm: float, charge_limit_A: float, recorded_A: float, pulse_limit_A: float
+) -> float:
     """Current that the load takes from the link [A], positive on discharge; resistances are no current (see conductance).
 
     emf_V, source_ohm: the pack as seen from the link.  charge_limit_A: what the charger believes it may deliver; it is
-    infinite for a charger that does not listen.  recorded_A: current of the recording that is played.
+    infinite for a charger that does not listen.  recorded_A: current of the recording that is played.  pulse_limit_A: what
+    an inverter believes it may draw for 10 s.
     A power above what the source can give is cut to that maximum, emf^2 / (4 R).
     """
     kind = int(demand[row, KIND])
@@ -43,6 +47,8 @@ def link_current(demand: F64, row: int, emf_V: float, source_ohm: float, charge_
         return value
     if kind == RECORDED:
         return recorded_A
+    if kind == INVERTER:
+        return min(value, pulse_limit_A)
     if kind == POWER:
         discriminant = emf_V * emf_V - 4.0 * source_ohm * value
         link_V = 0.5 * (emf_V + math.sqrt(max(discriminant, 0.0)))

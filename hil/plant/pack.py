@@ -17,8 +17,8 @@ from hil.plant import abuse, cell, contactor, drift, load, thermal
 from hil.plant.cell import TERMINAL_V
 
 # Rows of the pack state block, (row, pack).
-CURRENT_A, MEAN_A, PACK_V, LINK_V, CHARGE_AH, LOAD_A, LOAD_ROW, CHARGE_LIMIT_A, REPLAY_ROW, REPLAY_A = range(10)
-N_PACK_ROWS = 10
+CURRENT_A, MEAN_A, PACK_V, LINK_V, CHARGE_AH, LOAD_A, LOAD_ROW, CHARGE_LIMIT_A, REPLAY_ROW, REPLAY_A, PULSE_LIMIT_A = range(11)
+N_PACK_ROWS = 11
 # Rows of the pack parameter block, (row, pack). All are faults' targets too.
 # CLAMP_V: highest voltage to which a source behind the contactors can raise the link.  PARALLEL: cells of a group.
 (
@@ -116,7 +116,7 @@ def circuit(t_ns: int, dt_ns: int, demand: F64, strings: F64, pack: F64, pack_pa
         is_on = wire_ohm < _OPEN_OHM and block[contactor.CLOSED, p, contactor.MAIN_PLUS] == 1
         load_A, load_S = 0.0, pack_par[BLEED_S, p]
         if is_on or demand[row, load.ALWAYS] > 0.5:
-            load_A = load.link_current(demand, row, emf_V, ohm, limit_A, pack[REPLAY_A, p])
+            load_A = load.link_current(demand, row, emf_V, ohm, limit_A, pack[REPLAY_A, p], pack[PULSE_LIMIT_A, p])
             load_S += load.conductance(demand, row)
         total = 1.0 / ohm + load_S
         steady_V = (emf_V / ohm - load_A) / total

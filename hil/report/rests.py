@@ -25,6 +25,14 @@ _KINDS = {
     "contactors": ("calibration.start", "calibration.precharge", "calibration.contactors", "pack.contactors", "pack.link"),
     "precharge": ("calibration.precharge", "pack.contactors", "pack.link"),
     "soc": ("calibration.filter", "calibration.model.*", *(f"cell.{name}" for name in _MODEL), "pack.sensors", "pack.spread"),
+    "within": (
+        "calibration.power",
+        "calibration.pulse",
+        "calibration.filter",
+        "calibration.model.*",
+        "pack.sensors",
+        "pack.spread",
+    ),
 }
 # Tables behind the quantity that starts a clock.
 _QUANTITIES = {

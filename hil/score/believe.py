@@ -90,7 +90,7 @@ def _cut(readings: Readings, first: int, last: int) -> Readings:
 def beliefs_of(case: Case) -> Calibration:
     """The beliefs under test. Raises ScenarioError."""
     found = _load(case.calibration)
-    return found.model_copy(update={"filter": found.filter.model_copy(update=dict(case.filter))}) if case.filter else found
+    return found.model_copy(update={"filter": found.filter.changed(None, **dict(case.filter))}) if case.filter else found
 
 
 @lru_cache(maxsize=64)

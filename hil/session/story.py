@@ -93,6 +93,7 @@ def load_row(where: str, data: dict[str, Any]) -> Load:
         "power": scenario.PowerLoad,
         "resistance": scenario.ResistanceLoad,
         "charger": scenario.ChargerLoad,
+        "inverter": scenario.InverterLoad,
         "profile": scenario.ProfileLoad,
     }
     row = files.decode(Path(where), data, kinds[data["kind"]])

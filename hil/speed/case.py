@@ -71,7 +71,7 @@ def build(n_cells: int, n_packs: int = 1) -> Setup:
     sensors = list(range(0, n_cells, 3))[:_MOST_NTC]
     pack = inputs.pack.model_copy(update={"series": n_cells, "ntc_cells": sensors})
     cell = inputs.cell.model_copy(update=dict.fromkeys(_MONTHS))
-    believed = inputs.calibration.model_copy(update={"filter": inputs.calibration.filter.model_copy(update={"method": METHOD})})
+    believed = inputs.calibration.model_copy(update={"filter": inputs.calibration.filter.changed(METHOD)})
     return setup.build(replace(inputs, pack=pack, cell=cell, calibration=believed), n_packs=n_packs)
 
 

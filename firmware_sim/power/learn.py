@@ -1,0 +1,85 @@
+"""What load has shown of a cell's resistance, for foresight.
+
+SOC filters trust a sample little, because errors of the curve last for minutes; but a step of the load is over in seconds, and
+what the voltage does then is resistance and nothing else. So with v = V - U, the measured voltage less the rested one of the
+estimate, and the drops that the tables expect
+
+    f = R0 I + u1,   s = u2 + u3          (fast: here within a second; slow: within minutes)
+
+each less its own mean over MEAN_TAU_S, two scales are learnt by least squares that forgets (FORGET_S) and that starts from the
+estimator's scale rho with its variance:
+
+    -v~ = rho_f f~ + rho_s s~,    error of a sample: NOISE_V2S, as density [V^2 s], because it lasts
+
+A wrong temperature is in them too. The means over ANCHOR_TAU_S of v, f and s say where the voltage stands now and under what.
+"""
+
+from __future__ import annotations
+
+from firmware_sim import settings as cfg
+from firmware_sim import state as st
+from firmware_sim.estimate import belief, ekf_r, sodium
+from firmware_sim.jit import kernel
+from firmware_sim.power.tables import in_reach, kinetics, ocv
+from firmware_sim.types import F64
+
+EVERY_S = 0.095
+ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
+NOISE_V2S = 2.5e-4
+SPLIT, MOST_SIGMA = 0.12, 0.24
+_LOW, _HIGH = 0.2, 5.0
+
+
+@kernel
+def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
+    """Variance of the resistance scale of cell i, as its estimator knows it."""
+    if method == cfg.SODIUM:
+        return cell[sodium.at(sodium.RHO, sodium.RHO), p, i]
+    if method == cfg.EKF_R:
+        return cell[ekf_r.P44, p, i]
+    return reals[cfg.RHO_SIGMA] * reals[cfg.RHO_SIGMA]
+
+
+@kernel
+def learn(cell: F64, p: int, i: int, k: int, age_s: float, method: int, reals: F64, kinds: F64, curves: F64) -> None:
+    """Take the fresh voltage of cell i, of kind k. age_s: since the last time."""
+    core_degC = belief.core_degC(cell, p, i)
+    rested_V, _, _ = ocv(in_reach(cell[st.Z, p, i], cell[st.REACH, p, i]), cell[st.H, p, i], core_degC, k, curves)
+    current_A, kinetic = cell[st.STRING_A, p, i] - cell[st.BIAS_A, p, i], kinds[k, cfg.R0_KINETIC]
+    factor = kinetics(cell, p, i, k, current_A, curves)
+    fast_V = cell[st.R0, p, i] * (1.0 - kinetic + kinetic * factor) * current_A + cell[st.U1, p, i]
+    slow_V = cell[st.U2, p, i] + cell[st.U3, p, i]
+    off_V = cell[st.VOLT, p, i] - rested_V
+    first = 1.0 / (cell[st.LEARNT, p, i] + 1.0)
+    gain = max(min(age_s / ANCHOR_TAU_S, 1.0), first)
+    cell[st.ANCHOR_V, p, i] += gain * (off_V - cell[st.ANCHOR_V, p, i])
+    cell[st.ANCHOR_FAST_V, p, i] += gain * (fast_V - cell[st.ANCHOR_FAST_V, p, i])
+    cell[st.ANCHOR_SLOW_V, p, i] += gain * (slow_V - cell[st.ANCHOR_SLOW_V, p, i])
+    gain = max(min(age_s / MEAN_TAU_S, 1.0), first)
+    cell[st.MEAN_V, p, i] += gain * (off_V - cell[st.MEAN_V, p, i])
+    cell[st.MEAN_FAST_V, p, i] += gain * (fast_V - cell[st.MEAN_FAST_V, p, i])
+    cell[st.MEAN_SLOW_V, p, i] += gain * (slow_V - cell[st.MEAN_SLOW_V, p, i])
+    cell[st.LEARNT, p, i] = min(cell[st.LEARNT, p, i] + 1.0, 10_000.0)
+
+    y = cell[st.MEAN_V, p, i] - off_V
+    f = fast_V - cell[st.MEAN_FAST_V, p, i]
+    s = slow_V - cell[st.MEAN_SLOW_V, p, i]
+    kept, weight = max(1.0 - age_s / FORGET_S, 0.0), age_s / NOISE_V2S
+    cell[st.INFO_FF, p, i] = cell[st.INFO_FF, p, i] * kept + weight * f * f
+    cell[st.INFO_FS, p, i] = cell[st.INFO_FS, p, i] * kept + weight * f * s
+    cell[st.INFO_SS, p, i] = cell[st.INFO_SS, p, i] * kept + weight * s * s
+    cell[st.INFO_F, p, i] = cell[st.INFO_F, p, i] * kept + weight * f * y
+    cell[st.INFO_S, p, i] = cell[st.INFO_S, p, i] * kept + weight * s * y
+    # before anything is seen: both are the estimator's scale with its variance, which they share, and SPLIT of their own
+    rho = cell[st.RHO, p, i]
+    var = min(told_variance(cell, p, i, method, reals), MOST_SIGMA * MOST_SIGMA)
+    own = SPLIT * SPLIT
+    det = own * (2.0 * var + own)
+    told_own, told_shared = (var + own) / det, -var / det
+    ff, fs, ss = cell[st.INFO_FF, p, i] + told_own, cell[st.INFO_FS, p, i] + told_shared, cell[st.INFO_SS, p, i] + told_own
+    told = rho * (told_own + told_shared)
+    bf, bs = cell[st.INFO_F, p, i] + told, cell[st.INFO_S, p, i] + told
+    det = ff * ss - fs * fs
+    cell[st.VAR_FF, p, i], cell[st.VAR_FS, p, i], cell[st.VAR_SS, p, i] = ss / det, -fs / det, ff / det
+    cell[st.RHO_FAST, p, i] = min(max((ss * bf - fs * bs) / det, _LOW), _HIGH)
+    cell[st.RHO_SLOW, p, i] = min(max((ff * bs - fs * bf) / det, _LOW), _HIGH)

@@ -1,0 +1,252 @@
+"""The filter for sodium-ion cells: its unrolled scalars against matrices and closed forms, its covariance, and its bounds."""
+
+from __future__ import annotations
+
+import math
+
+import method_runs
+import numpy as np
+import pytest
+from sodium_cell import DT_NS, Cell, believed, cycles, lived
+
+from firmware_sim import settings as cfg
+from firmware_sim import state as st
+from firmware_sim.estimate import belief, sodium
+from firmware_sim.types import F64
+from hil.dut.estimator import Estimator, Readings
+
+UPPER = [(a, b) for a in range(7) for b in range(a, 7)]
+P_ROWS = {pair: st.P + n for n, pair in enumerate(UPPER)}
+X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K]
+BELIEVED = believed(heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0)
+MODEL, F = BELIEVED.model, BELIEVED.filter
+
+
+class Filter:
+    """One cell with a drawn state, and the kernels."""
+
+    def __init__(self, seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        self.tables = Estimator(BELIEVED, 1, 1, "sodium").tables
+        self.cell = np.zeros((st.N_CELL, 1, 1))
+        self.set(Z=rng.uniform(0.35, 0.9), H=rng.uniform(-1, 1), RHO=rng.uniform(0.7, 1.3), CAPACITY=rng.uniform(0.8, 1.05))
+        self.set(BIAS_A=rng.uniform(-0.01, 0.01), OFF_V=rng.uniform(-0.01, 0.01), TEMP=rng.uniform(-5.0, 40.0), NIS=1.0)
+        self.set(TEMP_OFF_K=rng.uniform(-2.0, 2.0))
+        self.set(U1=rng.uniform(-0.01, 0.01), U2=rng.uniform(-0.02, 0.02), U3=rng.uniform(-0.01, 0.01), LOOP_KEPT=1.0)
+        root = rng.normal(size=(7, 7)) * np.array([0.015, 0.2, 0.1, 0.003, 0.005, 0.03, 1.0])
+        for (a, b), row in P_ROWS.items():
+            self.cell[row] = (root.T @ root)[a, b]
+        self.current_A = float(rng.uniform(-3.0, 3.0))
+        self.refresh()
+
+    def set(self, **rows: float) -> None:
+        """Rows of the state by name."""
+        for name, value in rows.items():
+            self.cell[getattr(st, name)] = value
+
+    def get(self, name: str) -> float:
+        """A row by name."""
+        return float(self.cell[getattr(st, name), 0, 0])
+
+    def refresh(self) -> None:
+        """Tables at this SOC and temperature."""
+        t = self.tables
+        belief.refresh(self.cell, 0, 0, 0, t["kinds"], t["curves"], t["ln_r"], t["nodes"], t["n_nodes"], belief.EVER)
+
+    def covariance(self) -> F64:
+        """(7, 7)."""
+        out = np.zeros((7, 7))
+        for (a, b), row in P_ROWS.items():
+            out[a, b] = out[b, a] = self.cell[row, 0, 0]
+        return out
+
+    def predict(self, dt_s: float, n: int = 1) -> None:
+        """N ticks."""
+        t = self.tables
+        for _ in range(n):
+            sodium.predict(self.cell, 0, 0, 1, 0, self.current_A, self.current_A, dt_s, t["real"], t["kinds"], t["curves"])
+
+    def correct(self) -> None:
+        """With the voltage that stands in VOLT."""
+        t = self.tables
+        sodium.correct(self.cell, 0, 0, 0, self.current_A, 1.0, t["real"], t["kinds"], t["curves"])
+
+    def core_degC(self) -> float:
+        """What the sensor reads, its error, and the warmth of the core."""
+        return self.get("TEMP") + self.get("TEMP_OFF_K") + self.get("HEAT_K")
+
+    def derivatives(self, x: F64) -> F64:
+        """Of the voltage by the states: over slope_span_soc for z, by what the tables say 10 mK away for t."""
+        out = np.array([(self.voltage(x + step) - self.voltage(x - step)) / 2e-6 for step in np.eye(7) * 1e-6])
+        move = np.eye(7)[0] * F.slope_span_soc * self.get("REACH")
+        out[0] = (self.voltage(x + move, x[0]) - self.voltage(x - move, x[0])) / (2.0 * move[0])
+        cold, warm = (Cell(MODEL, x[0], temp_degC=self.core_degC() + kelvin) for kelvin in (-0.01, 0.01))
+        reach, ohm = self.get("REACH"), Cell(MODEL, x[0], temp_degC=self.core_degC()).ohm().sum()
+        out[6] = out[0] * (1.0 - x[0]) / reach * (warm.reach - cold.reach) / 0.02
+        at_reach = [twin.ohm_at(1.0 - (1.0 - x[0]) / reach).sum() for twin in (cold, warm)]
+        out[6] -= x[2] * self.get("DROP_V") * (at_reach[1] - at_reach[0]) / 0.02 / ohm
+        return out
+
+    def voltage(self, x: F64, entropic: float | None = None) -> float:
+        """Of the state (z, h, rho, b, e, c, t) at the present drop. entropic: SOC whose dU/dT counts, x's own when None."""
+        z, h, rho, _, off_V, _, _ = x
+        grid, curves = cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X), self.tables["curves"][0]
+        at = 1.0 - (1.0 - z) / self.get("REACH")
+        mean, half = (np.interp(at, grid, row) for row in curves[:2])
+        dudt = np.interp(at if entropic is None else 1.0 - (1.0 - entropic) / self.get("REACH"), grid, curves[cfg.DUDT])
+        return float(mean + half * h + dudt * (self.core_degC() - 25.0) + off_V - rho * self.get("DROP_V"))
+
+
+def carried(one: Filter) -> tuple[F64, F64]:
+    """State and covariance over the time since the last correction: F P F' + Q."""
+    x, p = one.cell[X, 0, 0].copy(), one.covariance()
+    since_s, moved = one.get("SINCE_S"), one.get("SINCE_SOC")
+    capacity_As = 3600.0 * MODEL.capacity_Ah * one.get("CAPACITY")
+    dh, de = one.get("LOOP_KEPT"), math.exp(-abs(moved) / F.ocv_span_soc)
+    f = np.diag([1.0, dh, 1.0, 1.0, de, 1.0, 1.0])
+    f[0, 3], f[0, 5] = since_s / capacity_As, moved / one.get("CAPACITY")
+    rate = (F.current_error_share * abs(one.current_A) + F.current_error_A) / capacity_As
+    ocv_var = F.ocv_sigma_V**2 + (F.resistance_error_share * one.get("RHO") * one.get("DROP_V")) ** 2
+    q = np.diag([
+        2.0 * rate**2 * F.current_correlation_s * since_s,
+        (1.0 - dh**2) * F.hysteresis_sigma**2,
+        F.resistance_walk_per_s * since_s + F.resistance_walk_per_soc * abs(moved),
+        F.bias_walk_A2_per_s * since_s,
+        (1.0 - de**2) * ocv_var,
+        F.capacity_walk_per_s * since_s,
+        F.temperature_walk_K2_per_s * since_s,
+    ])  # fmt: skip
+    p = f @ p @ f.T + q
+    for at, most in ((2, F.resistance_sigma), (3, F.bias_sigma_A), (5, F.capacity_sigma), (6, F.temperature_sigma_K)):
+        p[at, at] = min(p[at, at], most**2)
+    x[4] *= de
+    return x, p
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_correction_is_the_matrix_form(seed: int) -> None:
+    """F P F' + Q over ten ticks, then gain, mean and covariance, with derivatives by finite differences.
+
+    The slope leaves out that dU/dT changes with SOC, the derivative by temperature dU/dT itself.
+    """
+    one = Filter(seed)
+    one.predict(0.1, 10)
+    one.refresh()
+    x, p = carried(one)
+    one.set(VOLT=one.voltage(x) + np.random.default_rng(seed).uniform(-0.03, 0.03), NIS=1.0 + seed % 3)
+    h = one.derivatives(x)
+    fresh_V = F.step_share * (one.current_A - one.get("SLOW_A")) * one.get("R0")
+    cold_V = F.cold_V_per_K * max(F.cold_degC - one.core_degC(), 0.0)
+    noise = F.cell_sigma_V**2 + F.model_V2s / one.get("SINCE_S") + fresh_V**2 + cold_V**2
+    innovation_V = one.get("VOLT") - one.voltage(x)
+    s = h @ p @ h + noise * one.get("NIS")
+    share = one.get("SINCE_S") / 300.0
+    excess = min(float(innovation_V**2 / (h @ p @ h + noise)), 25.0)
+    nis = one.get("NIS") + share * (excess - one.get("NIS"))
+    gain = p @ h / s
+    one.correct()
+    wanted = np.clip(x + gain * innovation_V, [-0.05, -1, 0.2, -9, -9, 0.4, -10], [1.05, 1, 5, 9, 9, 1.2, 10])
+    np.testing.assert_allclose(one.cell[X, 0, 0], wanted, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(one.covariance(), p - np.outer(gain, h @ p), rtol=1e-5, atol=1e-10)
+    assert nis == pytest.approx(one.get("NIS"), rel=1e-5)
+    assert (1.0, 0.0, 0.0) == (one.get("LOOP_KEPT"), one.get("SINCE_S"), one.get("SINCE_SOC"))
+
+
+@pytest.mark.parametrize("seed", range(16))
+@pytest.mark.parametrize("dt_s", [0.01, 1.0])
+def test_a_tick_moves_the_state_as_the_circuit_does(seed: int, dt_s: float) -> None:
+    """Charge by the current less its bias and by the learnt capacity, three pairs, loop, drop: as a cell written in NumPy."""
+    one = Filter(seed)
+    twin = Cell(MODEL, one.get("Z"), one.get("H"), one.core_degC(), one.get("RHO"), one.get("CAPACITY"))
+    twin.u = one.cell[[st.U1, st.U2, st.U3], 0, 0].copy()
+    one.predict(dt_s)
+    twin.step(one.current_A - one.get("BIAS_A"), dt_s)
+    assert twin.z == pytest.approx(one.get("Z"), abs=1e-12)
+    assert twin.h == pytest.approx(one.get("H"), abs=1e-5)
+    np.testing.assert_allclose(one.cell[[st.U1, st.U2, st.U3], 0, 0], twin.u, rtol=2e-3, atol=1e-9)
+    assert twin.drop_V == pytest.approx(one.get("DROP_V"), rel=2e-3, abs=1e-5)
+
+
+def test_resistance_falls_with_current_as_asinh() -> None:
+    """The table against asinh(y) / y, and constant beyond its end."""
+    curves = Filter(0).tables["curves"]
+    for y in (1e-6, 0.05, 0.33, 1.0, 2.345, 7.77, 29.0):
+        assert math.asinh(y) / y == pytest.approx(belief.rate_factor(0, y, curves), rel=1e-3)
+    assert belief.rate_factor(0, 100.0, curves) == belief.rate_factor(0, 30.1, curves) > 0.0
+
+
+def test_the_slow_pair_charges_over_half_an_hour() -> None:
+    """u3 = share R2 I (1 - exp(-t / tau3)) under a steady current, in ticks of 10 ms as in one of an hour."""
+    assert MODEL.slow is not None
+    for dt_s, n in ((0.01, 20_000), (1000.0, 1)):
+        one = Filter(4)
+        one.set(U3=0.0, BIAS_A=0.0)
+        one.predict(dt_s, n)
+        rise = 1.0 - math.exp(-dt_s * n / MODEL.slow.tau3_s)
+        assert MODEL.slow.r3_share * one.get("R2") * one.current_A * rise == pytest.approx(one.get("U3"), rel=1e-9)
+
+
+def test_the_core_warms_by_what_is_lost() -> None:
+    """HEAT_K = k rho drop I (1 - exp(-t / tau)) once the pairs stand still; and it counts as temperature of the tables."""
+    one = Filter(5)
+    one.set(BIAS_A=0.0, HEAT_K=0.0)
+    one.predict(1e5)
+    one.set(HEAT_K=0.0, Z=0.5, H=1.0)
+    one.predict(1.0, 300)
+    lost_W = one.get("RHO") * one.get("DROP_V") * one.current_A
+    assert F.heat_K_per_W * lost_W * (1.0 - math.exp(-0.5)) == pytest.approx(one.get("HEAT_K"), rel=1e-6)
+    cold_ohm = one.get("R1")
+    one.set(HEAT_K=15.0, Z=0.5)
+    one.refresh()
+    assert one.get("R1") < cold_ohm
+    warm = Filter(5)
+    warm.set(TEMP=warm.get("TEMP") + 15.0, Z=0.5)
+    warm.refresh()
+    assert one.get("R1") == pytest.approx(warm.get("R1"), rel=1e-9)
+
+
+def test_between_corrections_only_charge_moves_soc() -> None:
+    """Voltages every 100 ms, corrections every second: nine ticks of ten count, whatever the voltage is."""
+    one = Filter(2)
+    one.predict(0.1, 10)
+    one.set(VOLT=one.voltage(one.cell[X, 0, 0]) + 0.05)
+    one.correct()
+    corrected = one.get("Z")
+    for _ in range(9):
+        one.predict(0.1)
+        one.correct()
+    counted = (one.current_A - one.get("BIAS_A")) * 0.9 / (3600.0 * MODEL.capacity_Ah * one.get("CAPACITY"))
+    assert corrected - counted == pytest.approx(one.get("Z"), abs=1e-12)
+    one.predict(0.1)
+    one.correct()
+    assert 0.0 == one.get("SINCE_S")
+
+
+def test_its_covariance_stays_one() -> None:
+    """Floored and unrolled as it is: no eigenvalue of the correlations falls to 0 in a cycle."""
+    readings, _ = lived(Cell(MODEL, 0.9), cycles(MODEL.capacity_Ah, 1, 0.1, 0.9))
+    estimator = Estimator(believed(), 1, 1, dt_ns=DT_NS)
+    estimator.start(0.9, 0.01)
+    one, least = Filter(0), []
+    for first in range(0, len(readings.current_A), 300):
+        estimator.run(Readings(*(np.ascontiguousarray(block[first : first + 300]) for block in vars(readings).values())))
+        one.cell = estimator.cell
+        p = one.covariance()
+        least.append(np.linalg.eigvalsh(p / np.sqrt(np.outer(np.diag(p), np.diag(p))))[0])
+    assert min(least) > 1e-4
+
+
+def test_wild_readings_leave_every_state_where_it_may_be() -> None:
+    """Sensors from end to end: loop, resistance, capacity within their bounds; variances above their floors."""
+    estimator, _ = method_runs.run("sodium", method_runs.readings())
+    for name, low, high in (
+        ("Z", -0.06, 1.06),
+        ("H", -1.0, 1.0),
+        ("RHO", 0.2, 5.0),
+        ("CAPACITY", 0.4, 1.2),
+        ("TEMP_OFF_K", -10.0, 10.0),
+    ):
+        rows = estimator.cell[getattr(st, name)]
+        assert low <= rows.min() <= rows.max() <= high
+    for n in range(7):
+        assert estimator.cell[P_ROWS[n, n]].min() >= 1e-14

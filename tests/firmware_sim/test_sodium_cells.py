@@ -1,0 +1,177 @@
+"""The filter for sodium-ion cells at work on a cell that is as it believes, or not quite: what it finds, and how it is wary."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from sodium_cell import DT_NS, Cell, believed, cycles, lived
+
+from firmware_sim import state as st
+from firmware_sim.estimate import sodium
+from firmware_sim.types import F64
+from hil.dut.estimator import Beliefs, Estimator, Readings
+
+MODEL, F = believed().model, believed().filter
+CAPACITY_VAR = sodium.at(sodium.C, sodium.C)
+
+
+def run(cell: Cell, current_A: F64, told: float, sigma: float, offset_A: float = 0.0, **figures: Any) -> tuple[Beliefs, F64]:
+    """What the filter says of a cell that lived through a current, and the true SOC, row by row."""
+    readings, truth = lived(cell, current_A, offset_A)
+    estimator = Estimator(believed(**figures), 1, 1, dt_ns=DT_NS)
+    estimator.start(told, sigma)
+    return estimator.run(readings), truth
+
+
+@pytest.mark.parametrize("true", [0.08, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("told", [0.0, 0.15, 0.5, 0.85, 1.0])
+def test_a_start_that_is_far_off_is_found_at_once(true: float, told: float) -> None:
+    """Wherever it begins: within 3 % after ten corrections of a light load, and SOC between 0 and 1 all the way."""
+    beliefs, truth = run(Cell(MODEL, true, h=0.0), np.full(30, 0.3), told, 0.3)
+    assert 0.0 <= beliefs.soc.min() <= beliefs.soc.max() <= 1.0
+    assert truth[10:] == pytest.approx(beliefs.soc[10:, 0, 0], abs=0.03)
+
+
+@pytest.mark.parametrize("h", [-1.0, 1.0])
+def test_a_far_start_does_not_know_its_place_in_the_loop(h: float) -> None:
+    """At 30 % the branches lie 75 mV apart and the slope is 1.2 V: 3 % either way, which voltage cannot tell, and load does."""
+    charge = np.full(4300, -0.5 * MODEL.capacity_Ah)
+    load = np.concatenate([np.full(30, 0.3), charge, cycles(MODEL.capacity_Ah, 1, 0.1, 0.85)])
+    beliefs, truth = run(Cell(MODEL, 0.3, h=h), load, 0.85, 0.3)
+    error = np.abs(beliefs.soc[:, 0, 0] - truth)
+    assert 0.02 < error[10] < 0.08
+    assert error[10] < 2.0 * beliefs.band[10, 0, 0]
+    assert error[-1] < 0.005
+
+
+def jump(rho: float) -> float:
+    """Most that SOC leaves the count by in the 10 s after a load of 2C comes on and after it goes, at 50 %."""
+    steps = np.concatenate([np.full(600, 0.5), np.full(10, 3.0), np.full(10, 0.5)])
+    beliefs, truth = run(Cell(MODEL, 0.5, rho=rho), steps, 0.5, 0.01)
+    error = beliefs.soc[:, 0, 0] - truth
+    return float(np.abs(error[600:] - error[599]).max())
+
+
+def test_a_load_step_is_no_jump_of_soc() -> None:
+    """2C on and off: below 0.2 % with the resistance that is believed, below 1 % with one that is 30 % off, either way."""
+    assert jump(1.0) < 0.002
+    assert jump(1.3) < 0.01
+    assert jump(0.7) < 0.01
+
+
+def test_resistance_is_learnt_from_load_that_changes() -> None:
+    """A cell with 30 % more than believed: within 5 % after half an hour."""
+    load = np.repeat(np.random.default_rng(1).uniform(0.0, 2.0, 90), 20)
+    beliefs, _ = run(Cell(MODEL, 0.9, rho=1.3), load, 0.9, 0.01)
+    assert 1.3 == pytest.approx(beliefs.resistance_scale[-1, 0, 0], rel=0.05)
+
+
+def test_a_cell_that_is_not_heard_is_counted_and_doubted() -> None:
+    """Its band widens from tick to tick until its voltage comes again; the cell beside it does not notice."""
+    heard, truth = lived(Cell(MODEL, 0.7), np.full(900, 0.75))
+    twice = (1, 1, 2)
+    both = Readings(heard.current_A, np.tile(heard.cell_V, twice), np.tile(heard.temp_degC, twice), np.tile(heard.fresh, twice))
+    both.fresh[300:600, 0, 1] = 0
+    estimator = Estimator(believed(), 1, 2, dt_ns=DT_NS)
+    estimator.start(0.7, 0.02)
+    beliefs = estimator.run(both)
+    alone = Estimator(believed(), 1, 1, dt_ns=DT_NS)
+    alone.start(0.7, 0.02)
+    np.testing.assert_array_equal(alone.run(heard).soc[:, 0, 0], beliefs.soc[:, 0, 0])
+    lost = beliefs.soc[300:600, 0, 1]
+    bias_A = estimator.cell[st.BIAS_A, 0, 1]
+    capacity_As = 3600.0 * MODEL.capacity_Ah * beliefs.capacity_share[300, 0, 1]
+    np.testing.assert_allclose(np.diff(lost), -(0.75 - bias_A) / capacity_As, rtol=0.01)
+    assert beliefs.band[605, 0, 1] > beliefs.band[605, 0, 0]
+    assert truth[300:] == pytest.approx(beliefs.soc[300:, 0, 1], abs=0.02)
+
+
+def test_a_curve_that_is_wrong_is_no_news_the_second_time() -> None:
+    """An hour at rest, 20 mV off: the band stays as wide as the stated error of the curve over its slope."""
+    readings, truth = lived(Cell(MODEL, 0.625, h=0.0), np.zeros(3600))
+    readings.cell_V[:] += 0.02
+    estimator = Estimator(believed(hysteresis_sigma=1e-3), 1, 1, dt_ns=DT_NS)
+    estimator.start(0.625, 0.05)
+    beliefs = estimator.run(readings)
+    ocv = MODEL.ocv
+    mean_V = np.add(ocv.discharge_V, ocv.charge_V) / 2
+    slope = float(np.diff(np.interp([0.624, 0.626], ocv.soc, mean_V))[0] / 0.002)
+    per_curve = (F.ocv_sigma_V / slope) ** 2
+    known = 1.0 / (1.0 / per_curve + 1.0 / 0.05**2)
+    assert known == pytest.approx(float(estimator.cell[st.P, 0, 0]), rel=0.1)
+    assert abs(beliefs.soc[-1, 0, 0] - truth[-1]) < 0.02 / slope
+
+
+def moved_in_the_cold(cold_V_per_K: float) -> float:
+    """How far two voltages that are 20 mV off move SOC at -10 degC, at rest."""
+    readings, truth = lived(Cell(MODEL, 0.6, h=0.0, temp_degC=-10.0), np.zeros(2))
+    readings.cell_V[:] += 0.02
+    estimator = Estimator(believed(cold_V_per_K=cold_V_per_K), 1, 1, dt_ns=DT_NS)
+    estimator.start(0.6, 0.02)
+    return float(estimator.run(readings).soc[-1, 0, 0] - truth[-1])
+
+
+def test_in_the_cold_the_voltage_is_heard_less() -> None:
+    """Noise that grows by 5 mV for each kelvin below 10 degC leaves less than half of what a voltage does there."""
+    assert 0.0 < moved_in_the_cold(0.005) < 0.5 * moved_in_the_cold(0.0)
+
+
+def test_innovations_beyond_what_they_should_be_make_it_wary() -> None:
+    """A voltage that jumps by 40 mV from sample to sample counts for less after ten minutes than one that does not."""
+    quiet, truth = lived(Cell(MODEL, 0.6, h=0.0), np.zeros(600))
+    loud = Readings(quiet.current_A, quiet.cell_V.copy(), quiet.temp_degC, quiet.fresh)
+    loud.cell_V[::2] += 0.2
+    loud.cell_V[1::2] -= 0.2
+    nis = []
+    for readings in (quiet, loud):
+        estimator = Estimator(believed(), 1, 1, dt_ns=DT_NS)
+        estimator.start(0.6, 0.02)
+        beliefs = estimator.run(readings)
+        nis.append(float(estimator.cell[st.NIS, 0, 0]))
+        assert truth[-1] == pytest.approx(beliefs.soc[-1, 0, 0], abs=0.01)
+    assert nis[0] < 1.0 < 3.0 < nis[1] <= 25.0
+
+
+@pytest.mark.parametrize("capacity", [0.88, 1.05])
+def test_capacity_is_learnt_over_cycles(capacity: float) -> None:
+    """Three cycles from 90 to 10 %: within 1 %, with a standard deviation that has shrunk; SOC is right from the second on."""
+    load = cycles(MODEL.capacity_Ah * capacity, 3, 0.1, 0.9)
+    readings, truth = lived(Cell(MODEL, 0.9, capacity=capacity), load)
+    estimator = Estimator(believed(), 1, 1, dt_ns=DT_NS)
+    estimator.start(0.9, 0.01)
+    beliefs = estimator.run(readings)
+    assert capacity == pytest.approx(float(estimator.cell[st.CAPACITY, 0, 0]), abs=0.01)
+    assert float(estimator.cell[CAPACITY_VAR, 0, 0]) < (0.2 * 0.1) ** 2
+    after = len(load) // 3
+    assert truth[after:] == pytest.approx(beliefs.soc[after:, 0, 0], abs=0.01)
+
+
+@pytest.mark.parametrize("offset_A", [0.008, -0.008])
+def test_an_offset_of_the_current_is_learnt(offset_A: float) -> None:
+    """Ten hours of light load, 0.5 % of 1C of offset, which alone would be 5 % of SOC: within 20 %."""
+    load = np.repeat(np.array([0.3, -0.3] * 5), 3600)
+    readings, truth = lived(Cell(MODEL, 0.6), load, offset_A)
+    estimator = Estimator(believed(), 1, 1, dt_ns=DT_NS)
+    estimator.start(0.6, 0.01)
+    beliefs = estimator.run(readings)
+    assert offset_A == pytest.approx(float(estimator.cell[st.BIAS_A, 0, 0]), rel=0.2)
+    assert truth == pytest.approx(beliefs.soc[:, 0, 0], abs=0.02)
+
+
+@pytest.mark.parametrize(("true_degC", "read_degC"), [(15.0, 20.0), (8.0, 13.0)])
+def test_a_temperature_that_reads_too_warm_is_learnt(true_degC: float, read_degC: float) -> None:
+    """5 K, in two cycles: by most of it, and SOC errs by a third at most of what it errs when the sensor is believed."""
+    cell = Cell(MODEL, 0.85, temp_degC=true_degC)
+    readings, truth = lived(cell, cycles(0.89 * MODEL.capacity_Ah, 2, 0.15, 0.85))
+    readings.temp_degC[:] = read_degC
+    rmse, learnt = [], []
+    for sigma_K in (0.1, 5.0):
+        estimator = Estimator(believed(temperature_sigma_K=sigma_K), 1, 1, dt_ns=DT_NS)
+        estimator.start(0.85, 0.02)
+        error = estimator.run(readings).soc[:, 0, 0] - truth
+        rmse.append(float(np.sqrt(np.mean(error[len(error) // 2 :] ** 2))))
+        learnt.append(float(estimator.cell[st.TEMP_OFF_K, 0, 0]))
+    assert rmse[1] < rmse[0] / 3.0
+    assert -6.0 < learnt[1] < -3.0

@@ -30,6 +30,13 @@ from scipy.signal import lfilter
 BELIEF_FILE = ROOT / "firmware_sim" / "calibration" / "nfm-16s.toml"
 RUNS = ("0c5-1-1", "0c75-1-1", "1c-1-1", "1c5-1-1", "2c-1-1")
 HEAT_K_PER_W, HEAT_TAU_S = 60.0, 600.0
+HEAT = """
+
+[model.heat]
+source = "assumption: 37 g of such a cell (github.com/MaxMax-embedded/hakadi_soidum_ion_18650 a13c42d, CC0) at 900 J/kg/K, the low end of what such cells have"
+confidence = "assumption"
+capacity_J_per_K = 33.0
+"""
 FACTOR_RANGE, HALF_RANGE_V = (0.3, 3.0), (0.002, 0.2)
 HOLD_HALF, HOLD_FACTOR = 1.0, 0.02
 SKIP_S, EMPTY, EMPTY_WEIGHT = 60, 0.03, 0.3
@@ -130,7 +137,7 @@ def main(arguments: list[str]) -> int:
         return 2
     belief, rmse_mV = fit(read_cell(CELL_FILE))
     print("\n".join(f"{name:<10} {value:6.1f} mV RMS" for name, value in rmse_mV.items()))
-    tables = belief_text(belief) + "\n".join(law_tables(belief, RIG, f"two cells of {HAKADI_REPOSITORY}", "model.")) + "\n"
+    tables = belief_text(belief) + "\n".join(law_tables(belief, RIG, f"two cells of {HAKADI_REPOSITORY}", "model.")) + HEAT
     text = with_belief(BELIEF_FILE.read_text(encoding="utf-8"), tables)
     if arguments:
         found = differences(tomllib.loads(text), tomllib.loads(BELIEF_FILE.read_text(encoding="utf-8")))

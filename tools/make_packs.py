@@ -65,7 +65,6 @@ _INVERTER = (
     ("discharge_A = [0.0, 80.0, 160.0, 240.0, ", "discharge_A = [0.0, 80.0, 160.0, 200.0, 240.0, "),
     ("0.1, 0.3 and 1 of the charge current at 0, 10 and 20 K above charge_min_degC", _INVERTER_SAYS),
 )
-_LED = (('method = "ekf-r"', 'method = "sodium"'),)  # the method in which sloping cells are the reference of flat ones
 SYSTEMS = (
     System(
         "pw-starter-4s", "pw-starter-60", Shape(4), "Starter battery: 4 Prussian-white cells in series, 12 V, 60 Ah", _STARTER
@@ -93,7 +92,6 @@ SYSTEMS = (
         "lo-ev-12",
         Shape(16),
         "AB pack in series: 8 layered-oxide and 8 LFP cells of 12 Ah, 48 V",
-        mends=_LED,
         groups=(("lfp-12", 8, 15),),
     ),
     System(
@@ -101,7 +99,6 @@ SYSTEMS = (
         "lo-ev-12",
         Shape(16),
         "AB pack in series: 8 layered-oxide and 8 NMC cells of 12 Ah, 53 V",
-        mends=_LED,
         groups=(("nmc811-12", 8, 15),),
     ),
     System(
@@ -109,7 +106,6 @@ SYSTEMS = (
         "lo-ev-12",
         Shape(16, strings=2),
         "AB pack of parallel strings: 16 layered-oxide cells beside 16 LFP cells, 12 Ah each, 50 V",
-        mends=_LED,
         groups=(("lfp-12", 16, 31),),
     ),
     System(
@@ -117,7 +113,6 @@ SYSTEMS = (
         "lo-ev-12",
         Shape(16, strings=2),
         "AB pack of parallel strings: 16 layered-oxide cells beside 16 NMC cells, 12 Ah each, 55 V",
-        mends=_LED,
         groups=(("nmc811-12", 16, 31),),
     ),
     System("nvpf-16s", "nvpf-hc", Shape(16), "Bench pack of a plateau chemistry: 16 NVPF cells in series, 59 V, 0.7 Ah"),

@@ -16,6 +16,7 @@ from hil.tables import Ocv, Sourced, interp, log
 
 _CAPACITY_SHARE = 0.98
 _RESISTANCE_SHARE = 0.95
+_HEAT_SHARE = 0.9
 _OCV_SOC = [0.0, 0.02, 0.05, 0.1, *(round(0.05 * n, 2) for n in range(3, 20)), 1.0]
 _RESISTANCE_SOC = [0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0]
 _ENTROPY_SOC = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -44,7 +45,32 @@ def model(cell: Cell, figures: Figures) -> dict[str, Any]:
             "soc": _ENTROPY_SOC,
             "dudt_mV_per_K": [digits(x, 2) for x in _at(_ENTROPY_SOC, cell.entropy.soc, cell.entropy.dudt_mV_per_K)],
         },
+        **_more(cell, figures.parallel, group),
     }
+
+
+def _more(cell: Cell, parallel: int, group: str) -> dict[str, Any]:
+    """How resistance falls with current, and the third pair, of a cell that has them; what warms it."""
+    found: dict[str, Any] = {}
+    if cell.rate is not None:
+        found["rate"] = {
+            **_sourced(cell, "rate", cell.rate, f"to two digits{group}"),
+            "temp_degC": cell.rate.temp_degC,
+            "i0_A": [digits(i0_A * parallel, 2) for i0_A in cell.rate.i0_A],
+            "reference_A": digits(cell.rate.reference_A * parallel, 2),
+            "r0_share": digits(cell.rate.r0_share, 2),
+        }
+    if cell.slow is not None:
+        found["slow"] = {
+            **_sourced(cell, "slow", cell.slow, "to two digits"),
+            "r3_share": digits(cell.slow.r3_share, 2),
+            "tau3_s": digits(cell.slow.tau3_s, 2),
+        }
+    found["heat"] = {
+        **_sourced(cell, "thermal", cell.thermal, f"{_HEAT_SHARE:g} of it, to two digits{group}"),
+        "capacity_J_per_K": digits(_HEAT_SHARE * parallel * cell.thermal.heat_capacity_J_per_K, 2),
+    }
+    return found
 
 
 def _sourced(cell: Cell, name: str, table: Sourced, how: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from hil import calibration_tables as tables
 from hil import files
 from hil.derive import belief, limits, mixed, text
 from hil.derive.figures import Figures, digits, of, to_step, up
+from hil.derive.flat import FLAT, is_flat
 from hil.errors import ScenarioError
 from hil.plant import packfile
 from hil.plant.cellfile import Cell
@@ -105,7 +106,7 @@ def _data(name: str, pack: Pack, cell: Cell, figures: Figures) -> dict[str, Any]
         "contactors": _contactors(reference, pack, figures),
         "plausibility": _plausibility(reference, figures),
         "power": _power(reference, cell, figures),
-        "filter": _filter(reference, figures),
+        "filter": _filter(reference, cell, figures),
         "model": belief.model(cell, figures),
         "limit": limits.rows(reference.limit, cell.limits, figures, pack.surroundings.supply_V),
     }
@@ -150,16 +151,21 @@ def _plausibility(reference: form.Calibration, figures: Figures) -> dict[str, An
     }
 
 
-def _filter(reference: form.Calibration, figures: Figures) -> dict[str, Any]:
-    """The reference's noise figures; a current error that is small for this pack."""
+def _filter(reference: form.Calibration, cell: Cell, figures: Figures) -> dict[str, Any]:
+    """The reference's noise figures, those of a flat curve where the cell has one; errors of the current for this pack."""
     size = figures.string_Ah / reference.model.capacity_Ah
+    said = f"assumption: as tuned for calibration {REFERENCE} on another cell; current error scaled to the capacity"
+    sodium = {**reference.filter.sodium.model_dump(), "source": said}
+    if is_flat(cell):
+        sodium |= {**FLAT, "source": f"{said}; flat curve: searched on simulated NVPF cells (nabench score, seed 7)"}
+    for key, power in (("current_error_A", 1), ("bias_sigma_A", 1), ("bias_walk_A2_per_s", 2)):
+        sodium[key] = digits(float(sodium[key]) * size**power, 2)
     return {
         **reference.filter.model_dump(),
-        "source": f"assumption: as tuned for calibration {REFERENCE} on another cell; current error scaled to the capacity",
+        "source": said,
         "confidence": "assumption",
         "current_error_A": digits(reference.filter.current_error_A * size, 1),
-        "bias_sigma_A": digits(reference.filter.bias_sigma_A * size, 1),
-        "bias_walk_A2_per_s": digits(reference.filter.bias_walk_A2_per_s * size * size, 1),
+        "sodium": {**sodium, "confidence": "assumption"},
     }
 
 

@@ -1,0 +1,34 @@
+"""What the filter is told about cells whose curve is flat somewhere: a voltage there says little, whatever its noise."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hil.plant.cellfile import Cell
+from hil.tables import interp
+
+_SPAN_SOC, _FLAT_V = 0.1, 0.3
+# Figures of [filter.sodium] that differ; searched on simulated NVPF cells (nabench score, seed 7; seed 1 is judged).
+FLAT = {
+    "cell_sigma_V": 0.0023,
+    "model_V2s": 0.0053,
+    "ocv_sigma_V": 0.023,
+    "ocv_span_soc": 1.4,
+    "slope_span_soc": 0.08,
+    "hysteresis_sigma": 0.46,
+    "resistance_error_share": 0.045,
+    "resistance_sigma": 0.11,
+    "resistance_walk_per_soc": 0.2,
+    "capacity_sigma": 0.02,
+    "temperature_sigma_K": 1.1,
+    "band_floor": 0.012,
+    "band_V": 0.009,
+}
+
+
+def is_flat(cell: Cell) -> bool:
+    """Whether the mean rested voltage rises by less than _FLAT_V [V per SOC] over _SPAN_SOC somewhere in 10 to 90 %."""
+    mean_V = [0.5 * (low + high) for low, high in zip(cell.ocv.discharge_V, cell.ocv.charge_V, strict=True)]
+    x = np.linspace(0.1, 0.9 - _SPAN_SOC, 71)
+    rise_V = interp(x + _SPAN_SOC, cell.ocv.soc, mean_V) - interp(x, cell.ocv.soc, mean_V)
+    return bool((rise_V / _SPAN_SOC).min() < _FLAT_V)

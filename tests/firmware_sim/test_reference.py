@@ -195,7 +195,7 @@ def restarted(moved_Ah: float, odd: float = 0.0, shares: bool = True) -> F64:
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("moved_Ah", [0.23, -0.23])
 def test_after_a_restart_lithium_follows_charge_that_moved_unseen(moved_Ah: float) -> None:
-    """A tenth of its charge went or came while nobody counted: within 3 % after ten minutes; alone it stays 5 % off and more."""
+    """A tenth of its charge went or came while nobody counted: within 3 % after ten minutes; alone it stays 5 % off."""
     assert np.abs(restarted(moved_Ah)[9:, LITHIUM]).max() < 0.03
     assert np.abs(restarted(moved_Ah, shares=False)[9:, LITHIUM].mean()) > 0.05
 

@@ -33,7 +33,8 @@ PER_LIMIT = ("check-off", "limit-plus-step", "debounce-doubled")
 # Minutes of virtual time: these meet only the defects that need them.
 LONG_S = 150.0
 FOR_LONG = (
-    "check-off", "sign-flipped", "capacity-wrong", "soc-frozen", "derating-off", "taper-off", "never-rests", "goes-silent",
+    "check-off", "sign-flipped", "capacity-wrong", "soc-frozen", "derating-off", "taper-off", "no-reference", "never-rests",
+    "goes-silent",
 )  # fmt: skip
 # Defects of one limit that no scenario may catch, because the requirement still holds.
 HARMLESS = {

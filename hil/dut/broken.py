@@ -396,6 +396,7 @@ DEFECTS: dict[str, Defect] = {
     "taper-off": Defect("current limits do not depend on voltage", _taper_off),
     "foresight-doubled": Defect("twice the current that the cells bear is foreseen", _foresight_doubled),
     "one-chemistry": Defect("every cell is taken for one of the first kind", _one_chemistry),
+    "no-reference": Defect("no cell is the reference of another in its string", _set(real={cfg.REFERENCE_V: 1e9})),
     "last-cell-forgotten": Defect("the last cell is not read, its neighbour twice", _last_cell_forgotten),
     "last-ntc-forgotten": Defect("the last temperature sensor is not read, its neighbour twice", _last_ntc_forgotten),
     "cells-shifted": Defect("cells are counted one off", _cells_shifted),

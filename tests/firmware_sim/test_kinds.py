@@ -407,10 +407,8 @@ def unlike(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     believed, led = MIXED, request.param == "led"
     if led:  # from memory, and in ticks so long that the reference has its turn
         believed = tmp_path / "led.toml"
-        text = (
-            files.shipped("calibration")["ab-na-lfp-16s"].read_text(encoding="utf-8").replace("save_s = 10\n", "save_s = 2\n")
-        )
-        believed.write_text(text.replace("[filter]\n", '[filter]\nmethod = "sodium"\n'), encoding="utf-8")
+        text = files.shipped("calibration")["ab-na-lfp-16s"].read_text(encoding="utf-8")
+        believed.write_text(text.replace("save_s = 10\n", "save_s = 2\n"), encoding="utf-8")
     path = tmp_path / "unlike.scenario.toml"
     path.write_text(
         f"""
@@ -440,7 +438,7 @@ def test_with_two_kinds_all_gears_end_in_the_same_state(unlike: Path) -> None:
     assert isinstance(dut, Emulator)
     assert 2 == dut.settings.n_kinds
     assert st.RUN == dut.state.whole[st.STATE, 0]
-    if dut.settings.whole[cfg.METHOD] == cfg.SODIUM:
+    if dut.settings.whole[cfg.SAVE_NS] == 2_000_000_000:  # led
         assert dut.state.cell[st.COUNTED_S, 0, 0] < 3.0
         assert dut.state.cell[st.BIAS_A, 0, 8] != 0.0
         assert dut.state.cell[st.BIAS_A, 0, LITHIUM] == pytest.approx(dut.state.cell[st.BIAS_A, 0, 8], rel=0.1)

@@ -120,6 +120,12 @@ def asked(found: Found, method: str) -> list[str]:
     return table(columns, lines)
 
 
+def no_bounds(found: Found, method: str) -> list[str]:
+    """Where the method does worse with the cell's own tables than with those of another cell."""
+    above = [row for row in of_method(found, method) if row["bound_rmse"] is not None and row["bound_rmse"] > row["rmse"]]
+    return [f"The bound lies above the RMSE itself in: {', '.join(row['condition'] for row in above) or 'none of them'}."]
+
+
 def rest(found: Found, method: str) -> list[str]:
     """What is asked besides: bands that must say that nothing is known, starts, capacity."""
     lines = []
@@ -286,7 +292,7 @@ def sections(found: Found, method: str) -> dict[str, list[str]]:
     """All sections of the page that a tool writes."""
     return {
         "scores-about": about(found, method),
-        "scores-asked": asked(found, method),
+        "scores-asked": [*asked(found, method), "", *no_bounds(found, method)],
         "scores-rest": rest(found, method),
         "scores-methods": [*methods(found), "", *ahead(found, method)],
         "scores-regions": regions(found, method),

@@ -121,6 +121,14 @@ def test_a_method_that_does_better_is_named(found):
     )
 
 
+def test_a_bound_that_is_none_is_named(found):
+    """True tables do better in the drives; once they do not, the line says so."""
+    assert ["The bound lies above the RMSE itself in: none of them."] == estimator_tables.no_bounds(found, METHOD)
+    for row in found["rows"]:
+        row["bound_rmse"] = None if row["recorded"] else 0.02
+    assert ["The bound lies above the RMSE itself in: drive."] == estimator_tables.no_bounds(found, METHOD)
+
+
 def test_worst_runs_are_the_worst_ones(found):
     """Recorded ones first, each kind by falling RMSE, counting beside them."""
     lines = [estimator_tables.cells(line) for line in estimator_tables.worst(found, METHOD)[2:]]

@@ -32,6 +32,8 @@ NAMES = {
     "band_half_width_of_rmse": "half width over RMSE",
     "within_3_percent": "starts within 3 %",
     "within_2_percent": "starts within 2 %",
+    "violations": "states with a violation",
+    "waste": "median waste, %",
 }
 COLUMNS = ("rmse", "worst_rmse", "max", "rmse_of_counting", "band_coverage", "band_half_width_of_rmse")
 WORST = 5
@@ -79,6 +81,8 @@ def figure(what: str, value: float | None) -> str:
         return "-"
     if what in RATIOS:
         return f"{value:.2f}"
+    if what == "violations":
+        return f"{value:.0f}"
     return percent(value)
 
 
@@ -134,10 +138,19 @@ def rest(found: Found, method: str) -> list[str]:
             if one["what"] not in COLUMNS:
                 asked_for = f"{title(row)}: {NAMES[one['what']]}, %"
                 lines.append([asked_for, kind(row), limits(one), figure(one["what"], one["value"]), _yes(one["met"])])
-    for row in found["capacity"]:
-        if row["method"] == method:
-            what = f"capacity after 5 partial cycles, {_TABLES[row['tables']]}: RMSE, %"
-            lines.append([what, "simulated", f"<= {percent(row['at_most'])}", percent(row["rmse"]), _yes(row["met"])])
+    for row in found.get("capacity", []):
+        what = f"capacity after 5 partial cycles, {_TABLES[row['tables']]}: RMSE, %"
+        lines.append([what, "simulated", f"<= {percent(row['at_most'])}", percent(row["rmse"]), _yes(row["met"])])
+    for row in found.get("health", []):
+        for one in row["floors"]:
+            what = f"{row['quantity']} after 5 partial cycles, {_TABLES[row['tables']]}: {NAMES[one['what']]}, %"
+            lines.append([what, "simulated", limits(one), figure(one["what"], one["value"]), _yes(one["met"])])
+    power = [(row["condition"], one) for row in found.get("power", []) for one in row["floors"]]
+    for condition, what in dict.fromkeys((condition, one["what"]) for condition, one in power):
+        own = [one for at, one in power if (at, one["what"]) == (condition, what)]
+        most = max(own, key=lambda one: float(one["value"]))
+        text = f"current limits, {condition}, worst of {len(own)} directions and horizons: {NAMES[what]}"
+        lines.append([text, "simulated", limits(most), figure(what, most["value"]), _yes(all(one["met"] for one in own))])
     return table(("what", "rests on", "asked", "reached", "met"), lines)
 
 
@@ -230,26 +243,22 @@ def _settled(row: Found | None) -> str:
     return f"{percent(row['settled'], 1)} %, {_minutes(row['median_s'])}, {_minutes(row['p95_s'])}"
 
 
-def capacity(found: Found) -> list[str]:
-    """Capacity after partial cycles."""
-    keys = ("rmse", "max", "bias", "sigma", "inside_2_sigma")
-    lines = [
-        [f"`{row['method']}`", _TABLES[row["tables"]], str(row["cells"]), *(percent(row[key]) for key in keys)]
-        for row in found["capacity"]
-    ]
-    return table(("method", "tables", "cells", "RMSE, %", "max", "bias", "median sigma", "inside 2 sigma"), lines)
-
-
 def listed(found: Found, key: str) -> list[str]:
     """Rows of other figures of the score as they stand; a sentence where the score has none."""
-    rows = found.get(key)
-    rows = [{"tables": name, **row} for name, row in rows.items()] if isinstance(rows, dict) else rows
+    rows = [row | _verdict(row) for row in found.get(key, [])]
     if not rows:
         return [f"`nabench score --json` had no figures of {key}."]
     columns = [name for name, value in rows[0].items() if not isinstance(value, (dict, list))]
     shares = {name for name in columns if not name.endswith(UNITS) and any(isinstance(row.get(name), float) for row in rows)}
     titles = [name.replace("_", " ") + (", %" if name in shares else "") for name in columns]
     return table(titles, [[_any(row.get(name), name in shares) for name in columns] for row in rows])
+
+
+def _verdict(row: Found) -> Found:
+    if "floors" not in row:
+        return {}
+    missed = [NAMES[one["what"]].removesuffix(", %") for one in row["floors"] if not one["met"]]
+    return {"met": f"no: {', '.join(missed)}" if missed else "yes"}
 
 
 def _any(value: object, share: bool) -> str:
@@ -282,7 +291,8 @@ def about(found: Found, method: str) -> list[str]:
     runs = {flag: sum(len(row["runs"]) for row in rows if row["recorded"] is flag) for flag in (True, False)}
     errors = "all 16 sign combinations of the sensor errors" if found["sensor_errors"] else "no sensor errors added"
     floors = [one for row in found["rows"] if row["method"] == method for one in row["floors"]]
-    floors += [row for row in found["capacity"] if row["method"] == method]
+    floors += found.get("capacity", [])
+    floors += [one for key in ("health", "power") for row in found.get(key, []) for one in row["floors"]]
     met = sum(one["met"] for one in floors)
     what = f"{runs[True]} recorded runs and {runs[False]} simulated ones"
     return [f"Seed {found['seed']}, {errors}, method `{method}`: {what}. {met} of {len(floors)} figures asked for are met."]
@@ -298,8 +308,7 @@ def sections(found: Found, method: str) -> dict[str, list[str]]:
         "scores-regions": regions(found, method),
         "scores-temperatures": temperatures(found, method),
         "scores-starts": convergence(found),
-        "scores-capacity": capacity(found),
-        "scores-health": listed(found, "health"),
+        "scores-health": listed(found, "health" if found.get("health") else "capacity"),
         "scores-power": listed(found, "power"),
         "scores-worst": worst(found, method),
     }

@@ -139,13 +139,31 @@ def test_worst_runs_are_the_worst_ones(found):
     assert "9.49" == lines[0][-1]
 
 
+def floor(what: str, value: float, most: float) -> dict[str, Any]:
+    """A floor as printed by --json."""
+    return {"what": what, "value": value, "at_least": None, "at_most": most, "met": value <= most}
+
+
 def test_power_and_health_are_shown_when_the_score_has_them(found):
-    """Shares become per cent, volts stay; without figures a sentence says so."""
+    """Shares become per cent, volts and counts stay; without figures a sentence says so."""
     assert ["`nabench score --json` had no figures of power."] == estimator_tables.listed(found, "power")
-    found["power"] = [{"condition": "exact", "states": 1000, "violations": 0, "worst_V": 0.0125, "waste": 0.049, "met": True}]
+    row = {"condition": "exact", "states": 200, "violations": 1, "worst_V": 0.0125, "waste": 0.049}
+    found["power"] = [row | {"floors": [floor("violations", 1.0, 0.0), floor("waste", 0.049, 0.05)]}]
     columns, _, line = map(estimator_tables.cells, estimator_tables.listed(found, "power"))
     assert ["condition", "states", "violations", "worst V", "waste, %", "met"] == columns
-    assert ["exact", "1000", "0", "0.013", "4.90", "yes"] == line
+    assert ["exact", "200", "1", "0.013", "4.90", "no: states with a violation"] == line
+
+
+def test_what_is_asked_of_power_and_health_stands_beside_the_rest(found):
+    """The worst direction and horizon of a condition, and each quantity of health, whether capacity has a key or not."""
+    del found["capacity"]
+    before = estimator_tables.about(found, METHOD)
+    found["health"] = [{"quantity": "resistance", "tables": "own", "floors": [floor("max", 0.123, 0.1)]}]
+    found["power"] = [{"condition": "exact", "floors": [floor("waste", waste, 0.05)]} for waste in (0.01, 0.06, 0.02)]
+    lines = [estimator_tables.cells(line) for line in estimator_tables.rest(found, METHOD)[2:]]
+    assert [["<= 10.00", "12.30", "**no**"], ["<= 5.00", "6.00", "**no**"]] == [line[2:] for line in lines]
+    asked, more = (int(re.findall(r"of (\d+) figures", text)[0]) for (text,) in (before, estimator_tables.about(found, METHOD)))
+    assert asked + 4 == more
 
 
 def test_starts_that_never_settle_say_so(found, page, tmp_path):

@@ -14,7 +14,7 @@ from hil.dut.estimator import Readings
 
 DT_NS = 1_000_000_000
 # Figures of the filter that the tests rest on; those that ship are tuned on recordings.
-FIGURES = {
+FIGURES: dict[str, Any] = {
     "method": "sodium",
     "cell_sigma_V": 0.001,
     "model_V2s": 0.0004,

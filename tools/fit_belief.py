@@ -31,7 +31,7 @@ BELIEF_FILE = ROOT / "firmware_sim" / "calibration" / "nfm-16s.toml"
 RUNS = ("0c5-1-1", "0c75-1-1", "1c-1-1", "1c5-1-1", "2c-1-1")
 HEAT_K_PER_W, HEAT_TAU_S = 60.0, 600.0
 HEAT_SOURCE = (
-    "assumption: 37 g of such a cell (github.com/MaxMax-embedded/hakadi_soidum_ion_18650 a13c42d, CC0)  "
+    "assumption: 37 g of such a cell (github.com/MaxMax-embedded/hakadi_soidum_ion_18650 a13c42d, CC0) "
     "at 900 J/kg/K, the low end of what such cells have"
 )
 HEAT = f"""

@@ -23,7 +23,22 @@ import numpy as np
 from firmware_sim import jit
 
 # In the order in which they import each other.
-NAMES = ("belief", "start", "noise", "counting", "ocv", "ekf", "ukf", "ekf_r", "strings", "summary", "sodium", "step")
+NAMES = (
+    "belief",
+    "start",
+    "noise",
+    "counting",
+    "ocv",
+    "ekf",
+    "ukf",
+    "ekf_r",
+    "sodium",
+    "spread",
+    "strings",
+    "summary",
+    "reference",
+    "step",
+)
 OPERATIONS = {ast.Add: "add", ast.Sub: "add", ast.Mult: "mul", ast.Div: "div"}
 CALLS = {"exp": "exp", "math.sqrt": "sqrt"}
 

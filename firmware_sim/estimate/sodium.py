@@ -35,7 +35,7 @@ Z, H, RHO, B, E, C, T = range(7)
 N = 7
 _RHO_LOW, _RHO_HIGH = 0.2, 5.0
 _CAPACITY_LOW, _CAPACITY_HIGH = 0.4, 1.2
-_MOST_K = 10.0
+_MOST_K, _MOST_V, _MOST_SIGMAS = 10.0, 0.2, 4.0
 _NIS_TAU_S = 300.0
 _NEVER_S = 1e6
 # A start is far off when SOC is less sure than this and the voltage misses by more; how often the curve is asked again.
@@ -222,11 +222,11 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     cell[st.ROW + E, p, i] = 1.0
     cell[st.ROW + C, p, i] = 0.0
     cell[st.ROW + T, p, i] = in_reach - rho * drop_V * cell[st.LN_R_PER_K, p, i]
-    _update(cell, p, i, innovation_V, noise, since_s)
+    _update(cell, p, i, innovation_V, noise, since_s, real[cfg.BIAS_SIGMA_A])
 
 
 @kernel
-def _update(cell: F64, p: int, i: int, innovation_V: float, noise: float, since_s: float) -> None:
+def _update(cell: F64, p: int, i: int, innovation_V: float, noise: float, since_s: float, bias_sigma_A: float) -> None:
     """Gain, state and covariance for one voltage whose derivatives by the states stand in ROW; GAIN is P times them."""
     known = 0.0
     for a in range(N):
@@ -243,8 +243,9 @@ def _update(cell: F64, p: int, i: int, innovation_V: float, noise: float, since_
     cell[st.Z, p, i] = min(max(cell[st.Z, p, i] + step * cell[st.GAIN + Z, p, i], -0.05), 1.05)
     cell[st.H, p, i] = min(max(cell[st.H, p, i] + step * cell[st.GAIN + H, p, i], -1.0), 1.0)
     cell[st.RHO, p, i] = min(max(cell[st.RHO, p, i] + step * cell[st.GAIN + RHO, p, i], _RHO_LOW), _RHO_HIGH)
-    cell[st.BIAS_A, p, i] += step * cell[st.GAIN + B, p, i]
-    cell[st.OFF_V, p, i] += step * cell[st.GAIN + E, p, i]
+    most_A = _MOST_SIGMAS * bias_sigma_A
+    cell[st.BIAS_A, p, i] = min(max(cell[st.BIAS_A, p, i] + step * cell[st.GAIN + B, p, i], -most_A), most_A)
+    cell[st.OFF_V, p, i] = min(max(cell[st.OFF_V, p, i] + step * cell[st.GAIN + E, p, i], -_MOST_V), _MOST_V)
     capacity = cell[st.CAPACITY, p, i] + step * cell[st.GAIN + C, p, i]
     cell[st.CAPACITY, p, i] = min(max(capacity, _CAPACITY_LOW), _CAPACITY_HIGH)
     off_K = cell[st.TEMP_OFF_K, p, i] + step * cell[st.GAIN + T, p, i]

@@ -99,9 +99,11 @@ def test_every_key_of_a_fault_is_explained(page: str) -> None:
 def test_every_key_of_a_calibration_and_every_quantity_is_explained() -> None:
     """What decides stands on the page of the BMS, what estimates on that of the estimator."""
     found = models("hil/calibration*.py")
-    estimates = [key for name in ("Filter", "Model") for key in keys(found[name])]
+    estimates = [key for name in ("Filter", "Sodium", "Model") for key in keys(found[name])]
     assert [] == missing("docs/estimation.md", estimates)
-    decides = [key for name, node in found.items() if name not in ("Filter", "Model", "Calibration") for key in keys(node)]
+    decides = [
+        key for name, node in found.items() if name not in ("Filter", "Sodium", "Model", "Calibration") for key in keys(node)
+    ]
     (soa,) = modules("firmware_sim/soa.py")
     tables = [n.value for n in soa.body if isinstance(n, ast.Assign) and ast.unparse(n.targets[0]) == "QUANTITIES"]
     decides += ast.literal_eval(tables[0])

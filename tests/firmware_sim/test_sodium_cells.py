@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sodium_cell import DT_NS, Cell, believed, cycles, lived
+from sodium_cell import DT_NS, FIGURES, Cell, believed, cycles, lived
 
 from firmware_sim import state as st
 from firmware_sim.estimate import sodium
 from firmware_sim.types import F64
 from hil.dut.estimator import Beliefs, Estimator, Readings
 
-MODEL, F = believed().model, believed().filter
+pytestmark = pytest.mark.compiled_only
+MODEL = believed().model
 CAPACITY_VAR = sodium.at(sodium.C, sodium.C)
 
 
@@ -98,7 +99,7 @@ def test_a_curve_that_is_wrong_is_no_news_the_second_time() -> None:
     ocv = MODEL.ocv
     mean_V = np.add(ocv.discharge_V, ocv.charge_V) / 2
     slope = float(np.diff(np.interp([0.624, 0.626], ocv.soc, mean_V))[0] / 0.002)
-    per_curve = (F.ocv_sigma_V / slope) ** 2
+    per_curve = (FIGURES["ocv_sigma_V"] / slope) ** 2
     known = 1.0 / (1.0 / per_curve + 1.0 / 0.05**2)
     assert known == pytest.approx(float(estimator.cell[st.P, 0, 0]), rel=0.1)
     assert abs(beliefs.soc[-1, 0, 0] - truth[-1]) < 0.02 / slope

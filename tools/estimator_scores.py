@@ -32,12 +32,20 @@ def measure() -> Found:
 
 
 def split() -> list[str]:
-    """Recordings that a calibration was fitted to, and those that are scored."""
-    lines = [
-        (one.name, f"`{one.calibration}`", ", ".join(f"`{n}`" for n in one.fitted), ", ".join(f"`{n}`" for n in one.unseen))
-        for one in recorded.sets()
-    ]
-    return table(("recordings", "belief", "fitted and tuned on, never scored", "scored, never fitted"), lines)
+    """Recordings that a calibration was fitted to, those that are scored, and what the filter is told of their rig."""
+    lines = []
+    for one in recorded.sets():
+        seen, unseen = (", ".join(f"`{name}`" for name in names) for names in (one.fitted, one.unseen))
+        told = ", ".join(f"`{key}` {value:g}" for key, value in one.filter.items())
+        lines.append((one.name, f"`{one.calibration}`", seen, unseen, told or "nothing"))
+    columns = (
+        "recordings",
+        "belief",
+        "fitted and tuned on, never scored",
+        "scored, never fitted",
+        "told in place of the belief's",
+    )
+    return table(columns, lines)
 
 
 def main(arguments: Sequence[str], page: Path = PAGE) -> int:

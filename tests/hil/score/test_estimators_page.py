@@ -14,7 +14,7 @@ import estimator_tables
 import numpy as np
 import pytest
 
-from hil.score import floors
+from hil.score import floors, recorded
 from hil.score.case import Case
 from hil.score.figures import BOUND, COUNTING, Track, rows
 
@@ -22,10 +22,10 @@ METHOD = estimator_scores.SUBJECT
 NONE = np.empty(0)
 
 
-def track(condition: str, recorded: bool, method: str, error: float, run: str) -> Track:
+def track(condition: str, measured: bool, method: str, error: float, run: str) -> Track:
     """Four rows under two combinations of sensor errors, one of which errs twice as much."""
     case = Case(
-        f"cell {run}", condition, recorded, "nfm-16s", 1.5, 10**9, NONE, NONE, NONE, NONE, False, 0.005, 1.0, 0.02, (0.25, 0.5)
+        f"cell {run}", condition, measured, "nfm-16s", 1.5, 10**9, NONE, NONE, NONE, NONE, False, 0.005, 1.0, 0.02, (0.25, 0.5)
     )  # fmt: skip
     reference = np.array([0.9, 0.4, 0.3, 0.1])
     errors = error * np.array([[1.0, -2.0]] * 4)
@@ -36,13 +36,13 @@ def track(condition: str, recorded: bool, method: str, error: float, run: str) -
 def found() -> dict[str, Any]:
     """What the score prints of two conditions: all is met in the drives, in the discharges the largest error is not."""
     tracks = []
-    for condition, recorded, scale in (("discharge", True, 1.0), ("drive", False, 0.5)):
+    for condition, measured, scale in (("discharge", True, 1.0), ("drive", False, 0.5)):
         for run, share in (("a", 0.5), ("b", 1.0)):
             for method, error in ((METHOD, 0.0131), ("ekf", 0.01), (COUNTING, 0.06)):
                 better = 1.5 if method == "ekf" and condition == "drive" else 1.0
-                tracks.append(track(condition, recorded, method, error * scale * share * better, run))
-            if not recorded:
-                tracks.append(track(condition, recorded, BOUND, 0.001, run))
+                tracks.append(track(condition, measured, method, error * scale * share * better, run))
+            if not measured:
+                tracks.append(track(condition, measured, BOUND, 0.001, run))
     start = {"data": "cell", "condition": "drive", "method": METHOD, "offset": -0.2, "starts": 8, "settled": 0.875}
     return {
         "seed": 1,
@@ -182,6 +182,17 @@ def test_every_floor_that_ships_stands_on_the_page():
             for column, limit in (("RMSE", floor.rmse), ("worst run", floor.worst), ("max", floor.max)):
                 assert (limit is not None) == ("<=" in line[column]), (floor.condition, region, column)
                 assert limit is None or f"(<= {100 * limit:.2f})" in line[column], (floor.condition, region, column)
+
+
+def test_no_scored_recording_was_fitted(found, page, tmp_path):
+    """The page names both lists and what the filter is told of the rig, as the score takes them."""
+    estimator_scores.main([saved(found, tmp_path)], page)
+    lines = written("scores-split", page)
+    for one, line in zip(recorded.sets(), lines, strict=True):
+        fitted, scored = (re.findall(r"`([^`]+)`", text) for text in list(line.values())[2:4])
+        assert (one.fitted, one.unseen) == (fitted, scored)
+        assert not set(fitted) & set(scored)
+        assert list(one.filter) == re.findall(r"`(\w+)`", line["told in place of the belief's"])
 
 
 def test_no_figure_is_typed_into_the_page():

@@ -1,9 +1,10 @@
-"""Tables of docs/accuracy.md: tools put them between marks, tests and `make accuracy` hold them against new figures."""
+"""Tables of docs/accuracy.md and of other pages: tools put them between marks, tests and `make accuracy` check the figures."""
 
 from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import numpy as np
 from nfm_model import F64, ROOT
@@ -22,24 +23,26 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name}: written by a tool -->", f"<!-- {name}: end -->"
 
 
-def section(name: str) -> list[str]:
-    """Lines of a section of the page, without blank ones."""
-    text = PAGE.read_text(encoding="utf-8")
+def section(name: str, page: Path | None = None) -> list[str]:
+    """Lines of a section of a page, PAGE when None, without blank ones."""
+    page = PAGE if page is None else page
+    text = page.read_text(encoding="utf-8")
     first, last = marks(name)
     if first not in text or last not in text:
-        raise ValueError(f"{PAGE.name}: expected the lines {first!r} and {last!r}")
+        raise ValueError(f"{page.name}: expected the lines {first!r} and {last!r}")
     return [line for line in text.split(first)[1].split(last)[0].splitlines() if line]
 
 
-def put(sections: dict[str, list[str]]) -> int:
-    """Write sections into the page."""
-    text = PAGE.read_text(encoding="utf-8")
+def put(sections: dict[str, list[str]], page: Path | None = None) -> int:
+    """Write sections into a page, PAGE when None."""
+    page = PAGE if page is None else page
+    text = page.read_text(encoding="utf-8")
     for name, lines in sections.items():
-        section(name)
+        section(name, page)
         first, last = marks(name)
         before, rest = text.split(first)
         text = "\n".join([before + first, "", *lines, "", last + rest.split(last)[1]])
-    PAGE.write_text(text, encoding="utf-8")
+    page.write_text(text, encoding="utf-8")
     return 0
 
 
@@ -48,16 +51,17 @@ def numbers(line: str) -> list[float]:
     return [float(found) for found in _NUMBER.findall(line)]
 
 
-def differences(name: str, lines: list[str], share: float = 0.02, least: float = 0.3) -> list[str]:
+def differences(name: str, lines: list[str], share: float = 0.02, least: float = 0.3, page: Path | None = None) -> list[str]:
     """Lines of a section that say something else than the page; numbers may differ by 2 % or 0.3 of their unit."""
-    kept, made = section(name), [line for line in lines if line]
+    kept, made = section(name, page), [line for line in lines if line]
     if len(kept) != len(made):
         return [f"{name}: the page has {len(kept)} lines, found {len(made)}"]
     out = []
     for old, new in zip(kept, made, strict=True):
         was, now = numbers(old), numbers(new)
         same = len(was) == len(now) and all(
-            math.isclose(a, b, rel_tol=share, abs_tol=least if abs(a) > 2.0 else 0.02) for a, b in zip(was, now, strict=True)
+            math.isclose(a, b, rel_tol=share, abs_tol=least if abs(a) > 2.0 else min(0.02, least))
+            for a, b in zip(was, now, strict=True)
         )
         if not same or _NUMBER.sub("#", old) != _NUMBER.sub("#", new):
             out.append(f"{name}: the page has {old!r}, found {new!r}")

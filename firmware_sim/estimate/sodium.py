@@ -37,6 +37,7 @@ _RHO_LOW, _RHO_HIGH = 0.2, 5.0
 _CAPACITY_LOW, _CAPACITY_HIGH = 0.4, 1.2
 _MOST_K, _MOST_V, _MOST_SIGMAS = 10.0, 0.2, 4.0
 _NIS_TAU_S = 300.0
+_MOST_SURPRISE = 5.0
 _NEVER_S = 1e6
 # A start is far off when SOC is less sure than this and the voltage misses by more; how often the curve is asked again.
 _FAR_VAR, _FAR_V, _TURNS = 0.0025, 0.05, 6
@@ -122,7 +123,8 @@ def predict(
 @inlined
 def _grow(cell: F64, p: int, i: int, a: int, q: float, most: float) -> None:
     """Variance of a state that wanders, up to what is known of it from the start."""
-    cell[at(a, a), p, i] = min(cell[at(a, a), p, i] + q, most * most)
+    if cell[at(a, a), p, i] < most * most:
+        cell[at(a, a), p, i] = min(cell[at(a, a), p, i] + q, most * most)
 
 
 @kernel
@@ -148,7 +150,8 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
         cell[of(E, a), p, i] *= de
     cell[at(H, H), p, i] = cell[at(H, H), p, i] * dh + (1.0 - dh * dh) * hyst * hyst
     cell[at(E, E), p, i] = cell[at(E, E), p, i] * de + (1.0 - de * de) * ocv_var
-    _grow(cell, p, i, RHO, q_rho, real[cfg.RHO_SIGMA])
+    surprise = min(max(cell[st.NIS, p, i], 1.0), _MOST_SURPRISE)
+    _grow(cell, p, i, RHO, q_rho * surprise * surprise, real[cfg.RHO_SIGMA] * surprise)
     _grow(cell, p, i, B, real[cfg.BIAS_WALK_A2_PER_S] * since_s, real[cfg.BIAS_SIGMA_A])
     _grow(cell, p, i, C, real[cfg.CAPACITY_WALK_PER_S] * since_s, real[cfg.CAPACITY_SIGMA])
     _grow(cell, p, i, T, real[cfg.TEMP_WALK_K2_PER_S] * since_s, real[cfg.TEMP_SIGMA_K])

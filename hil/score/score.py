@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hil.calibration import Calibration
-from hil.calibration_tables import Filter
 from hil.dut.estimator import Readings
 from hil.errors import ScenarioError, nearest
 from hil.score import figures, floors, starts
@@ -22,7 +21,7 @@ from hil.score.power import PowerRow, power
 from hil.score.starts import Convergence
 
 # The method that the floors are for, where it is among the methods.
-SUBJECT: str = "sodium" if "sodium" in METHODS else Filter.model_fields["method"].default
+SUBJECT = "sodium"
 
 Progress = Callable[[str, float], None]  # what is at work, and which share is done
 

@@ -116,9 +116,9 @@ class Pulse(Sourced):
 
     share: Annotated[list[Positive], Field(min_length=3, max_length=3)] = [1.0, 1.0, 1.0]
     continuous_s: Annotated[float, Field(ge=30, le=7200)] = 120.0
-    sigmas: Annotated[float, Field(ge=0, le=6)] = 3.0
+    sigmas: Annotated[float, Field(ge=0, le=6)] = 2.7
     voltage_error_V: Annotated[float, Field(ge=0, le=0.5)] = 0.02
-    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.06
+    resistance_error_share: Annotated[float, Field(ge=0, le=1)] = 0.08
     soc_min: Annotated[float, Field(ge=0, lt=1)] = 0.0
     soc_max: Annotated[float, Field(gt=0, le=1)] = 1.0
     average_s: Positive = 60.0

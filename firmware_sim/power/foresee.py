@@ -15,9 +15,11 @@ of resistance (learn.py). So what can be wrong is the change, too:
     margin = w + g + k sqrt( D' C D + (q D_V)^2 + (l D_V)^2 + whole^2 + relief^2 + bend^2 + ahead^2 + curve^2 + loop^2 )
 
 w: error of the voltage sensor.  g: what the voltage has drifted of late towards the limit, unexplained, goes on for t.  k:
-standard deviations.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor
+standard deviations, on discharge DISCHARGE_SHARE of them: a cell charged beyond its limit in the cold is harmed, one that
+sags below is not.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor
 of the resistance's error, more where it is to grow (GROWTH_ERROR) and at currents at which kinetics differ from those of the
-tables (KINETIC_ERROR).  l: in the last LOW_X of the charge in reach resistance is known least.  whole: WHOLE_ERROR of all drops
+tables: above their current KINETIC_ERROR, below it, where no rate law was measured, SMALL_ERROR.  l: in the last LOW_X and the
+first HIGH_X of the charge in reach resistance is known least.  whole: WHOLE_ERROR of all drops
 by then, for a load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another
 SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen.  ahead: the
 surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its
@@ -32,12 +34,13 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief
 from firmware_sim.jit import exp, kernel
-from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S, MOST_SIGMA
+from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S
 from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
-GROWTH_ERROR, KINETIC_ERROR, RELIEF_ERROR = 0.2, 0.35, 0.45
-LOW_X, LOW_ERROR, WHOLE_ERROR = 0.15, 0.45, 0.04
+GROWTH_ERROR, KINETIC_ERROR, SMALL_ERROR, RELIEF_ERROR = 0.2, 0.12, 0.6, 0.3
+LOW_X, LOW_ERROR, HIGH_X, HIGH_ERROR, UNSEEN, WHOLE_ERROR = 0.15, 0.55, 0.12, 0.6, 0.5, 0.04
+DISCHARGE_SHARE, UNSEEN_SIGMA = 0.9, 0.24
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
 
@@ -84,11 +87,13 @@ def foresee(
 
     var = change_fast * change_fast * cell[st.VAR_FF, p, i] + change_slow * change_slow * cell[st.VAR_SS, p, i]
     var += 2.0 * change_fast * change_slow * cell[st.VAR_FS, p, i]
-    share = reals[cfg.PULSE_R_SHARE] + GROWTH_ERROR * growth + KINETIC_ERROR * math.fabs(factor - 1.0)
-    told = MOST_SIGMA * MOST_SIGMA
+    kinetic_error = KINETIC_ERROR * (1.0 - factor) if factor < 1.0 else SMALL_ERROR * (factor - 1.0)
+    share = reals[cfg.PULSE_R_SHARE] + GROWTH_ERROR * growth + kinetic_error
+    told = UNSEEN_SIGMA * UNSEEN_SIGMA
     unseen = min(cell[st.VAR_FF, p, i] / told, 1.0)
-    low = LOW_ERROR * (1.0 + 2.0 * unseen) * max(1.0 - x / LOW_X, 0.0)
-    var += (share * share + low * low) * change_V * change_V
+    end = max(LOW_ERROR * max(1.0 - x / LOW_X, 0.0), HIGH_ERROR * min(max(1.0 - (1.0 - x) / HIGH_X, 0.0), 1.0))
+    end *= 1.0 + UNSEEN * unseen
+    var += (share * share + end * end) * change_V * change_V
     whole_V = WHOLE_ERROR * (rho_fast * fast_V + rho_slow * slow_V)
     var += whole_V * whole_V
     # drops that relax while the current flows: perhaps they were none
@@ -119,4 +124,5 @@ def foresee(
         drift_V = -drift_V
     gone_V = max(-drift_V, 0.0) * min(t_s, MEAN_TAU_S) / (MEAN_TAU_S - ANCHOR_TAU_S)
     ohm = rho_fast * fast_ohm + rho_slow * slow_ohm
-    return volt, ohm, gone_V + reals[cfg.PULSE_ERROR_V] + reals[cfg.PULSE_SIGMAS] * math.sqrt(max(var, 0.0))
+    sigmas = reals[cfg.PULSE_SIGMAS] * (DISCHARGE_SHARE if current_A > 0.0 else 1.0)
+    return volt, ohm, gone_V + reals[cfg.PULSE_ERROR_V] + sigmas * math.sqrt(max(var, 0.0))

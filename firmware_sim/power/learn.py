@@ -26,15 +26,21 @@ from firmware_sim.types import F64
 EVERY_S = 0.095
 ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
 NOISE_V2S = 2.5e-4
-SPLIT, MOST_SIGMA = 0.12, 0.24
+SPLIT, MOST_SIGMA = 0.1, 0.35
+# A sensor may be wrong by its bound as often as by little: a Gaussian of that width is too hopeful.
+TEMP_SHARE = 1.5
 _LOW, _HIGH = 0.2, 5.0
 
 
 @kernel
 def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
-    """Variance of the resistance scale of cell i, as its estimator knows it."""
+    """Variance of the resistance of cell i relative to the tables, as its estimator knows it: of scale and temperature."""
     if method == cfg.SODIUM:
-        return cell[sodium.at(sodium.RHO, sodium.RHO), p, i]
+        by_K = cell[st.RHO, p, i] * cell[st.LN_R_PER_K, p, i]
+        warm = (
+            2.0 * by_K * cell[sodium.at(sodium.RHO, sodium.T), p, i] + by_K * by_K * cell[sodium.at(sodium.T, sodium.T), p, i]
+        )
+        return max(cell[sodium.at(sodium.RHO, sodium.RHO), p, i] + TEMP_SHARE * warm, 0.0)
     if method == cfg.EKF_R:
         return cell[ekf_r.P44, p, i]
     return reals[cfg.RHO_SIGMA] * reals[cfg.RHO_SIGMA]

@@ -24,7 +24,7 @@ from firmware_sim.power.foresee import foresee
 from firmware_sim.types import F64, I64
 
 LEAST_PER_H = 0.06
-RENEWED_S = 0.5
+RENEWED_S = 1.5
 _STEPS = 12
 _CLOSE_V = 5e-4
 

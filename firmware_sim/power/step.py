@@ -13,7 +13,7 @@ from firmware_sim.power import energy, limits
 from firmware_sim.power.learn import EVERY_S, learn
 from firmware_sim.types import F64, I64, U8
 
-SLOT_NS = 50_000_000
+SLOT_NS = 160_000_000
 N_SLOTS = 2 * cfg.N_HORIZONS + 1
 
 

@@ -52,9 +52,10 @@ def score(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of noise, lost frames and drawn plants.")] = 1,
     draws: Annotated[int, typer.Option(min=1, max=1000, help="Simulated plants a condition.")] = 2,
+    states: Annotated[int, typer.Option(min=1, max=100_000, help="States in which the current limits are asked.")] = 200,
     clean: Annotated[bool, typer.Option("--clean", help="Add no sensor errors.")] = False,
 ) -> None:
-    """Score the estimators: error, band and convergence over recordings and simulated plants. Exit code 0 or 2."""
+    """Score the estimators: SOC, band, convergence, capacity, resistance, current limits. Exit code 0 or 2."""
     from hil.errors import Problems
     from hil.report.html import claim
     from hil.score import cases, score
@@ -67,12 +68,21 @@ def score(
         problems.found.append("--map needs --data, the folder whose columns it names")
     if data is not None and condition:
         problems.found.append("--condition is for what ships; leave it out with --data")
+    if clean and {cases.POWER, cases.HEALTH} & set(condition or []):
+        problems.found.append("--clean is not for the conditions power and health, which are about sensor errors")
     if html is not None and not html.parent.is_dir():
         problems.found.append(f"--html {html}: the folder {html.parent} does not exist")
     elif html is not None:
         problems.call(claim, html, "--html")
     problems.settle()
-    plan = score.Plan(methods=(*methods, *pythons), seed=seed, errors=not clean)
+    told = [] if clean or data is not None else [name for name in conditions if name in (cases.POWER, cases.HEALTH)]
+    plan = score.Plan(
+        methods=(*methods, *pythons),
+        seed=seed,
+        errors=not clean,
+        power_states=states if cases.POWER in told else 0,
+        health_draws=draws if cases.HEALTH in told else 0,
+    )
     if data is not None:
         from hil.score import folder
 

@@ -11,6 +11,8 @@ from hil.score import conditions, recorded
 from hil.score.case import Case
 
 RECORDED = ("discharge", "recharge")
+# Not of SOC: the current limits (hil.score.power), capacity and resistance (hil.score.health).
+POWER, HEALTH = "power", "health"
 
 
 class Group(NamedTuple):
@@ -21,8 +23,8 @@ class Group(NamedTuple):
 
 
 def names() -> tuple[str, ...]:
-    """All conditions, recorded ones first."""
-    return (*RECORDED, *conditions.CONDITIONS)
+    """All conditions, recorded ones first, those that are not of SOC last."""
+    return (*RECORDED, *conditions.CONDITIONS, POWER, HEALTH)
 
 
 def check(wanted: Sequence[str]) -> tuple[str, ...]:
@@ -35,11 +37,11 @@ def check(wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def groups(wanted: Sequence[str], seed: int, draws: int) -> list[Group]:
-    """The cases of some conditions. draws: simulated plants of each."""
+    """The cases of those conditions that are of SOC. draws: simulated plants of each."""
     made = []
     for name in wanted:
         if name in RECORDED:
             made.append(Group(name, partial(recorded.cases, name)))
-        else:
+        elif name in conditions.CONDITIONS:
             made.append(Group(name, partial(conditions.CONDITIONS[name], seed, draws)))
     return made

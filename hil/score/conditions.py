@@ -165,5 +165,4 @@ CONDITIONS: dict[str, Callable[[int, int], list[Case]]] = {
     "nvpf-wrong": nvpf.wrong,
     "nvpf-plateau": nvpf.plateau,
     "wrong-start": wrong_start,
-    "soh": soh,
 }

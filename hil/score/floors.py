@@ -11,6 +11,8 @@ from pydantic import Field
 
 from hil import files
 from hil.score.figures import COUNTING, Row, rounded, within
+from hil.score.health import HealthRow
+from hil.score.power import PowerRow
 from hil.tables import Positive
 
 _HERE = Path(__file__).with_name("floors.toml")
@@ -31,6 +33,20 @@ class Floor(files.FileModel):
     within_2_percent: Positive | None = None
 
 
+class PowerFloor(files.FileModel):
+    """What is asked of current limits: violations at most, and the median waste by condition."""
+
+    violations: Annotated[int, Field(ge=0)]
+    waste: dict[Literal["exact", "shown", "reset"], Positive]
+
+
+class HealthFloor(files.FileModel):
+    """What is asked of capacity, by whose tables are believed, and of the worst resistance."""
+
+    capacity_rmse: dict[Literal["own", "unseen"], Positive]
+    resistance_max: Positive
+
+
 class Floors(files.Document):
     """All floors, and what is asked everywhere."""
 
@@ -38,7 +54,8 @@ class Floors(files.Document):
     band_coverage: Annotated[list[float], Field(min_length=2, max_length=2)]
     band_half_width_of_rmse: Positive
     of_counting: Positive
-    capacity_rmse: dict[Literal["own", "unseen"], Positive]
+    power: PowerFloor
+    health: HealthFloor
     floor: list[Floor]
 
 
@@ -95,6 +112,23 @@ def asked(row: Row) -> list[Asked]:
     if floor.band_at_least is not None:
         out.append(Asked("band_half_width", sums.band_half_width, floor.band_at_least, no_end))
     return out
+
+
+def asked_of_power(row: PowerRow) -> list[Asked]:
+    """What is asked of one line of the current limits."""
+    floor, waste = load().power, {str(name): most for name, most in load().power.waste.items()}
+    return [
+        Asked("violations", float(row.violations), 0.0, float(floor.violations)),
+        Asked("waste", max(row.waste, 0.0), 0.0, waste[row.condition]),
+    ]
+
+
+def asked_of_health(row: HealthRow) -> list[Asked]:
+    """What is asked of one line of capacity or resistance."""
+    floor, rmse = load().health, {str(name): most for name, most in load().health.capacity_rmse.items()}
+    if row.quantity == "capacity":
+        return [Asked("rmse", rounded(row.rmse), 0.0, rmse[row.tables])]
+    return [Asked("max", rounded(row.max), 0.0, floor.resistance_max)]
 
 
 def _chosen(own: float | None, every: float) -> float:

@@ -15,7 +15,8 @@ import numpy as np
 from firmware_sim.types import F64, S_NS
 from hil import calibration
 from hil.calibration import Calibration
-from hil.dut.estimator import Beliefs, Estimator
+from hil.dut.estimator import Beliefs
+from hil.score.believe import Make, emulated
 from hil.score.case import Case
 from hil.score.conditions import soh
 from hil.score.drawn import Drawn
@@ -47,8 +48,8 @@ class HealthRow:
     runs: int
 
 
-def health(seed: int, draws: int, methods: Sequence[str] = ("sodium",)) -> list[HealthRow]:
-    """All lines of so many drawn cells."""
+def health(seed: int, draws: int, methods: Sequence[str] = ("sodium",), make: Make = emulated) -> list[HealthRow]:
+    """All lines of so many drawn cells. make: the device to judge, for whoever wants to judge another."""
     cases = soh(seed, draws)
     rows = []
     for method in methods:
@@ -57,7 +58,7 @@ def health(seed: int, draws: int, methods: Sequence[str] = ("sodium",)) -> list[
             for case in cases:
                 drawn = _drawn(case)
                 told = calibration.load(case.calibration)[1] if tables == "unseen" else _own(case)
-                said, n = _run(case, told, method, seed), len(SIGNS)
+                said, n = _run(case, told, method, seed, make), len(SIGNS)
                 true_c = drawn.capacity_Ah / told.model.capacity_Ah
                 capacity.append((said.capacity_share[-1, :n, 0] / true_c - 1.0, said.capacity_sigma[-1, :n, 0] / true_c))
                 true_r = drawn.resistance_scale if tables == "own" else _ratio(drawn, told)
@@ -77,10 +78,10 @@ def _own(case: Case) -> Calibration:
     return own_tables(replace(case, drawn=replace(_drawn(case), resistance_scale=1.0)), capacity=False)
 
 
-def _run(case: Case, told: Calibration, method: str, seed: int) -> Beliefs:
+def _run(case: Case, told: Calibration, method: str, seed: int, make: Make) -> Beliefs:
     """The device's beliefs; packs: all signs, then those at the true temperature."""
     signs = (*SIGNS, *TRUE_TEMPERATURE)
-    device = Estimator(told, len(signs), 1, method, case.dt_ns)
+    device = make(told, len(signs), method, case.dt_ns)
     device.start(case.start_soc, case.start_sigma)
     return device.run(inject(case, signs, seed), _ROW_S * S_NS // case.dt_ns)
 

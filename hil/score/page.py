@@ -35,13 +35,14 @@ def text(scored: Scored) -> str:
     """The page as HTML. Equal scores give equal text."""
     rows = scored.rows()
     inks = plots.colours(list(dict.fromkeys(row.method for row in rows)))
-    drawn: dict[str, Model] = {"figures": plots.figures(rows, inks)}
+    drawn: dict[str, Model] = {"figures": plots.figures(rows, inks)} if rows else {}
+    judged_method = subject(scored.plan.methods)
     blocks = []
     for n, (data, condition) in enumerate(dict.fromkeys((row.data, row.condition) for row in rows)):
         own = [row for row in rows if (row.data, row.condition) == (data, condition)]
         tracks = [track for track in scored.tracks if track.data == data and track.case.condition == condition]
         key = f"c{n}"
-        above, below, worst, pack = plots.worst(tracks, subject(list(inks)), inks)
+        above, below, worst, pack = plots.worst(tracks, judged_method, inks)
         drawn |= {
             f"{key}-soc": above,
             f"{key}-error": below,
@@ -62,13 +63,14 @@ def text(scored: Scored) -> str:
             scored=scored,
             blocks=blocks,
             inks=inks,
-            subject=subject(list(inks)),
+            subject=judged_method,
             floors=floors.load(),
             told=table.told,
             percent=table.percent,
             sets=recorded.sets() if any(row.condition in ("discharge", "recharge") for row in rows) else [],
             convergence=whole["convergence"],
-            capacities=whole["capacity"],
+            health=[(row, {one.what: one for one in floors.asked_of_health(row)}) for row in scored.health],
+            power=[(row, {one.what: one for one in floors.asked_of_power(row)}) for row in scored.power],
             minutes=table.minutes,
             within=starts.WITHIN,
             heights={key: plot.attributes["height"] for key, plot in drawn.items()},

@@ -48,12 +48,15 @@ _SLACK_V = 1e-6
 
 @dataclass(frozen=True)
 class PowerRow:
-    """One line of the table. states: asked.  violations: broke a voltage limit.  worst_V: furthest beyond one.
+    """One line of the table. method: the estimator's.  states: asked.
+
+    violations: broke a voltage limit.  worst_V: furthest beyond one.
 
     waste: median of all states.  bound: states in which the cell and not a table was the limit; bound_waste: their median.
     """
 
     condition: str
+    method: str
     direction: str
     horizon: str
     states: int
@@ -178,7 +181,7 @@ def _rows(seed: int, n: int, condition: str, believed: Calibration, cell: cellfi
         if seen.current_A.shape[0] > 0:
             estimator.run(seen)
             last_degC = seen.temp_degC[-1, :, 0]
-    return _judged(condition, plant, estimator, believed, last_degC)
+    return _judged(condition, method or believed.filter.method, plant, estimator, believed, last_degC)
 
 
 class _Errors:
@@ -207,7 +210,9 @@ class _Errors:
         )
 
 
-def _judged(condition: str, plant: Plant, estimator: Estimator, believed: Calibration, temp_degC: F64) -> list[PowerRow]:
+def _judged(
+    condition: str, method: str, plant: Plant, estimator: Estimator, believed: Calibration, temp_degC: F64
+) -> list[PowerRow]:
     limits, rows = estimator.limits_A(), []
     told = believed.power
     spans = (2.0, 10.0, 30.0, believed.pulse.continuous_s)
@@ -228,6 +233,7 @@ def _judged(condition: str, plant: Plant, estimator: Estimator, believed: Calibr
             rows.append(
                 PowerRow(
                     condition=condition,
+                    method=method,
                     direction=WAYS[w],
                     horizon=HORIZONS[h],
                     states=n,

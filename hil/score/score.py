@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from hil.calibration import Calibration
-from hil.calibration_tables import Filter
 from hil.dut.estimator import Readings
 from hil.errors import ScenarioError, nearest
-from hil.score import figures, floors, soh, starts
+from hil.score import figures, floors, starts
 from hil.score.believe import METHODS, Make, believe, emulated
 from hil.score.case import Case
 from hil.score.cases import Group
 from hil.score.figures import BOUND, COUNTING, Track
+from hil.score.health import HealthRow, health
 from hil.score.inject import clean, inject
 from hil.score.peers import PEERS
-from hil.score.soh import Capacity
+from hil.score.power import PowerRow, power
 from hil.score.starts import Convergence
 
 # The method that the floors are for, where it is among the methods.
-SUBJECT: str = "sodium" if "sodium" in METHODS else Filter.model_fields["method"].default
+SUBJECT = "sodium"
 
 Progress = Callable[[str, float], None]  # what is at work, and which share is done
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is run. errors: with injected sensor errors, in all sign combinations; else once, as it was recorded."""
+    """What is run besides the cases.
+
+    errors: with injected sensor errors, in all sign combinations; else once, as it was recorded.  power_states: states in which
+    the current limits are asked, in each condition.  health_draws: cells of which capacity and resistance are asked.  0: none.
+    """
 
     methods: tuple[str, ...] = METHODS
     seed: int = 1
     errors: bool = True
     wrong_starts: bool = True
+    power_states: int = 0
+    health_draws: int = 0
 
 
 @dataclass
@@ -43,7 +49,8 @@ class Scored:
     plan: Plan
     tracks: list[Track] = field(default_factory=list)
     starts: list[Convergence] = field(default_factory=list)
-    capacities: list[Capacity] = field(default_factory=list)
+    power: list[PowerRow] = field(default_factory=list)
+    health: list[HealthRow] = field(default_factory=list)
 
     def rows(self) -> list[figures.Row]:
         """Figures of the methods that were asked for."""
@@ -55,10 +62,20 @@ class Scored:
             "format": 1,
             "seed": self.plan.seed,
             "sensor_errors": self.plan.errors,
-            "rows": [row.as_json() | {"floors": [one.as_json() for one in floors.asked(row)]} for row in self.rows()],
+            "rows": [row.as_json() | _floors(floors.asked(row)) for row in self.rows()],
             "convergence": starts.as_json(self.starts),
-            "capacity": soh.as_json(self.capacities),
+            "power": [_told(row) | _floors(floors.asked_of_power(row)) for row in self.power],
+            "health": [_told(row) | _floors(floors.asked_of_health(row)) for row in self.health],
         }
+
+
+def _told(row: PowerRow | HealthRow) -> dict[str, Any]:
+    """A line as printed by --json."""
+    return {key: figures.rounded(value) if isinstance(value, float) else value for key, value in asdict(row).items()}
+
+
+def _floors(asked: list[floors.Asked]) -> dict[str, Any]:
+    return {"floors": [one.as_json() for one in asked]}
 
 
 def check_methods(names: Sequence[str]) -> tuple[str, ...]:
@@ -91,15 +108,26 @@ def subject(methods: Sequence[str]) -> str:
 
 def run(groups: Sequence[Group], plan: Plan, progress: Progress | None = None, make: Make = emulated) -> Scored:
     """Every method over every case. make: the device to judge, for whoever wants to judge another."""
-    scored = Scored(plan)
-    for n, group in enumerate(groups):
+    scored, judged = Scored(plan), subject(plan.methods)
+    does_power, does_health = (size > 0 and judged in METHODS for size in (plan.power_states, plan.health_draws))
+    n_parts = len(groups) + does_power + does_health
+
+    def tell(text: str, parts: float) -> None:
         if progress is not None:
-            progress(group.name, n / len(groups))
+            progress(text, parts / n_parts)
+
+    for n, group in enumerate(groups):
+        tell(group.name, n)
         cases = group.make()
         for k, case in enumerate(cases):
             _score(scored, case, make)
-            if progress is not None:
-                progress(case.data, (n + (k + 1) / len(cases)) / len(groups))
+            tell(case.data, n + (k + 1) / len(cases))
+    if does_power:
+        tell("current limits", len(groups))
+        scored.power = power(plan.seed, plan.power_states, method=judged)
+    if does_health:
+        tell("capacity and resistance", len(groups) + does_power)
+        scored.health = health(plan.seed, plan.health_draws, [judged], make)
     return scored
 
 
@@ -116,7 +144,6 @@ def _score(scored: Scored, case: Case, make: Make) -> None:
     kept = figures.bare(case)
     scored.tracks += [replace(one, case=kept) for one in tracks]
     scored.starts += [replace(one, case=kept) for one in settled]
-    scored.capacities += [replace(one, case=kept) for one in soh.of(case, readings, judged, make)]
 
 
 def bound(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:

@@ -13,6 +13,8 @@ from rich.text import Text
 from hil.score import floors, starts
 from hil.score.figures import Row, Sums
 from hil.score.floors import Asked
+from hil.score.health import HealthRow
+from hil.score.power import PowerRow
 from hil.score.score import Scored, subject
 
 MARKS = {
@@ -25,6 +27,8 @@ MARKS = {
     "band_coverage": "share of time inside the band",
     "band_half_width": "median half width of the band",
     "band_half_width_of_rmse": "median half width of the band over RMSE",
+    "violations": "violations",
+    "waste": "median waste",
 }
 
 
@@ -35,7 +39,8 @@ def show(scored: Scored, console: Console) -> None:
     """All tables. Errors are in per cent of SOC."""
     rows = scored.rows()
     errors = "under all sign combinations of the sensor errors" if scored.plan.errors else "as recorded, no sensor errors added"
-    console.print(f"error of SOC in %, pooled over runs, {errors}; seed {scored.plan.seed}", style="dim")
+    if rows:
+        console.print(f"error of SOC in %, pooled over runs, {errors}; seed {scored.plan.seed}", style="dim")
     for key in dict.fromkeys((row.data, row.condition) for row in rows):
         own = [row for row in rows if (row.data, row.condition) == key]
         console.print()
@@ -49,10 +54,28 @@ def show(scored: Scored, console: Console) -> None:
         title = f"from a wrong start until the error stays within {100 * starts.WITHIN:g} %: share of starts, half of them by"
         console.print(Text(f"{title}, 95 % by [min]", style="bold"))
         console.print(_starts(whole["convergence"]))
-    if whole["capacity"]:
+    if scored.health:
         console.print()
-        console.print(Text("capacity after five partial cycles, error in % of the true one", style="bold"))
-        console.print(_capacities(whole["capacity"]))
+        title = "health after five partial cycles, error in % of the true one"
+        console.print(Text(f"{title}, simulated; seed {scored.plan.seed}", style="bold"))
+        console.print(_health(scored.health))
+        for row in scored.health:
+            _print_missed(f"{row.quantity}, {row.tables} tables", floors.asked_of_health(row), console)
+    if scored.power:
+        console.print()
+        title = (
+            f"power: current limits, {scored.power[0].method}, {scored.power[0].states} states a condition, all sensor errors"
+        )
+        console.print(Text(f"{title}, simulated; seed {scored.plan.seed}", style="bold"))
+        console.print(_power(scored.power))
+        for limit in scored.power:
+            _print_missed(f"{limit.condition}, {limit.direction}, {limit.horizon}", floors.asked_of_power(limit), console)
+
+
+def _print_missed(name: str, asked: Sequence[Asked], console: Console) -> None:
+    for one in asked:
+        if not one.met:
+            console.print(Text(f"{name}: {told(one)}", style="red"))
 
 
 def heading(row: Row) -> str:
@@ -87,7 +110,11 @@ def _figures(rows: Sequence[Row], wide: bool) -> Table:
 
 def _verdict(rows: Sequence[Row]) -> Text:
     """How many of the floors of a method are met, all regions together."""
-    found = [one.met for row in rows for one in floors.asked(row)]
+    return _count([one for row in rows for one in floors.asked(row)])
+
+
+def _count(asked: Sequence[Asked]) -> Text:
+    found = [one.met for one in asked]
     if not found:
         return Text("none", style="dim")
     return Text(f"{sum(found)}/{len(found)} met", style="green" if all(found) else "red")
@@ -106,12 +133,17 @@ def missed(rows: Sequence[Row]) -> list[str]:
 
 def told(one: Asked) -> str:
     """What is asked and what was found."""
-    ratio = one.what in ("rmse_of_counting", "band_half_width_of_rmse")
-    shown = [f"{x:.2f}" if ratio else f"{percent(x)} %" for x in (one.low, one.high)]
-    value = "not stated" if one.value is None else f"{one.value:.2f}" if ratio else f"{percent(one.value)} %"
+    shown = [_in_unit(one.what, x) for x in (one.low, one.high)]
+    value = "not stated" if one.value is None else _in_unit(one.what, one.value)
     asked = f"at most {shown[1]}" if one.low == 0.0 else f"at least {shown[0]}"
     asked = f"{shown[0]} to {shown[1]}" if one.low > 0.0 and math.isfinite(one.high) else asked
     return f"{MARKS[one.what]} {value}, asked {asked}"
+
+
+def _in_unit(what: str, value: float) -> str:
+    if what == "violations":
+        return f"{value:g}"
+    return f"{value:.2f}" if what in ("rmse_of_counting", "band_half_width_of_rmse") else f"{percent(value)} %"
 
 
 def _pair(sums: Sums | None) -> list[str]:
@@ -147,14 +179,35 @@ def minutes(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds / 60:.1f}"
 
 
-def _capacities(rows: list[dict[str, Any]]) -> Table:
+def _health(rows: Sequence[HealthRow]) -> Table:
+    """A line a quantity, method and whose tables are believed; how many of the floors are met in the last column."""
     table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
-    for name in ("method", "tables", "data"):
+    for name in ("quantity", "tables", "method"):
         table.add_column(name, no_wrap=True)
-    for name in ("cells", "RMSE", "max", "bias", "sigma", "inside 2 sigma", "asked"):
+    for name in ("cells", "RMSE", "max", "bias", "sigma", "in band"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("floors", no_wrap=True)
     for row in rows:
-        numbers = [percent(row[key]) for key in ("rmse", "max", "bias", "sigma", "inside_2_sigma")]
-        asked = Text(f"at most {percent(row['at_most'])}", style="green" if row["met"] else "red")
-        table.add_row(row["method"], row["tables"], row["data"], str(row["cells"]), *numbers, asked)
+        numbers = [percent(x) for x in (row.rmse, row.max, row.bias, row.sigma, row.coverage)]
+        table.add_row(row.quantity, row.tables, row.method, str(row.cells), *numbers, _count(floors.asked_of_health(row)))
+    return table
+
+
+def _power(rows: Sequence[PowerRow]) -> Table:
+    """A line a condition, direction and horizon. waste: medians of all states, and of those in which the cell is the limit."""
+    table = Table(box=None, header_style="dim", padding=(0, 1), pad_edge=False)
+    for name in ("condition", "direction", "for"):
+        table.add_column(name, no_wrap=True)
+    for name in ("broken", "by [mV]", "waste", "bound", "their waste"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("floors", no_wrap=True)
+    for row in rows:
+        numbers = [
+            str(row.violations),
+            f"{1e3 * row.worst_V:.0f}",
+            percent(row.waste),
+            str(row.bound),
+            percent(row.bound_waste),
+        ]
+        table.add_row(row.condition, row.direction, row.horizon, *numbers, _count(floors.asked_of_power(row)))
     return table

@@ -159,9 +159,12 @@ def test_every_key_of_the_speed_figures_is_explained() -> None:
 def test_every_figure_and_condition_of_the_score_is_explained() -> None:
     """Keys of nabench score --json, and every condition of the table."""
     found = ["rmse", "mae", "max", "bias", "band_coverage", "band_half_width"]
-    for name in ("figures", "floors", "starts", "soh", "score"):
+    for name in ("figures", "floors", "starts", "score"):
         text = (ROOT / f"hil/score/{name}.py").read_text(encoding="utf-8")
         found += re.findall(r'"(\w+)": ', text.partition("def as_json")[2])
+    for name in ("power", "health"):
+        text = (ROOT / f"hil/score/{name}.py").read_text(encoding="utf-8").partition("Row:")[2].partition("def ")[0]
+        found += re.findall(r"^    (\w+): \w+$", text, re.MULTILINE)
     found += re.findall(r'^    "([\w-]+)": ', (ROOT / "hil/score/conditions.py").read_text(encoding="utf-8"), re.MULTILINE)
     assert len(found) > 40
     assert [] == missing("docs/score.md", found)

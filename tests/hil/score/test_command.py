@@ -129,6 +129,32 @@ def test_equal_calls_give_equal_bytes():
     assert made[0] == made[1]
 
 
+def test_limits_and_health_stand_in_table_json_and_page():
+    """As conditions of their own: every line with what is asked of it, met or missed in the page too."""
+    words = ("--condition", "power", "--condition", "health", "--states", 12, "--draws", 1, "--html", "page.html")
+    ran = nabench("score", *words, "--json")
+    assert (0, "") == (ran.code, ran.err)
+    found = json.loads(ran.out)
+    assert [] == found["rows"]
+    assert {("exact", "sodium", 12), ("shown", "sodium", 12), ("reset", "sodium", 12)} == {
+        (row["condition"], row["method"], row["states"]) for row in found["power"]
+    }
+    assert (24, 4) == (len(found["power"]), len(found["health"]))
+    asked = [one for row in (*found["power"], *found["health"]) for one in row["floors"]]
+    assert 52 == len(asked)
+    cells = [
+        (a.get("class") or "").split()[-1] for a in Page(Path("page.html").read_text(encoding="utf-8")).of("td") if "title" in a
+    ]
+    assert len([one for one in asked if one["met"]]) == cells.count("met")
+    assert len(asked) == len(cells)
+    shown = nabench("score", *words[:-2])
+    assert 0 == shown.code
+    assert "power: current limits, sodium, 12 states a condition" in shown.out
+    assert "health after five partial cycles" in shown.out
+    missed = [one for one in asked if not one["met"]]
+    assert len(missed) == shown.out.count(", asked at most ")
+
+
 @pytest.mark.parametrize(
     ("words", "problems"),
     [
@@ -136,6 +162,10 @@ def test_equal_calls_give_equal_bytes():
         (("--condition", "dischrge"), ['--condition "dischrge" does not exist; did you mean "discharge"?']),
         (("--map", "x.map.toml"), ["--map needs --data, the folder whose columns it names"]),
         (("--data", ".", "--condition", "drive"), ["--condition is for what ships; leave it out with --data"]),
+        (
+            ("--clean", "--condition", "power"),
+            ["--clean is not for the conditions power and health, which are about sensor errors"],
+        ),
         (("--html", "no/page.html"), ["--html no/page.html: the folder no does not exist"]),
         (
             ("--method", "efk", "--condition", "agde"),

@@ -14,7 +14,7 @@ from hil.errors import BenchError
 from hil.plant import cellfile
 from hil.score import cold
 from hil.score.case import Case
-from hil.score.conditions import CONDITIONS
+from hil.score.conditions import CONDITIONS, soh
 from hil.score.drawn import X
 from hil.score.inject import clean
 from hil.score.own import own_tables, window
@@ -24,8 +24,8 @@ SEED, DRAWS = 1, 2
 
 @pytest.fixture(scope="module")
 def cases() -> dict[str, list[Case]]:
-    """Every condition, two draws each."""
-    return {name: make(SEED, DRAWS) for name, make in CONDITIONS.items()}
+    """Every condition, and the cycles that capacity and resistance are judged on, two draws each."""
+    return {name: make(SEED, DRAWS) for name, make in (CONDITIONS | {"soh": soh}).items()}
 
 
 def hours(case: Case) -> float:

@@ -9,10 +9,9 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from hil import calibration
 from hil.calibration import Calibration
 from hil.dut.estimator import Beliefs, Estimator, Readings
-from hil.score import cases, floors, recorded, score, soh
+from hil.score import cases, floors, recorded, score
 from hil.score.believe import Device, emulated
 from hil.score.cases import Group
 from hil.score.conditions import CONDITIONS
@@ -130,22 +129,3 @@ def test_progress_rises_to_the_end():
     seen: list[float] = []
     score.run([ONE, ONE], score.Plan(methods=("counting",), wrong_starts=False), lambda _, share: seen.append(share))
     assert [0.0, 0.5, 0.5, 1.0] == seen
-
-
-def test_capacity_is_held_against_that_of_the_drawn_cell():
-    """An estimator that always says the calibration's capacity errs by how far the cell's lies from it."""
-
-    class Sure(Estimator):
-        def run(self, readings: Readings, every: int = 1) -> Beliefs:
-            said = super().run(readings, every)
-            ones = np.ones_like(said.soc)
-            return replace(said, capacity_share=ones, capacity_sigma=0.01 * ones)
-
-    (case,) = CONDITIONS["soh"](1, 1)
-    group = Group("soh", lambda: [case])
-    found = score.run([group], score.Plan(methods=(METHOD,), errors=False), make=broken(Sure)).as_json()["capacity"]
-    assert case.drawn is not None
-    said_Ah = {soh.UNSEEN: calibration.load(case.calibration)[1].model.capacity_Ah, soh.OWN: case.drawn.cell.capacity_Ah}
-    for row in found:
-        assert row["bias"] == pytest.approx(said_Ah[row["tables"]] / case.drawn.capacity_Ah - 1.0, abs=1e-6)
-    assert [soh.UNSEEN, soh.OWN] == [row["tables"] for row in found]

@@ -94,6 +94,7 @@ def foresee(
     end = max(LOW_ERROR * max(1.0 - x / LOW_X, 0.0), HIGH_ERROR * min(max(1.0 - (1.0 - x) / HIGH_X, 0.0), 1.0))
     end *= 1.0 + UNSEEN * unseen
     var += (share * share + end * end) * change_V * change_V
+    of_change = var
     whole_V = WHOLE_ERROR * (rho_fast * fast_V + rho_slow * slow_V)
     var += whole_V * whole_V
     # drops that relax while the current flows: perhaps they were none
@@ -125,4 +126,8 @@ def foresee(
     gone_V = max(-drift_V, 0.0) * min(t_s, MEAN_TAU_S) / (MEAN_TAU_S - ANCHOR_TAU_S)
     ohm = rho_fast * fast_ohm + rho_slow * slow_ohm
     sigmas = reals[cfg.PULSE_SIGMAS] * (DISCHARGE_SHARE if current_A > 0.0 else 1.0)
-    return volt, ohm, gone_V + reals[cfg.PULSE_ERROR_V] + sigmas * math.sqrt(max(var, 0.0))
+    margin_V = sigmas * math.sqrt(max(var, 0.0))
+    if change_V * (rho_fast * cell[st.ANCHOR_FAST_V, p, i] + rho_slow * cell[st.ANCHOR_SLOW_V, p, i]) < 0.0:
+        # less current than now: the worst that can become of the relief is that it does not come
+        margin_V = min(margin_V, math.fabs(change_V) + sigmas * math.sqrt(max(var - of_change, 0.0)))
+    return volt, ohm, gone_V + reals[cfg.PULSE_ERROR_V] + margin_V

@@ -79,7 +79,7 @@ class PeerDevice:
         reach = given.reach(told_degC, self.given)
         available = np.clip((soc - 1.0 + reach) / reach, 0.0, 1.0)
         unknown = np.full_like(soc, np.nan)
-        rows = (np.clip(soc, 0.0, 1.0), available, _Z95 * sigma, unknown, unknown, unknown)
+        rows = (np.clip(soc, 0.0, 1.0), available, _Z95 * sigma, unknown, unknown, unknown, unknown)
         return Beliefs(*(row[:, :, None] for row in rows))
 
 

@@ -12,8 +12,18 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, ekf_r, summary
 from firmware_sim.types import F64, I64
+from hil import binding
 
 _, SETTINGS, CALIBRATION = wired("nfm-16s", "nfm-16s", "classic", 10_000_000)
+
+
+def real_of(method: str) -> F64:
+    """Figures of the kernels as bound for a calibration of this method."""
+    own = CALIBRATION.model_copy(update={"filter": CALIBRATION.filter.changed(method)})
+    return np.asarray(binding.beliefs(own, 16, 1)["real"])
+
+
+REAL = real_of("ekf-r")
 UPPER = [(a, b) for a in range(5) for b in range(a, 5)]
 P_ROWS = {pair: ekf_r.P00 + n for n, pair in enumerate(UPPER)}
 
@@ -57,7 +67,7 @@ def test_predict_is_the_matrix_form(seed: int) -> None:
     one, current_A, dt_s, f = Filter(rng), float(rng.uniform(-3, 3)), 0.01, CALIBRATION.filter
     x, p = one.mean(), one.covariance()
     r1, r2 = one.cell[st.R1, 0, 0], one.cell[st.R2, 0, 0]
-    ekf_r.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, SETTINGS.real, SETTINGS.kinds)
+    ekf_r.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, REAL, SETTINGS.kinds)
     res, capacity_As = CALIBRATION.model.resistance, 3600.0 * CALIBRATION.model.capacity_Ah
     d1, d2 = math.exp(-dt_s / res.tau1_s), math.exp(-dt_s / res.tau2_s)
     dz = current_A * dt_s / capacity_As
@@ -104,7 +114,7 @@ def test_correct_is_the_matrix_form(seed: int) -> None:
         h_row[n] = (voltage(up) - voltage(down)) / (2 * step)
     noise = f.cell_sigma_V**2 + (f.model_V2s + (f.resistance_error_share * drop) ** 2) / sample_s
     gain = p @ h_row / (h_row @ p @ h_row + noise)
-    ekf_r.correct(one.cell, 0, 0, 0, current_A, sample_s, SETTINGS.real, SETTINGS.kinds, SETTINGS.curves)
+    ekf_r.correct(one.cell, 0, 0, 0, current_A, sample_s, REAL, SETTINGS.kinds, SETTINGS.curves)
     wanted = x + gain * (cell[st.VOLT] - voltage(x))
     wanted[[0, 3, 4]] = np.clip(wanted[[0, 3, 4]], [-0.05, -1.0, 0.3], [1.05, 1.0, 3.0])
     assert np.allclose(wanted, one.mean(), rtol=1e-3, atol=1e-5)
@@ -120,8 +130,10 @@ def test_without_voltages_it_counts_charge() -> None:
     before, unsure = device.dut.state.cell[st.Z, 0].copy(), device.dut.state.cell[st.P, 0].copy()
     device.set("Shunt_Current", 2.0)
     device.tick(10)
-    counted = 2.0 * 0.01 * 10 / (3600.0 * device.calibration.model.capacity_Ah)
-    assert np.allclose(before - counted, device.dut.state.cell[st.Z, 0], rtol=0, atol=1e-12)
+    cell = device.dut.state.cell[:, 0]
+    capacity_Ah = device.calibration.model.capacity_Ah * cell[st.CAPACITY]
+    counted = (2.0 - cell[st.BIAS_A]) * 0.01 * 10 / (3600.0 * capacity_Ah)
+    assert np.allclose(before - counted, cell[st.Z], rtol=0, atol=1e-12)
     assert (device.dut.state.cell[st.P, 0] > unsure).all()
 
 

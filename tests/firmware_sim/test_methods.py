@@ -159,5 +159,7 @@ def test_a_told_start_is_where_it_starts(method: str) -> None:
     )
     beliefs = estimator.run(still)
     assert 0.7 == pytest.approx(beliefs.soc[0, 0, 0], abs=0.002)
-    floor = calibration.load("nfm-16s")[1].filter.band_floor
-    assert 1.96 * np.hypot(0.03, floor) == pytest.approx(beliefs.band[0, 0, 0], rel=0.02)
+    figures, slope_V = calibration.load("nfm-16s")[1].filter.changed(method).figures(), estimator.cell[st.SLOPE_V, 0, 0]
+    curve = figures["band_V"] / slope_V if slope_V > 0.0 else 0.0  # only "sodium" tells its slope
+    assert (slope_V > 0.0) == (method == "sodium")
+    assert 1.96 * np.sqrt(0.03**2 + figures["band_floor"] ** 2 + curve**2) == pytest.approx(beliefs.band[0, 0, 0], rel=0.02)

@@ -139,6 +139,8 @@ def _pack(
         amps, emf_V, ohm = string_A(
             cell, p, s, way, most_A, t_s, stretches, reals, kinds, curves, ln_r, nodes, n_nodes
         )  # fmt: skip
+        if not ohm > 0.0:  # no cell of it has been held against its tables yet: a limit that is not known is none
+            return 0.0, 0.0, 0.0
         own_V = emf_V - ohm * way * amps
         end_V = max(end_V, own_V) if way > 0 else min(end_V, own_V)
         siemens += 1.0 / ohm

@@ -22,7 +22,8 @@ def in_reach(z: float, reach: float) -> float:
 @kernel
 def ocv(x: float, h: float, core_degC: float, k: int, curves: F64) -> tuple[float, float, float]:
     """Rested voltage [V] at share x of what is in reach and hysteresis h, its slope over x [V], half the loop [V]."""
-    at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
+    at = (x - cfg.X_LOW) * (1.0 / cfg.X_STEP)
+    at = min(at, cfg.N_X - 1.000001) if at > 0.0 else 0.0  # NaN is no index
     g = int(at)
     f = at - g
     mean_rise = curves[k, cfg.MEAN_V, g + 1] - curves[k, cfg.MEAN_V, g]
@@ -45,7 +46,7 @@ def resistances(
         j += 1
     between = nodes[k, cfg.INVERSE_K, j] - nodes[k, cfg.INVERSE_K, j + 1]
     warm = (nodes[k, cfg.INVERSE_K, j] - inverse_K) / between
-    at = min(max(x, 0.0), 1.0) * (cfg.N_RX - 1)
+    at = min(x, 1.0) * (cfg.N_RX - 1) if x > 0.0 else 0.0  # NaN is no index
     g = min(int(at), cfg.N_RX - 2)
     f = at - g
     a, b = 3 * j, 3 * j + 3

@@ -13,8 +13,19 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, ekf, ekf_r, ukf
 from firmware_sim.types import F64
+from hil import binding
 
 _, SETTINGS, CALIBRATION = wired("nfm-16s", "nfm-16s", "classic", 10_000_000)
+
+
+def real_of(method: str) -> F64:
+    """Figures of the kernels as bound for a calibration of this method."""
+    own = CALIBRATION.model_copy(update={"filter": CALIBRATION.filter.changed(method)})
+    return np.asarray(binding.beliefs(own, 16, 1)["real"])
+
+
+REAL = real_of("ekf")
+assert np.array_equal(REAL, real_of("ukf"))
 UPPER = [(a, b) for a in range(3) for b in range(a, 3)]
 P_ROWS = {pair: ekf.P00 + n for n, pair in enumerate(UPPER)}
 X = [st.Z, st.U1, st.U2]
@@ -76,11 +87,11 @@ class Filter:
 
     def predict(self, dt_s: float) -> None:
         """By the kernel."""
-        ekf.predict(self.cell, 0, 0, 1, 0, self.current_A, self.current_A, dt_s, SETTINGS.real, SETTINGS.kinds)
+        ekf.predict(self.cell, 0, 0, 1, 0, self.current_A, self.current_A, dt_s, REAL, SETTINGS.kinds)
 
     def correct(self, kernel: Callable[..., None], sample_s: float) -> None:
         """By a kernel."""
-        kernel(self.cell, 0, 0, 0, self.current_A, sample_s, SETTINGS.real, SETTINGS.kinds, SETTINGS.curves)
+        kernel(self.cell, 0, 0, 0, self.current_A, sample_s, REAL, SETTINGS.kinds, SETTINGS.curves)
 
 
 def measurement_noise(sample_s: float) -> float:

@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 from rigs import Device
 
+from firmware_sim import settings as cfg
+from firmware_sim import state as st
+from firmware_sim.power import limits, tables
+
 HORIZONS = ("2s", "10s", "30s", "Continuous")
 
 
@@ -130,3 +134,20 @@ def test_unlike_strings_share_what_the_first_of_them_bears() -> None:
     found = foreseen(device, "Discharge")
     assert 0.0 < found[1] <= table_A + 0.02
     assert sorted(found, reverse=True) == found
+
+
+def test_a_string_without_a_resistance_yet_is_worth_nothing() -> None:
+    """Unlike strings whose scales have not been learnt: no current, no division by zero, never NaN; NaN is no index."""
+    device = Device().driving()
+    s, cell, real = device.settings, device.dut.state.cell.copy(), device.dut.state.real.copy()
+    cell[[st.RHO_FAST, st.RHO_SLOW]] = 0.0
+    stretches = np.array([[0, 8, 0, 0], [8, 16, 0, 1]])
+    for way in (1, -1):
+        for h in range(cfg.N_HORIZONS):
+            limits.limit(
+                cell, real, 0, way, h, s.power, stretches, 2, s.real, s.kinds, s.curves, s.ln_r, s.nodes, s.n_nodes
+            )  # fmt: skip
+    assert (real[st.PULSE_A : st.PULSE_A + 2 * cfg.N_HORIZONS] == 0.0).all()
+    assert (real[st.PULSE_W : st.PULSE_W + 2 * cfg.N_HORIZONS] == 0.0).all()
+    at_nan, at_0 = (tables.resistances(x, 25.0, 0, s.ln_r, s.nodes, s.n_nodes) for x in (np.nan, 0.0))
+    assert at_nan == at_0

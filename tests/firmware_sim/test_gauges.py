@@ -11,8 +11,19 @@ from rigs import wired
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, counting, ocv
 from firmware_sim.types import F64
+from hil import binding
 
 _, SETTINGS, CALIBRATION = wired("nfm-16s", "nfm-16s", "classic", 10_000_000)
+
+
+def real_of(method: str) -> F64:
+    """Figures of the kernels as bound for a calibration of this method."""
+    own = CALIBRATION.model_copy(update={"filter": CALIBRATION.filter.changed(method)})
+    return np.asarray(binding.beliefs(own, 16, 1)["real"])
+
+
+REAL = real_of("counting")
+assert np.array_equal(REAL, real_of("ocv"))
 CAPACITY_AH, FILTER = CALIBRATION.model.capacity_Ah, CALIBRATION.filter
 
 
@@ -27,16 +38,16 @@ def one_cell(z: float, volt: float = 3.0, temp_degC: float = 25.0) -> F64:
 def counted(cell: F64, current_A: float, seconds: int) -> F64:
     """After so many ticks of a second."""
     for _ in range(seconds):
-        counting.predict(cell, 0, 0, 1, 0, current_A, current_A, 1.0, SETTINGS.real, SETTINGS.kinds)
+        counting.predict(cell, 0, 0, 1, 0, current_A, current_A, 1.0, REAL, SETTINGS.kinds)
     return cell
 
 
 def looked_up(cell: F64, current_A: float, seconds: int, fresh: bool = True) -> F64:
     """After so many ticks of a second, with a voltage in each or in none."""
     for _ in range(seconds):
-        ocv.predict(cell, 0, 0, 1, 0, current_A, current_A, 1.0, SETTINGS.real, SETTINGS.kinds)
+        ocv.predict(cell, 0, 0, 1, 0, current_A, current_A, 1.0, REAL, SETTINGS.kinds)
         if fresh:
-            ocv.correct(cell, 0, 0, 0, current_A, 1.0, SETTINGS.real, SETTINGS.kinds, SETTINGS.curves)
+            ocv.correct(cell, 0, 0, 0, current_A, 1.0, REAL, SETTINGS.kinds, SETTINGS.curves)
     return cell
 
 
@@ -58,7 +69,7 @@ def test_a_counter_knows_that_it_cannot_hold_more_than_all() -> None:
 def test_its_band_is_that_of_the_stated_errors() -> None:
     """After an hour out and an hour back the gain has cancelled and two hours of offset are left; in between both count."""
     cell = one_cell(0.9)
-    counting.seed(cell, 0, 0, 0, SETTINGS.real, 0.9, FILTER.stored_sigma)
+    counting.seed(cell, 0, 0, 0, REAL, 0.9, FILTER.stored_sigma)
     start = FILTER.stored_sigma
     gain, offset = FILTER.current_error_share * 1.0 / CAPACITY_AH, FILTER.current_error_A / CAPACITY_AH
     counted(cell, 1.0, 3600)
@@ -70,7 +81,7 @@ def test_its_band_is_that_of_the_stated_errors() -> None:
 def test_a_division_among_unlike_strings_widens_the_band() -> None:
     """What a string's current differs from an equal share is known as well as the resistances."""
     cell = one_cell(0.5)
-    counting.predict(cell, 0, 0, 1, 0, 1.5, 1.0, 3600.0, SETTINGS.real, SETTINGS.kinds)
+    counting.predict(cell, 0, 0, 1, 0, 1.5, 1.0, 3600.0, REAL, SETTINGS.kinds)
     gain = FILTER.current_error_share * 1.5 / CAPACITY_AH
     offset = (FILTER.current_error_A + FILTER.resistance_error_share * 0.5) / CAPACITY_AH
     assert gain**2 + offset**2 == pytest.approx(cell[st.P, 0, 0])

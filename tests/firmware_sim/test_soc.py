@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,18 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, ekf_r, summary
 from firmware_sim.types import F64, I64
+from hil import binding, files
 
 _, SETTINGS, CALIBRATION = wired("nfm-16s", "nfm-16s", "classic", 10_000_000)
+
+
+def real_of(method: str) -> F64:
+    """Figures of the kernels as bound for a calibration of this method."""
+    own = CALIBRATION.model_copy(update={"filter": CALIBRATION.filter.changed(method)})
+    return np.asarray(binding.beliefs(own, 16, 1)["real"])
+
+
+REAL = real_of("ekf-r")
 UPPER = [(a, b) for a in range(5) for b in range(a, 5)]
 P_ROWS = {pair: ekf_r.P00 + n for n, pair in enumerate(UPPER)}
 
@@ -57,7 +69,7 @@ def test_predict_is_the_matrix_form(seed: int) -> None:
     one, current_A, dt_s, f = Filter(rng), float(rng.uniform(-3, 3)), 0.01, CALIBRATION.filter
     x, p = one.mean(), one.covariance()
     r1, r2 = one.cell[st.R1, 0, 0], one.cell[st.R2, 0, 0]
-    ekf_r.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, SETTINGS.real, SETTINGS.kinds)
+    ekf_r.predict(one.cell, 0, 0, 1, 0, current_A, current_A, dt_s, REAL, SETTINGS.kinds)
     res, capacity_As = CALIBRATION.model.resistance, 3600.0 * CALIBRATION.model.capacity_Ah
     d1, d2 = math.exp(-dt_s / res.tau1_s), math.exp(-dt_s / res.tau2_s)
     dz = current_A * dt_s / capacity_As
@@ -104,25 +116,42 @@ def test_correct_is_the_matrix_form(seed: int) -> None:
         h_row[n] = (voltage(up) - voltage(down)) / (2 * step)
     noise = f.cell_sigma_V**2 + (f.model_V2s + (f.resistance_error_share * drop) ** 2) / sample_s
     gain = p @ h_row / (h_row @ p @ h_row + noise)
-    ekf_r.correct(one.cell, 0, 0, 0, current_A, sample_s, SETTINGS.real, SETTINGS.kinds, SETTINGS.curves)
+    ekf_r.correct(one.cell, 0, 0, 0, current_A, sample_s, REAL, SETTINGS.kinds, SETTINGS.curves)
     wanted = x + gain * (cell[st.VOLT] - voltage(x))
     wanted[[0, 3, 4]] = np.clip(wanted[[0, 3, 4]], [-0.05, -1.0, 0.3], [1.05, 1.0, 3.0])
     assert np.allclose(wanted, one.mean(), rtol=1e-3, atol=1e-5)
     assert np.allclose(p - np.outer(gain, h_row @ p), one.covariance(), rtol=1e-2, atol=2e-6)
 
 
-def test_without_voltages_it_counts_charge() -> None:
-    """With lost cell frames the SOC still falls by the charge that was drawn, and its variance grows."""
-    device = Device().driving()
+@pytest.mark.parametrize("method", ["sodium", "ekf-r"])
+def test_without_voltages_it_counts_charge(tmp_path: Path, method: str) -> None:
+    """With lost cell frames the SOC still falls by the charge that was drawn, less what the sensor is believed to be off by.
+
+    The variance grows with it; that of "sodium" waits for the next correction, and the time it waits for is counted.
+    """
+    text = files.shipped("calibration")["nfm-16s"].read_text(encoding="utf-8")
+    path = tmp_path / "nfm-16s.toml"
+    path.write_text(re.sub(r'(?m)^(\[filter\]\n(?:.+\n)*?)method = ".*"$', rf'\1method = "{method}"', text), encoding="utf-8")
+    device = Device(str(path)).driving()
+    assert cfg.METHODS.index(method) == device.settings.whole[cfg.METHOD]
     cells = [s for s, name in enumerate(device.net.to_dut.slot_names) if "CellVoltages" in name]
     device.lost = set(cells)
     device.tick(2)
     before, unsure = device.dut.state.cell[st.Z, 0].copy(), device.dut.state.cell[st.P, 0].copy()
+    since_s = device.dut.state.cell[st.SINCE_S, 0].copy()
     device.set("Shunt_Current", 2.0)
     device.tick(10)
-    counted = 2.0 * 0.01 * 10 / (3600.0 * device.calibration.model.capacity_Ah)
-    assert np.allclose(before - counted, device.dut.state.cell[st.Z, 0], rtol=0, atol=1e-12)
-    assert (device.dut.state.cell[st.P, 0] > unsure).all()
+    cell = device.dut.state.cell[:, 0]
+    capacity_Ah = device.calibration.model.capacity_Ah * cell[st.CAPACITY]
+    counted = (2.0 - cell[st.BIAS_A]) * 0.01 * 10 / (3600.0 * capacity_Ah)
+    assert np.allclose(before - counted, cell[st.Z], rtol=0, atol=1e-12)
+    if method == "sodium":
+        assert (cell[st.P] == unsure).all()
+        np.testing.assert_allclose(cell[st.SINCE_S], since_s + 0.1, rtol=0, atol=1e-9)
+    else:
+        assert (cell[st.BIAS_A] == 0.0).all()
+        assert (cell[st.CAPACITY] == 1.0).all()
+        assert (cell[st.P] > unsure).all()
 
 
 def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() -> None:

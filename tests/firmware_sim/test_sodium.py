@@ -108,18 +108,20 @@ def carried(one: Filter) -> tuple[F64, F64]:
     f[0, 3], f[0, 5] = since_s / capacity_As, moved / one.get("CAPACITY")
     rate = (F.current_error_share * abs(one.current_A) + F.current_error_A) / capacity_As
     ocv_var = F.ocv_sigma_V**2 + (F.resistance_error_share * one.get("RHO") * one.get("DROP_V")) ** 2
+    surprise = min(max(one.get("NIS"), 1.0), 5.0)
     q = np.diag([
         2.0 * rate**2 * F.current_correlation_s * since_s,
         (1.0 - dh**2) * F.hysteresis_sigma**2,
-        F.resistance_walk_per_s * since_s + F.resistance_walk_per_soc * abs(moved),
+        (F.resistance_walk_per_s * since_s + F.resistance_walk_per_soc * abs(moved)) * surprise**2,
         F.bias_walk_A2_per_s * since_s,
         (1.0 - de**2) * ocv_var,
         F.capacity_walk_per_s * since_s,
         F.temperature_walk_K2_per_s * since_s,
     ])  # fmt: skip
-    p = f @ p @ f.T + q
-    for at, most in ((2, F.resistance_sigma), (3, F.bias_sigma_A), (5, F.capacity_sigma), (6, F.temperature_sigma_K)):
-        p[at, at] = min(p[at, at], most**2)
+    before, p = np.diag(p), f @ p @ f.T + q
+    caps = {2: F.resistance_sigma * surprise, 3: F.bias_sigma_A, 5: F.capacity_sigma, 6: F.temperature_sigma_K}
+    for at, most in caps.items():  # up to the cap; what was above stays
+        p[at, at] = min(p[at, at], most**2) if before[at] < most**2 else before[at]
     x[4] *= de
     return x, p
 
@@ -133,8 +135,9 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
     one = Filter(seed)
     one.predict(0.1, 10)
     one.refresh()
+    one.set(NIS=1.0 + seed % 3)
     x, p = carried(one)
-    one.set(VOLT=one.voltage(x) + np.random.default_rng(seed).uniform(-0.03, 0.03), NIS=1.0 + seed % 3)
+    one.set(VOLT=one.voltage(x) + np.random.default_rng(seed).uniform(-0.03, 0.03))
     h = one.derivatives(x)
     fresh_V = F.step_share * (one.current_A - one.get("SLOW_A")) * one.get("R0")
     cold_V = F.cold_V_per_K * max(F.cold_degC - one.core_degC(), 0.0)

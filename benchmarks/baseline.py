@@ -10,7 +10,8 @@ python-can's virtual bus to carry: what a good engineer would write first. It is
 - the SOC of every cell equals the emulator's to 1e-9 (nabench bench asserts it before it takes the time).
 
 It leaves out what a fault-free run does not need: faults and their observers, more than one string, kind of cell or pack,
-loads other than a current, recordings, resets, and frames that no slot holds. All of that makes it faster, not slower.
+loads other than a current, recordings, resets, and what the BMS foresees: the five frames of it are left out for both
+(hil.speed.case.LEFT_OUT), though the emulator goes on computing what would be in them. All of that makes it faster, not slower.
 """
 
 from __future__ import annotations

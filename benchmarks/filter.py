@@ -38,7 +38,7 @@ class Filter:
         self.reach_share = nodes[cfg.REACH_SHARE, :n_reach]
         self.x, self.p = np.zeros((5, n)), np.zeros((5, 5, n))
         self.r0, self.r1, self.r2, self.reach = np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n)
-        self.temp_degC = np.full(n, 25.0)
+        self.temp_degC, self.band = np.full(n, 25.0), np.ones(n)
         self.is_seeded = False
 
     @property
@@ -62,6 +62,7 @@ class Filter:
         ln_r = low * (1.0 - f) + high * f
         self.r0[i], self.r1[i], self.r2[i] = np.exp(ln_r[:3] + warm * (ln_r[3:] - ln_r[:3]))
         self.reach[i] += (reach - self.reach[i]) * (1.0 - math.exp(-since_s / self.kind[cfg.REACH_TAU_S]))
+        self.band[i] = min(1.96 * math.sqrt(float(self.p[0, 0, i]) + self.real[cfg.BAND_FLOOR] ** 2), 1.0)
 
     def seed(self, volt: F64) -> None:
         """Start every filter from its first voltage."""
@@ -138,7 +139,7 @@ class Filter:
             "BMS_Soc": 100.0 * low / (1.0 - high + low),
             "BMS_SocMin": 100.0 * low,
             "BMS_SocMax": 100.0 * high,
-            "BMS_SocBand": 100.0 * 1.96 * math.sqrt(float(self.p[0, 0].max()) + self.real[cfg.BAND_FLOOR] ** 2),
+            "BMS_SocBand": 100.0 * float(self.band.max()),
             "BMS_AvailableSoc": 100.0 * float((left / self.reach).min()),
             "BMS_RemainingCharge": float(left.min()) * self.kind[cfg.CAPACITY_AH],
         }

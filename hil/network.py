@@ -82,9 +82,12 @@ class Network:
         return len(self.loads)
 
 
-def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = None) -> Network:
+def load(
+    name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = None, left_out: frozenset[str] = frozenset()
+) -> Network:
     """A network by shipped name or path, for a pack with n_cells and n_ntc sensors.
 
+    left_out: messages of the device that it does not send.
     Raises ScenarioError: broken files, missing signals, or a schedule that does not fit the bit rate.
     """
     path = files.resolve("network", name, near)
@@ -109,7 +112,7 @@ def load(name: str, n_cells: int, n_ntc: int, dt_ns: int, near: Path | None = No
         return dut_node not in message.senders and BENCH_NODE not in message.senders and wanted(message)
 
     incoming = database.slots(to_dut, has_page)
-    outgoing = database.slots(lambda m: dut_node in m.senders and wanted(m), has_page)
+    outgoing = database.slots(lambda m: dut_node in m.senders and wanted(m) and m.name not in left_out, has_page)
     if not incoming or not outgoing:
         senders = {sender for message in database.messages for sender in message.senders}
         raise ScenarioError(

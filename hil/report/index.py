@@ -135,12 +135,15 @@ def _matrix(runs: list[tuple[Outcome, str]]) -> Matrix:
 def covers(requirement: Requirement, rows: Sequence[Expect]) -> bool:
     """True when one of these expectations puts a requirement to the test: it is judged by its window or figures.
 
+    A trigger without a window is a limit to be kept, which `within` judges.
     Where no hazard of its own starts the clock, so does one that waits for its code to be reported. A requirement that has
     neither window nor figure is a state, which any kind may judge.
     """
     timed = requirement.trigger is not None or requirement.fdti_ms is not None or requirement.fhti_ms is not None
     judging = {kind for kind, figures in _FIGURES.items() if set(figures) & set(requirement.limits)}
     judging |= {"reaction"} if timed else set()
+    if requirement.trigger is not None and requirement.fdti_ms is None and requirement.fhti_ms is None:
+        judging.add("within")
     if not judging:
         return bool(rows)
     codes = [] if requirement.trigger is not None else requirement.codes

@@ -52,6 +52,7 @@ STATES = {
     "SR-DUTY": "values that are sent and a path that stays closed, for as long as the scenario says",
     "SR-LIMIT-COLD": "a value that is sent, throughout",
     "SR-LIMIT-HOT": "likewise",
+    "SR-POWER-LOW": "a voltage that is kept, throughout",
     "SR-LIMIT-STOP": "likewise",
     "SR-DATA-CORRUPT": "never, not for one cycle",
     "SR-DATA-LENGTH": "never",
@@ -81,7 +82,7 @@ def test_every_requirement_has_a_window_or_a_limit(row: dict[str, Any]) -> None:
     bounded = {"fdti_ms", "fhti_ms", "limits"} & set(row)
     assert bool(bounded) != (row["id"] in STATES)
     if not bounded:
-        timed = {"signal", "quiet", "contactors"}
+        timed = {"signal", "quiet", "contactors", "within"}
         kinds = served_by()[row["id"]]
         assert kinds & timed
         assert kinds <= timed

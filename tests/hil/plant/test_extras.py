@@ -12,6 +12,7 @@ import pytest
 from stands import Stand, bare
 
 from firmware_sim.types import F64
+from hil import kinetics
 from hil.plant import cell as c
 from hil.plant import cellfile, load
 from hil.plant import extras as x
@@ -81,7 +82,7 @@ def test_kinetics_follow_temperature_by_arrhenius() -> None:
 
 def test_voltage_creeps_back_for_an_hour_after_a_discharge() -> None:
     """The third pair holds I R3 (1 - exp(-t / tau)) at the end of a load and lets go of it with its own time constant."""
-    stand = large(still(with_(slow=x.Slow(r3_share=0.5, tau3_s=1800.0, **NOTE)), dt_ms=1000))
+    stand = large(still(with_(slow=kinetics.Slow(r3_share=0.5, tau3_s=1800.0, **NOTE)), dt_ms=1000))
     r3 = 0.5 * float(stand.cell(c.R2_OHM)[0, 0])
     for _ in range(600):
         stand.step(1.5)

@@ -64,9 +64,7 @@ _MONTHS = ("ageing", "deep", "plating", "runaway")
 
 
 # Frames of what the obvious design does not compute: neither sends them, nor do the libraries alone carry them.
-LEFT_OUT = frozenset(
-    ("BMS_DischargeForesight", "BMS_ChargeForesight", "BMS_Energy", "BMS_EnergyToFull", "BMS_Times")
-)
+LEFT_OUT = frozenset(("BMS_DischargeForesight", "BMS_ChargeForesight", "BMS_Energy", "BMS_EnergyToFull", "BMS_Times"))
 
 
 def build(n_cells: int, n_packs: int = 1) -> Setup:

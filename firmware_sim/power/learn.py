@@ -27,8 +27,8 @@ EVERY_S = 0.095
 ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
 NOISE_V2S = 2.5e-4
 SPLIT, MOST_SIGMA = 0.1, 0.35
-# A sensor may be wrong by its bound as often as by little: a Gaussian of that width is too hopeful.
-TEMP_SHARE = 1.5
+# Of the temperature: a sensor may be wrong by its bound of 5 K as often as by little, whatever the filter makes of it.
+TEMP_ERROR_K = 4.6
 _LOW, _HIGH = 0.2, 5.0
 
 
@@ -37,10 +37,7 @@ def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
     """Variance of the resistance of cell i relative to the tables, as its estimator knows it: of scale and temperature."""
     if method == cfg.SODIUM:
         by_K = cell[st.RHO, p, i] * cell[st.LN_R_PER_K, p, i]
-        warm = (
-            2.0 * by_K * cell[sodium.at(sodium.RHO, sodium.T), p, i] + by_K * by_K * cell[sodium.at(sodium.T, sodium.T), p, i]
-        )
-        return max(cell[sodium.at(sodium.RHO, sodium.RHO), p, i] + TEMP_SHARE * warm, 0.0)
+        return cell[sodium.at(sodium.RHO, sodium.RHO), p, i] + by_K * by_K * TEMP_ERROR_K * TEMP_ERROR_K
     if method == cfg.EKF_R:
         return cell[ekf_r.P44, p, i]
     return reals[cfg.RHO_SIGMA] * reals[cfg.RHO_SIGMA]

@@ -93,7 +93,7 @@ def _figures(rows: Sequence[Row], wide: bool) -> Table:
     pairs = [name for region in regions for name in (region, "max")]
     for name in ("RMSE", "worst", "max", "bias", "in band", "+-band", *pairs, "counting", "bound"):
         table.add_column(name, justify="right", no_wrap=True, min_width=5)
-    table.add_column("floors", no_wrap=True)
+    table.add_column("met", no_wrap=True)
     for method in dict.fromkeys(row.method for row in rows):
         own = {row.region: row for row in rows if row.method == method}
         total = own.get("all")
@@ -117,7 +117,7 @@ def _count(asked: Sequence[Asked]) -> Text:
     found = [one.met for one in asked]
     if not found:
         return Text("none", style="dim")
-    return Text(f"{sum(found)}/{len(found)} met", style="green" if all(found) else "red")
+    return Text(f"{sum(found)}/{len(found)}", style="green" if all(found) else "red")
 
 
 def missed(rows: Sequence[Row]) -> list[str]:
@@ -186,7 +186,7 @@ def _health(rows: Sequence[HealthRow]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("cells", "RMSE", "max", "bias", "sigma", "in band"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("floors", no_wrap=True)
+    table.add_column("met", no_wrap=True)
     for row in rows:
         numbers = [percent(x) for x in (row.rmse, row.max, row.bias, row.sigma, row.coverage)]
         table.add_row(row.quantity, row.tables, row.method, str(row.cells), *numbers, _count(floors.asked_of_health(row)))
@@ -200,7 +200,7 @@ def _power(rows: Sequence[PowerRow]) -> Table:
         table.add_column(name, no_wrap=True)
     for name in ("broken", "by [mV]", "waste", "bound", "their waste"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("floors", no_wrap=True)
+    table.add_column("met", no_wrap=True)
     for row in rows:
         numbers = [
             str(row.violations),

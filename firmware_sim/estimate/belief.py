@@ -110,10 +110,16 @@ def soc_on(volt: float, h: float, reach: float, temp_degC: float, k: int, curves
     return 1.0 - (1.0 - min(max(x, 0.0), 1.0)) * reach
 
 
+@inlined
+def in_reach(z: float, reach: float) -> float:
+    """Share of what is in reach at SOC z; below empty SOC itself."""
+    return max(1.0 - (1.0 - z) / reach, min(z, 0.0))
+
+
 @kernel
 def ocv(z: float, h: float, reach: float, temp_degC: float, k: int, curves: F64) -> tuple[float, float]:
     """Voltage [V] at which cells of kind k rest at SOC z, at h between the branches of the loop, and its slope over z [V]."""
-    x = max(1.0 - (1.0 - z) / reach, min(z, 0.0))
+    x = in_reach(z, reach)
     at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
     g = int(at)
     f = at - g

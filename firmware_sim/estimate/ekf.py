@@ -71,13 +71,19 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     a1 = p01 * slope - p11 - p12
     a2 = p02 * slope - p12 - p22
     s = slope * a0 - a1 - a2 + noise.voltage_noise(sample_s, real)
+    update(cell, p, i, innovation_V, a0, a1, a2, s)
+
+
+@kernel
+def update(cell: F64, p: int, i: int, innovation_V: float, a0: float, a1: float, a2: float, s: float) -> None:
+    """Move state and covariance of cell i by a voltage: a the covariance of the states with it, s its variance."""
     k0, k1, k2 = a0 / s, a1 / s, a2 / s
-    cell[st.Z, p, i] = min(max(z + k0 * innovation_V, -0.05), 1.05)
-    cell[st.U1, p, i] = u1 + k1 * innovation_V
-    cell[st.U2, p, i] = u2 + k2 * innovation_V
-    cell[P00, p, i] = max(p00 - k0 * a0, 1e-10)
-    cell[P01, p, i] = p01 - k0 * a1
-    cell[P02, p, i] = p02 - k0 * a2
-    cell[P11, p, i] = max(p11 - k1 * a1, 1e-12)
-    cell[P12, p, i] = p12 - k1 * a2
-    cell[P22, p, i] = max(p22 - k2 * a2, 1e-12)
+    cell[st.Z, p, i] = min(max(cell[st.Z, p, i] + k0 * innovation_V, -0.05), 1.05)
+    cell[st.U1, p, i] += k1 * innovation_V
+    cell[st.U2, p, i] += k2 * innovation_V
+    cell[P00, p, i] = max(cell[P00, p, i] - k0 * a0, 1e-10)
+    cell[P01, p, i] -= k0 * a1
+    cell[P02, p, i] -= k0 * a2
+    cell[P11, p, i] = max(cell[P11, p, i] - k1 * a1, 1e-12)
+    cell[P12, p, i] -= k1 * a2
+    cell[P22, p, i] = max(cell[P22, p, i] - k2 * a2, 1e-12)

@@ -17,7 +17,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import noise, start
+from firmware_sim.estimate import belief, noise, start
 from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64
 
@@ -78,7 +78,7 @@ def predict(
 def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float, real: F64, kinds: F64, curves: F64) -> None:
     """Correct cell i, of kind k, with its new voltage sample. sample_s: time since its last one [s]."""
     z = cell[st.Z, p, i]
-    x = max(1.0 - (1.0 - z) / cell[st.REACH, p, i], min(z, 0.0))
+    x = belief.in_reach(z, cell[st.REACH, p, i])
     at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
     g = int(at)
     f = at - g

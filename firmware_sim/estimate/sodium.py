@@ -162,27 +162,26 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
 
 
 @inlined
-def _on(k: int, row: int, x: float, curves: F64) -> tuple[float, float]:
+def _on(k: int, row: int, x: float, curves: F64) -> float:
     """A curve of kind k at x."""
     at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
     g = int(at)
-    rise = curves[k, row, g + 1] - curves[k, row, g]
-    return curves[k, row, g] + (at - g) * rise, rise
+    return curves[k, row, g] + (at - g) * (curves[k, row, g + 1] - curves[k, row, g])
 
 
 @inlined
 def _curve(cell: F64, p: int, i: int, k: int, z: float, h: float, span: float, curves: F64) -> tuple[float, float, float]:
     """Rested voltage in the middle of the loop [V], half its width [V], and the slope over SOC at h [V], for SOC z."""
     reach = cell[st.REACH, p, i]
-    x = max(1.0 - (1.0 - z) / reach, min(z, 0.0))
-    dudt, _ = _on(k, cfg.DUDT, x, curves)
-    middle_V, _ = _on(k, cfg.MEAN_V, x, curves)
-    half_V, _ = _on(k, cfg.HALF_V, x, curves)
+    x = belief.in_reach(z, reach)
+    dudt = _on(k, cfg.DUDT, x, curves)
+    middle_V = _on(k, cfg.MEAN_V, x, curves)
+    half_V = _on(k, cfg.HALF_V, x, curves)
     low, high = max(x - span, min(x, 0.0)), min(x + span, max(x, 1.0))
-    low_V, _ = _on(k, cfg.MEAN_V, low, curves)
-    high_V, _ = _on(k, cfg.MEAN_V, high, curves)
-    low_half_V, _ = _on(k, cfg.HALF_V, low, curves)
-    high_half_V, _ = _on(k, cfg.HALF_V, high, curves)
+    low_V = _on(k, cfg.MEAN_V, low, curves)
+    high_V = _on(k, cfg.MEAN_V, high, curves)
+    low_half_V = _on(k, cfg.HALF_V, low, curves)
+    high_half_V = _on(k, cfg.HALF_V, high, curves)
     core_degC = belief.core_degC(cell, p, i)
     slope = (high_V - low_V + (high_half_V - low_half_V) * h) / ((high - low) * reach)
     return middle_V + dudt * (core_degC - 25.0), half_V, max(slope, _LEAST_SLOPE_V)

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, noise
+from firmware_sim.estimate import belief, ekf, noise
 from firmware_sim.estimate.ekf import P00, P01, P02, P11, P12, P22
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64
@@ -55,13 +55,4 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     up0, down0 = up0 - mean, down0 - mean
     spread = up0 * up0 + down0 * down0 + 2.0 * (side1 * side1 + side2 * side2 + 2.0 * mean * mean)
     s = _CENTRE * mean * mean + spread / 6.0 + noise.voltage_noise(sample_s, real)
-    k0, k1, k2 = a0 / s, a1 / s, a2 / s
-    cell[st.Z, p, i] = min(max(z + k0 * innovation_V, -0.05), 1.05)
-    cell[st.U1, p, i] = u1 + k1 * innovation_V
-    cell[st.U2, p, i] = u2 + k2 * innovation_V
-    cell[P00, p, i] = max(p00 - k0 * a0, 1e-10)
-    cell[P01, p, i] = p01 - k0 * a1
-    cell[P02, p, i] = p02 - k0 * a2
-    cell[P11, p, i] = max(p11 - k1 * a1, 1e-12)
-    cell[P12, p, i] = p12 - k1 * a2
-    cell[P22, p, i] = max(p22 - k2 * a2, 1e-12)
+    ekf.update(cell, p, i, innovation_V, a0, a1, a2, s)

@@ -18,7 +18,7 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief
 from firmware_sim.jit import kernel
-from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
+from firmware_sim.power.tables import kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
 END_SHARE = 0.05
@@ -33,7 +33,7 @@ def steady(
     cell: F64, p: int, i: int, k: int, z: float, current_A: float, kinds: F64, curves: F64, ln_r: F64, nodes: F64, n_nodes: I64
 ) -> tuple[float, float]:
     """Voltage without its drop [V] and settled resistance [ohm] of cell i at SOC z under a current."""
-    x = in_reach(z, cell[st.REACH, p, i])
+    x = belief.in_reach(z, cell[st.REACH, p, i])
     core_degC = belief.core_degC(cell, p, i)
     rested_V, _, _ = ocv(x, -1.0 if current_A > 0.0 else 1.0, core_degC, k, curves)
     r0, r1, r2, _, _ = resistances(x, core_degC, k, ln_r, nodes, n_nodes)

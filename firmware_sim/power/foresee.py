@@ -35,7 +35,7 @@ from firmware_sim import state as st
 from firmware_sim.estimate import belief
 from firmware_sim.jit import exp, kernel
 from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S
-from firmware_sim.power.tables import in_reach, kinetics, ocv, resistances
+from firmware_sim.power.tables import kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
 GROWTH_ERROR, KINETIC_ERROR, SMALL_ERROR, RELIEF_ERROR = 0.2, 0.12, 0.6, 0.3
@@ -60,7 +60,7 @@ def foresee(
     dh = max((1.0 - swing) / (1.0 + swing), 0.0)
     target = -1.0 if current_A > 0.0 else 1.0
     h = target + (cell[st.H, p, i] - target) * dh
-    x = in_reach(z - dz, reach)
+    x = belief.in_reach(z - dz, reach)
     core_degC = belief.core_degC(cell, p, i)
     r0, r1, r2, per_K, per_x = resistances(x, core_degC, k, ln_r, nodes, n_nodes)
     now_ohm = cell[st.R0, p, i] + cell[st.R1, p, i] + cell[st.R2, p, i]
@@ -104,7 +104,7 @@ def foresee(
     # SOC: another stretch of the curve, another resistance where none was seen
     floor = reals[cfg.BAND_FLOOR]
     sigma_x = math.sqrt(cell[st.P, p, i] + floor * floor) / reach
-    x_now = in_reach(z, reach)
+    x_now = belief.in_reach(z, reach)
     here_V, _, _ = ocv(x_now, h, warm_degC, k, curves)
     lower_V, lower_slope, _ = ocv(x - sigma_x, h, warm_degC, k, curves)
     lower_now_V, _, _ = ocv(x_now - sigma_x, h, warm_degC, k, curves)

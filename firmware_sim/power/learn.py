@@ -20,7 +20,7 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, ekf_r, sodium
 from firmware_sim.jit import kernel
-from firmware_sim.power.tables import in_reach, kinetics, ocv
+from firmware_sim.power.tables import kinetics, ocv
 from firmware_sim.types import F64
 
 EVERY_S = 0.095
@@ -47,7 +47,7 @@ def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
 def learn(cell: F64, p: int, i: int, k: int, age_s: float, method: int, reals: F64, kinds: F64, curves: F64) -> None:
     """Take the fresh voltage of cell i, of kind k. age_s: since the last time."""
     core_degC = belief.core_degC(cell, p, i)
-    rested_V, _, _ = ocv(in_reach(cell[st.Z, p, i], cell[st.REACH, p, i]), cell[st.H, p, i], core_degC, k, curves)
+    rested_V, _, _ = ocv(belief.in_reach(cell[st.Z, p, i], cell[st.REACH, p, i]), cell[st.H, p, i], core_degC, k, curves)
     current_A, kinetic = cell[st.STRING_A, p, i] - cell[st.BIAS_A, p, i], kinds[k, cfg.R0_KINETIC]
     factor = kinetics(cell, p, i, k, current_A, curves)
     fast_V = cell[st.R0, p, i] * (1.0 - kinetic + kinetic * factor) * current_A + cell[st.U1, p, i]

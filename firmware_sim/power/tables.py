@@ -14,12 +14,6 @@ _ZERO_DEGC_K = 273.15
 
 
 @kernel
-def in_reach(z: float, reach: float) -> float:
-    """Share of what is in reach at SOC z, as the estimators count it."""
-    return max(1.0 - (1.0 - z) / reach, min(z, 0.0))
-
-
-@kernel
 def ocv(x: float, h: float, core_degC: float, k: int, curves: F64) -> tuple[float, float, float]:
     """Rested voltage [V] at share x of what is in reach and hysteresis h, its slope over x [V], half the loop [V]."""
     at = (x - cfg.X_LOW) * (1.0 / cfg.X_STEP)

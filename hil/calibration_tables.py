@@ -198,6 +198,10 @@ class Sodium(Sourced):
     reference_V_per_soc: Positive
 
 
+# Keys of [filter.sodium] that are figures.
+SODIUM_FIGURES = tuple(key for key in Sodium.model_fields if key not in Sourced.model_fields)
+
+
 class Filter(Sourced):
     """How SOC is estimated, and the noise figures of the methods."""
 

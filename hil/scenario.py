@@ -10,13 +10,15 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from hil import calibration, files, requirement
 from hil.calibration import Calibration
-from hil.errors import Problems, ScenarioError
+from hil.calibration_tables import SODIUM_FIGURES
+from hil.errors import Problems, ScenarioError, nearest
 from hil.fault.catalogue import FaultSpec
 from hil.plant import packfile
 from hil.plant.cellfile import Cell
 from hil.plant.packfile import Pack
 from hil.requirement import RequirementsFile
 from hil.shape import is_mended, refuse
+from hil.tables import Positive
 
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -144,7 +146,8 @@ class Recording(files.FileModel):
     time, voltage, current: columns, scaled to s, V, A.  temperature: column in degC; or, when it was not logged,
     temperature_degC of the surroundings, in which the bench lets the cell warm as its model does.  start_s: scenario
     time at which it begins.  full_V, empty_V: legs between these ends are scored against their own
-    throughput; reference_uncertainty is what is known of that reference.
+    throughput; reference_uncertainty is what is known of that reference.  filter: figures of the calibration's filter that
+    belong to the rig of the recording and not to the pack.
     """
 
     file: str
@@ -159,6 +162,7 @@ class Recording(files.FileModel):
     empty_V: float
     discharge_uncertainty: Share
     charge_uncertainty: Share
+    filter: dict[str, Positive] = {}
 
     @model_validator(mode="after")
     def _fits(self, info: ValidationInfo) -> Recording:
@@ -167,6 +171,9 @@ class Recording(files.FileModel):
             found.append(': needs exactly one of "temperature" (a column) and "temperature_degC" (as stated by the source)')
         if not self.empty_V < self.full_V:
             found.append(f"empty_V {self.empty_V:g} must lie below full_V {self.full_V:g}")
+        found += [
+            f"filter.{key} does not exist{nearest(key, SODIUM_FIGURES)}" for key in self.filter if key not in SODIUM_FIGURES
+        ]
         refuse(found, self, info)
         return self
 
@@ -390,4 +397,7 @@ def complete(path: Path, scenario: Scenario) -> Inputs:
     problems.settle()
     if packed is None or required is None or believed is None:
         raise ScenarioError(f"{path}: a file it names could not be loaded")
-    return Inputs(path, scenario, *packed, *believed, *required)
+    calibrated, belief = believed
+    if scenario.recording is not None and scenario.recording.filter:
+        belief = belief.model_copy(update={"filter": belief.filter.changed(None, **scenario.recording.filter)})
+    return Inputs(path, scenario, *packed, calibrated, belief, *required)

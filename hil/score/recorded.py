@@ -18,7 +18,8 @@ from pydantic import Field, model_validator
 
 from firmware_sim.types import F64
 from hil import columns, files
-from hil.errors import ScenarioError
+from hil.calibration_tables import SODIUM_FIGURES
+from hil.errors import ScenarioError, nearest
 from hil.plant import cellfile, replay
 from hil.recording import Leg, find_legs
 from hil.report.accuracy import soc_window
@@ -51,13 +52,17 @@ class RecordedSet(files.FileModel):
     empty_V: Positive
     discharge_uncertainty: Positive
     charge_uncertainty: Positive
-    filter: dict[str, float] = {}
+    filter: dict[str, Positive] = {}
     fitted: list[str]
     unseen: Annotated[list[str], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _split(self) -> RecordedSet:
-        settle([f'unseen "{name}" is among fitted too' for name in self.unseen if name in self.fitted])
+        found = [f'unseen "{name}" is among fitted too' for name in self.unseen if name in self.fitted]
+        settle(
+            found
+            + [f"filter.{key} does not exist{nearest(key, SODIUM_FIGURES)}" for key in self.filter if key not in SODIUM_FIGURES]
+        )
         return self
 
 

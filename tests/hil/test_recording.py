@@ -11,7 +11,8 @@ from command import Ran, changed, nabench
 from pages import REQUIREMENTS
 from rigs import switched_on
 
-from hil import files, judge, runner
+from hil import files, judge, runner, scenario
+from hil.errors import ScenarioError
 from hil.figures import leg_at
 from hil.observe import View
 from hil.report.record import RunRecord
@@ -249,3 +250,14 @@ def test_a_recording_without_its_load_is_refused(tmp_path: Path) -> None:
     assert [f"{path}: {needs}, found none; {add}"] == nabench("check", path).problems
     path = small(tmp_path, changed(text, ('kind = "recorded"', 'kind = "current"\ncurrent_A = 1.0')))
     assert [f'{path}: {needs}, found only "current"; {add}'] == nabench("check", path).problems
+
+
+def test_figures_of_the_rig_go_to_the_filter_and_unknown_ones_are_refused(tmp_path: Path) -> None:
+    """[recording] filter changes what the calibration says of the filter; a key that it does not have is named."""
+    shipped = files.shipped("scenario")["recorded-hakadi-1c"]
+    sodium = scenario.load(shipped).calibration.filter.sodium
+    assert (60.0, 600.0) == (sodium.heat_K_per_W, sodium.heat_tau_s)
+    wrong = tmp_path / "wrong.scenario.toml"
+    wrong.write_text(shipped.read_text(encoding="utf-8").replace("heat_K_per_W", "heat_per_W"), encoding="utf-8")
+    with pytest.raises(ScenarioError, match='filter.heat_per_W does not exist; did you mean "heat_K_per_W"'):
+        scenario.load(wrong)

@@ -259,5 +259,5 @@ def test_figures_of_the_rig_go_to_the_filter_and_unknown_ones_are_refused(tmp_pa
     assert (60.0, 600.0) == (sodium.heat_K_per_W, sodium.heat_tau_s)
     wrong = tmp_path / "wrong.scenario.toml"
     wrong.write_text(shipped.read_text(encoding="utf-8").replace("heat_K_per_W", "heat_per_W"), encoding="utf-8")
-    with pytest.raises(ScenarioError, match='filter.heat_per_W does not exist; did you mean "heat_K_per_W"'):
+    with pytest.raises(ScenarioError, match=r'filter\.heat_per_W does not exist; did you mean "heat_K_per_W"'):
         scenario.load(wrong)

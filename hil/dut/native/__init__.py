@@ -1,0 +1,171 @@
+"""Firmware compiled to a shared library, in lockstep and virtual time. What it exports: nabench_firmware.h, here.
+
+Each power-up is a process of its own (child.py), so a crash ends the firmware and not the bench, and a loss of supply
+leaves nothing but the non-volatile memory, which the bench keeps. In a tick the frames that arrived in it are pushed, the
+firmware steps to its end, and what it sends leaves from there on, one frame after another on its bus.
+
+A firmware that dies before it has sent anything is an error of the run; afterwards it is silent, as a controller would
+be, and `account` says what happened, for the judge.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from firmware_sim.types import I64
+from firmware_sim.wire.layout import EXTENDED, FD, Events, Image
+from hil.bus import frame_ns
+from hil.dut.native import child, elf
+from hil.dut.native.process import Fallen, Memory, Process, Refused
+from hil.errors import DutError, ScenarioError, nearest
+from hil.link.can_bus import Frame
+from hil.link.match import Catcher, Outgoing, Reader
+from hil.network import Network
+from hil.rig import Rig
+
+HEADER = Path(__file__).parent / "nabench_firmware.h"
+_STEP_S = 10.0
+_OPTIONS = ("step_s",)
+_ALL_NS = 1 << 62
+_LENGTHS = {0: range(9), FD: (*range(9), 12, 16, 20, 24, 32, 48, 64)}
+
+
+class Native:
+    """A firmware behind "PATH" or "PATH?step_s=SECONDS", the longest that a call may take. Raises ScenarioError."""
+
+    lockstep = True
+
+    def __init__(self, rig: Rig, network: Network, text: str) -> None:
+        if rig.plant.n_packs != 1:
+            raise ScenarioError(f"a native device is one pack; the rig has {rig.plant.n_packs}")
+        self.path, self._step_s = _parse(text)
+        elf.check(self.path)
+        self.sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        self.dt_ns = rig.dt_ns
+        self.bus_free_ns: I64 = rig.bus_free_ns
+        self._network = network
+        self._reader = Reader(network.to_dut)
+        self._catcher = Catcher(network.from_dut, network.to_dut)
+        self._process: Process | None = None
+        self._fallen: list[list[Any]] = []
+        self._power_ups = self._refused = 0
+        self.memory = Memory()
+
+    def start(self, t_ns: int) -> None:
+        """Power on with memory as from the factory. Raises DutError when the firmware does not come up."""
+        self.memory.erase()
+        try:
+            self._power_on(t_ns)
+        except Fallen as why:
+            raise DutError(f"dut native: {self.path}: {why}") from None
+
+    def _power_on(self, t_ns: int) -> None:
+        self._power_off()
+        if hashlib.sha256(self.path.read_bytes()).hexdigest() != self.sha256:
+            raise DutError(f"dut native: {self.path} was changed while it ran; run again")
+        self._power_ups += 1
+        try:
+            self._process = Process(self.path, self.memory, self.dt_ns, self._network.n_buses, t_ns, self._step_s)
+        except Refused as why:
+            raise DutError(f"dut native: {self.path} cannot be used: {why}") from None
+
+    def _power_off(self) -> None:
+        if self._process is not None:
+            self._process.close()
+            self._process = None
+
+    def reset(self, t_ns: int) -> None:
+        """Lose and regain supply: a new process; non-volatile memory survives."""
+        try:
+            self._power_on(t_ns)
+        except Fallen as why:
+            self._fall(t_ns, why)
+
+    def tear(self, t_ns: int) -> bool:
+        """The same in the middle of a write to memory; False when the firmware was not writing and has no nab_save."""
+        torn = False
+        if self._process is not None:
+            try:
+                torn = self._process.tear(t_ns // self.dt_ns)
+            except Fallen as why:
+                self._fall(t_ns, why)
+        self.reset(t_ns)
+        return torn
+
+    def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """One tick of the firmware: its frames start when the tick ends. Raises DutError when it dies before it spoke."""
+        end_ns = t_ns + self.dt_ns
+        if self._process is not None:
+            try:
+                no_room, sent = self._process.step(end_ns, [_packed(f) for f in self._reader.frames(image, events)])
+                self._refused += no_room
+                for raw in sent:
+                    self._put(raw, end_ns)
+            except Fallen as why:
+                self._fall(end_ns, why)
+        return self._catcher.take(_ALL_NS)
+
+    def _fall(self, t_ns: int, why: Fallen) -> None:
+        """The firmware is gone; its supply is not. Raises DutError when it had not spoken yet."""
+        self._power_off()
+        if not self._catcher.heard:
+            raise DutError(f"dut native: {self.path}: before its first frame {why}")
+        self._fallen.append([t_ns, str(why)])
+
+    def _put(self, raw: bytes, t_ns: int) -> None:
+        """Put a frame onto its bus when that is free. Raises Fallen for one that cannot exist."""
+        _, can_id, bus, flags, length, data = child.FRAME.unpack(raw)
+        extended, fd = bool(flags & EXTENDED), bool(flags & FD)
+        top = 0x1FFFFFFF if extended else 0x7FF
+        if bus >= self._network.n_buses or can_id > top or flags & ~(EXTENDED | FD) or length not in _LENGTHS[flags & FD]:
+            raise Fallen(f"it sent a frame that cannot exist: bus {bus}, id 0x{can_id:X}, flags {flags}, {length} bytes")
+        on = self._network.database.buses[bus]
+        took_ns = frame_ns(length, extended, fd, on.bitrate, on.data_bitrate)
+        self.bus_free_ns[0, bus] = ended_ns = max(int(self.bus_free_ns[0, bus]), t_ns) + took_ns
+        self._catcher.put(bus, Frame(ended_ns, can_id, flags, data[:length], 0), ended_ns)
+
+    def account(self) -> dict[str, Any]:
+        """For the record: which library it was, how often it got its supply, what became of it, and what else it sent."""
+        return {
+            "library": self.path.name,
+            "sha256": self.sha256,
+            "power_ups": self._power_ups,
+            "fallen": [list(row) for row in self._fallen],
+            "frames_without_room": self._refused,
+            "unknown_ids": {f"{bus}:0x{can_id:X}": n for (bus, can_id), n in sorted(self._catcher.unknown.items())},
+        }
+
+    def close(self) -> None:
+        """End the firmware."""
+        self._power_off()
+        self.memory.close()
+
+
+def _packed(frame: Outgoing) -> bytes:
+    flags = frame.flags & (EXTENDED | FD)
+    return child.FRAME.pack(frame.t_ns, frame.can_id, frame.bus, flags, len(frame.data), frame.data)
+
+
+def _parse(text: str) -> tuple[Path, float]:
+    """Path and step_s of a description. Raises ScenarioError."""
+    name, _, options = text.partition("?")
+    if not name:
+        raise ScenarioError("dut native:PATH: expected a shared library, as in native:./bms.so")
+    step_s = _STEP_S
+    for option in options.split("&") if options else []:
+        key, _, value = option.partition("=")
+        if key not in _OPTIONS:
+            raise ScenarioError(f'dut native: there is no option "{key}"{nearest(key, _OPTIONS)}')
+        step_s = -1.0
+        with contextlib.suppress(ValueError):
+            step_s = float(value)
+        if not 0.01 <= step_s <= 600:
+            raise ScenarioError(f'dut native: step_s={value}; expected seconds, 0.01 to 600')
+    path = Path(name)
+    if not path.is_file():
+        there = [p.name for p in path.parent.glob("*.so")] if path.parent.is_dir() else []
+        raise ScenarioError(f"dut native: there is no file {path}{nearest(path.name, there)}")
+    return path.resolve(), step_s

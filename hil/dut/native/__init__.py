@@ -163,7 +163,7 @@ def _parse(text: str) -> tuple[Path, float]:
         with contextlib.suppress(ValueError):
             step_s = float(value)
         if not 0.01 <= step_s <= 600:
-            raise ScenarioError(f'dut native: step_s={value}; expected seconds, 0.01 to 600')
+            raise ScenarioError(f"dut native: step_s={value}; expected seconds, 0.01 to 600")
     path = Path(name)
     if not path.is_file():
         there = [p.name for p in path.parent.glob("*.so")] if path.parent.is_dir() else []

@@ -31,7 +31,9 @@ def check(path: Path) -> None:
             f"computer, {_MACHINES.get(own_machine, platform.machine())}: build the firmware with the host's compiler"
         )
     if kind != _SHARED:
-        raise ScenarioError(f"dut native: {path} is {_KINDS.get(kind, 'no library')}; expected a shared library, gcc -shared -fPIC")
+        raise ScenarioError(
+            f"dut native: {path} is {_KINDS.get(kind, 'no library')}; expected a shared library, gcc -shared -fPIC"
+        )
 
 
 def _head(path: Path) -> bytes:

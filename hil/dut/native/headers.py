@@ -40,11 +40,12 @@ def texts(pack_name: str, network_name: str) -> dict[str, str]:
     path, pack, _, _ = packfile.load(pack_name)
     belief_path, belief = calibration.load(pack.calibration, path)
     net = network.load(network_name, pack.n_cells, len(pack.ntc_cells), _TICK_NS)
-    problems = [*_unwritable(net), *_strange(belief, belief_path, pack, net)]
+    problems = [*_unwritable(net), *_strange(belief, belief_path, net)]
     if problems:
         raise ScenarioError(*problems)
     wire, mind = f"Network {net.name} for pack {pack.name}.", f"Calibration {belief.name} of pack {pack.name}."
     return {
+        "nabench_firmware.h": _header(),
         "network.h": _MARK.format(wire) + _network_h(net),
         "network.c": _MARK.format(wire) + _network_c(net),
         "calibration.h": _MARK.format(mind) + _calibration_h(belief, pack),
@@ -58,7 +59,9 @@ def _unwritable(net: Network) -> list[str]:
         for slot, name in zip(layout.slots.tolist(), layout.slot_names, strict=True):
             if slot[w.FLAGS] & w.FD or slot[w.E2E] == w.P05:
                 found.append(f"{net.path}: message {name} is a CAN FD frame; C tables are written for classic frames only")
-        for row, (scale, offset), name in zip(layout.signals.tolist(), layout.scales.tolist(), layout.signal_names, strict=True):
+        for row, (scale, offset), name in zip(
+            layout.signals.tolist(), layout.scales.tolist(), layout.signal_names, strict=True
+        ):
             zero = offset / scale
             if row[w.KIND] or row[w.BITS] > 32 or abs(zero - round(zero)) > 1e-6 or abs(zero) > 2**31 - 1:
                 found.append(
@@ -68,13 +71,12 @@ def _unwritable(net: Network) -> list[str]:
     return found[:8]
 
 
-def _strange(belief: Calibration, path: Path, pack: Pack, net: Network) -> list[str]:
+def _strange(belief: Calibration, path: Path, net: Network) -> list[str]:
     known = set(net.from_dut.signal_names)
     found = [f"{path}: group[{n}] is of another kind of cells; C tables are written for one" for n in range(len(belief.group))]
     if "BMS_FaultCode" not in known or not net.database.signal("BMS_FaultCode").choices:
         found.append(f"{net.path}: BMS_FaultCode with its table of values is needed for the codes of the limits")
     found += [f'{net.path}: there is no signal "{name}"' for name in set(_STEP_OF.values()) - set(net.to_dut.signal_names)]
-    del pack
     return found
 
 
@@ -285,7 +287,7 @@ def _calibration_c(c: Calibration, pack: Pack, net: Network) -> str:
     near = [min(range(len(at)), key=lambda j: (abs(at[j] - i), j)) for i in range(pack.n_cells)]
     parts.append(f"}};\n\nconst uint8_t ntc_of_cell[N_CELLS] = {{{', '.join(map(str, near))}}};\n")
     for declared, numbers in _tables(c.model, c):
-        body = ",\n    ".join(f"{{{_row(row)}}}" if isinstance(row, list) else _f(row) for row in numbers)
+        body = ",\n    ".join(_f(row) if isinstance(row, float) else f"{{{_row(row)}}}" for row in numbers)
         parts.append(f"\nconst float {declared} = {{\n    {body}}};\n")
     return "".join(parts)
 
@@ -296,6 +298,5 @@ def _half_step(quantity: str, rx: Layout) -> float:
     return 0.5 * float(rx.scales[rx.index(name), w.SCALE]) if name is not None else 0.0
 
 
-def header() -> str:
-    """Text of nabench_firmware.h."""
+def _header() -> str:
     return files.read(Path(__file__).parent / "nabench_firmware.h", 1 << 20).decode()

@@ -21,11 +21,11 @@ _LOG_TAIL = 4096
 _START_S = 20.0  # a loaded machine may take that long to start an interpreter
 
 
-class Fallen(Exception):  # noqa: N818 - what became of a firmware is no error of ours
+class Fallen(Exception):
     """The firmware is gone: what happened to it, in words."""
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The library could not be started: why, in words."""
 
 

@@ -67,6 +67,7 @@ static void precharge(struct bms *b, struct decision *d)
         break;
     case OPEN_PRE:
         d->command[PLUS] = true;
+        d->command[PRE] = false;
         failed = false;
         b->tries = 0;
         d->state = b->target;

@@ -52,23 +52,35 @@ class Native:
         self._process: Process | None = None
         self._fallen: list[list[Any]] = []
         self._power_ups = self._refused = 0
-        self.memory = Memory()
+        self._memory: Memory | None = None
 
     def start(self, t_ns: int) -> None:
         """Power on with memory as from the factory. Raises DutError when the firmware does not come up."""
-        self.memory.erase()
+        self.close()
+        self._memory = Memory()
         try:
             self._power_on(t_ns)
         except Fallen as why:
+            self.close()
             raise DutError(f"dut native: {self.path}: {why}") from None
+        except DutError:
+            self.close()
+            raise
+
+    @property
+    def memory(self) -> bytes:
+        """Non-volatile memory as it is now; nothing before the start."""
+        return b"" if self._memory is None else self._memory.read()
 
     def _power_on(self, t_ns: int) -> None:
+        if self._memory is None:
+            raise DutError(f"dut native: {self.path} was not started")
         self._power_off()
         if hashlib.sha256(self.path.read_bytes()).hexdigest() != self.sha256:
             raise DutError(f"dut native: {self.path} was changed while it ran; run again")
         self._power_ups += 1
         try:
-            self._process = Process(self.path, self.memory, self.dt_ns, self._network.n_buses, t_ns, self._step_s)
+            self._process = Process(self.path, self._memory, self.dt_ns, self._network.n_buses, t_ns, self._step_s)
         except Refused as why:
             raise DutError(f"dut native: {self.path} cannot be used: {why}") from None
 
@@ -141,7 +153,9 @@ class Native:
     def close(self) -> None:
         """End the firmware."""
         self._power_off()
-        self.memory.close()
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
 
 
 def _packed(frame: Outgoing) -> bytes:

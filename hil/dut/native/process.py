@@ -30,19 +30,15 @@ class Refused(Exception):
 
 
 class Memory:
-    """Non-volatile memory: a file without a name that every power-up of one device maps."""
+    """Non-volatile memory: a file without a name, erased at first, that every power-up of one device maps."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the device
-        self.erase()
+        os.pwrite(self.fileno(), bytes([child.ERASED]) * child.NVM_SIZE, 0)
 
     def fileno(self) -> int:
         """Open file of the memory."""
         return self._file.fileno()
-
-    def erase(self) -> None:
-        """As from the factory."""
-        os.pwrite(self.fileno(), bytes([child.ERASED]) * child.NVM_SIZE, 0)
 
     def read(self) -> bytes:
         """All of it."""

@@ -60,6 +60,9 @@ class _Host(ctypes.Structure):
     )
 
 
+HOST_SIZE = ctypes.sizeof(_Host)
+
+
 class _Memory:
     """Non-volatile memory. written: (offset, before, after) of the writes since it was emptied."""
 
@@ -106,7 +109,7 @@ class _Firmware:
         if abi != ABI:
             raise ValueError(f"it was built for version {abi} of nabench_firmware.h; this nabench has version {ABI}")
         self.memory = memory
-        self.host = _Host(ABI, ctypes.sizeof(_Host), tick_ns, n_buses, NVM_SIZE, memory.read_ref, memory.write_ref)
+        self.host = _Host(ABI, HOST_SIZE, tick_ns, n_buses, NVM_SIZE, memory.read_ref, memory.write_ref)
         self.frame = _Frame()
 
     def start(self, t_ns: int) -> None:

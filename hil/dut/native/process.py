@@ -17,7 +17,7 @@ from pathlib import Path
 from hil.dut.native import child
 
 _LONGEST_LINE = 200
-_LOG_TAIL = 4096
+_LOG_TAIL = 16_384
 _START_S = 20.0  # a loaded machine may take that long to start an interpreter
 
 
@@ -138,11 +138,12 @@ class Process:
         return f"it died of {name} ({signal.strsignal(-code)}) {when}{self._last_words()}"
 
     def _last_words(self) -> str:
-        """The last line that it printed, as an assertion does."""
+        """The last line that it printed, or the last that tells of an error, as assertions and sanitizers do."""
         size = os.fstat(self._log.fileno()).st_size
         tail = os.pread(self._log.fileno(), _LOG_TAIL, max(size - _LOG_TAIL, 0)).decode(errors="replace")
         lines = [line.strip() for line in tail.splitlines() if line.strip()]
-        return f', after "{lines[-1][:_LONGEST_LINE]}"' if lines else ""
+        told = [line for line in lines if "error" in line.lower() or "assert" in line.lower()]
+        return f', after "{(told or lines)[-1][:_LONGEST_LINE]}"' if lines else ""
 
     def close(self) -> None:
         """Take the supply away. A firmware holds nothing that must be put in order."""

@@ -20,6 +20,7 @@ from firmware_sim.wire.layout import Events, Image
 from hil import devices, runner
 from hil.dut.native import Native
 from hil.errors import DutError, NabenchError, ScenarioError
+from hil.session import Session
 from hil.setup import Setup
 
 SCENARIO = """
@@ -219,3 +220,15 @@ def test_a_bench_that_is_killed_takes_its_firmware_with_it(tmp_path: Path, scena
     while Path(f"/proc/{firmware}").exists():
         assert time.monotonic() < until
         time.sleep(0.05)
+
+
+def test_a_python_test_hears_of_it_too(tmp_path: Path) -> None:
+    """The check at the end of every test, and the record of its run folder, name what happened."""
+    path = compiled.library(tmp_path / "f.so", DEFECT="abort()")
+    bench = Session(dut=f"native:{path}")
+    bench.run_for(1.5)
+    problems = bench.health()
+    assert any(p.startswith("the firmware fell at 1.000 s: it died of SIGABRT (Aborted)") for p in problems), problems
+    place = bench.write(tmp_path / "runs")
+    bench.close()
+    assert "it died of SIGABRT" in (place / "result.json").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from hil.dut.native import child
 
 _LONGEST_LINE = 200
 _LOG_TAIL = 16_384
+_BLOCK = 65_536
 _START_S = 20.0  # a loaded machine may take that long to start an interpreter
 
 
@@ -106,23 +107,21 @@ class Process:
             raise Fallen(self._obituary("between two ticks")) from None
 
     def _reply(self, during: str, limit_s: float) -> tuple[int, bytes]:
-        until_s = time.monotonic() + limit_s
-        status, count = child.REPLY.unpack(self._read(child.REPLY.size, during, until_s, limit_s))
-        size = count if status in (child.DONE, child.REFUSED) else count * child.FRAME.size
-        return status, self._read(size, during, until_s, limit_s)
-
-    def _read(self, length: int, during: str, until_s: float, limit_s: float) -> bytes:
-        data = b""
-        while len(data) < length:
+        """Status and contents of a reply, which comes in one piece where it can."""
+        until_s, data, size, status = time.monotonic() + limit_s, b"", child.REPLY.size, -1
+        while len(data) < size or status < 0:
             if not select.select([self._in], [], [], max(until_s - time.monotonic(), 0.0))[0]:
                 self._popen.kill()
                 self._popen.wait()
                 raise Fallen(f"it hung: {during} did not end within {limit_s:g} s{self._last_words()}")
-            part = os.read(self._in, length - len(data))
+            part = os.read(self._in, _BLOCK)
             if not part:
                 raise Fallen(self._obituary(f"in {during}"))
             data += part
-        return data
+            if status < 0 and len(data) >= size:
+                status, count = child.REPLY.unpack_from(data)
+                size += count if status in (child.DONE, child.REFUSED) else count * child.FRAME.size
+        return status, data[child.REPLY.size :]
 
     def _obituary(self, when: str) -> str:
         """How a process ended that is ending."""

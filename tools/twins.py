@@ -116,8 +116,8 @@ def table(rows: list[Row]) -> str:
         "|---|---|",
         *(f"| `{r.name}` | {', '.join(f'`{s}`: {n}' for s, n in r.apart.items())} |" for r in rows if r.apart),
         "",
-        f"State of charge differs, because the filters do: by at most {np.median(soc):.1f} points of % in half of the scenarios,",
-        f"by {soc.max():.0f} in `{most}`.",
+        f"State of charge differs, because the filters do: in half of the scenarios by at most {np.median(soc):.1f} points",
+        f"of %, in `{most}` by {soc.max():.0f}.",
     ]
     return "\n".join(lines)
 

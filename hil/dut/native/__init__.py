@@ -84,9 +84,9 @@ class Native:
         except Refused as why:
             raise DutError(f"dut native: {self.path} cannot be used: {why}") from None
 
-    def _power_off(self) -> None:
+    def _power_off(self, *, gently: bool = False) -> None:
         if self._process is not None:
-            self._process.close()
+            self._process.close(gently=gently)
             self._process = None
 
     def reset(self, t_ns: int) -> None:
@@ -152,7 +152,7 @@ class Native:
 
     def close(self) -> None:
         """End the firmware."""
-        self._power_off()
+        self._power_off(gently=True)
         if self._memory is not None:
             self._memory.close()
             self._memory = None

@@ -5,6 +5,7 @@ Whatever a firmware does, a call in here ends: with its reply, or with Fallen, w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from hil.dut.native import child
 _LONGEST_LINE = 200
 _LOG_TAIL = 16_384
 _BLOCK = 65_536
+_GENTLE_S = 1.0
 _START_S = 20.0  # a loaded machine may take that long to start an interpreter
 
 
@@ -144,10 +146,13 @@ class Process:
         told = [line for line in lines if "error" in line.lower() or "assert" in line.lower()]
         return f', after "{(told or lines)[-1][:_LONGEST_LINE]}"' if lines else ""
 
-    def close(self) -> None:
-        """Take the supply away. A firmware holds nothing that must be put in order."""
+    def close(self, *, gently: bool = False) -> None:
+        """Take the supply away. gently: at the end of a run, so that what instruments a firmware (gcov) writes its results."""
+        os.close(self._out)
+        if gently:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout=_GENTLE_S)
         self._popen.kill()
         self._popen.wait()
-        for file in (self._out, self._in):
-            os.close(file)
+        os.close(self._in)
         self._log.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -23,16 +24,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.compiled_only
 def test_a_new_firmware_passes_and_a_defect_of_it_fails(here: Path) -> None:
-    """For the pack that it was made for; a debounce that takes three times as long is found."""
+    """For the pack that it was made for, with its coverage counted; a debounce that takes three times as long is found."""
     ran = nabench("new", "firmware", "mine", "--pack", "nfm-16s")
     assert (0, "") == (ran.code, ran.err)
     assert "next: make -C mine; nabench run SCENARIO --dut native:mine/bms.so" in ran.out
     source = here / "mine" / "diag.c"
     for old, new, code in (("", "", 0), ("timer_ms >= l->debounce_ms", "timer_ms >= 3u * l->debounce_ms", 1)):
         source.write_text(source.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
-        subprocess.run(["make", "-s", "-C", "mine"], check=True)
+        subprocess.run(["make", "-s", "-C", "mine", "CFLAGS=-O0 --coverage"], check=True)
         judged = nabench("run", "hvil-open", "--dut", "native:mine/bms.so")
         assert code == judged.code, judged.out
+    told = subprocess.run(["gcov", "-n", "bms.so-mode.gcda"], cwd=here / "mine", capture_output=True, text=True, check=True)
+    assert re.search(r"File 'mode.c'\nLines executed:[5-9]\d\.", told.stdout), told.stdout
     assert "FAIL SR-HVIL, detection (FDTI)" in judged.out
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from firmware_sim.wire.layout import EXTENDED, FD, Events, Image
 from hil.bus import frame_ns
 from hil.dut.native import child, elf
 from hil.dut.native.process import Fallen, Memory, Process, Refused
-from hil.errors import DutError, ScenarioError, nearest
+from hil.errors import BenchError, DutError, ScenarioError, nearest
 from hil.link.can_bus import Frame
 from hil.link.match import Catcher, Outgoing, Reader
 from hil.network import Network
@@ -30,7 +31,8 @@ HEADER = Path(__file__).parent / "nabench_firmware.h"
 _STEP_S = 10.0
 _OPTIONS = ("step_s",)
 _ALL_NS = 1 << 62
-_LENGTHS = {0: range(9), FD: (*range(9), 12, 16, 20, 24, 32, 48, 64)}
+_TOP_11, _TOP_29 = 0x7FF, 0x1FFFFFFF
+_LENGTHS = {0: (*range(9),), FD: (*range(9), 12, 16, 20, 24, 32, 48, 64)}
 
 
 class Native:
@@ -39,6 +41,8 @@ class Native:
     lockstep = True
 
     def __init__(self, rig: Rig, network: Network, text: str) -> None:
+        if os.name != "posix":
+            raise BenchError("a native device needs a POSIX system; serve the firmware on a bus instead, see docs/remote.md")
         if rig.plant.n_packs != 1:
             raise ScenarioError(f"a native device is one pack; the rig has {rig.plant.n_packs}")
         self.path, self._step_s = _parse(text)
@@ -49,6 +53,7 @@ class Native:
         self._network = network
         self._reader = Reader(network.to_dut)
         self._catcher = Catcher(network.from_dut, network.to_dut)
+        self._took_ns = _durations(network)
         self._process: Process | None = None
         self._fallen: list[list[Any]] = []
         self._power_ups = self._refused = 0
@@ -60,12 +65,12 @@ class Native:
         self._memory = Memory()
         try:
             self._power_on(t_ns)
+        except Refused as why:
+            self.close()
+            raise DutError(f"dut native: {self.path} cannot be used: {why}") from None
         except Fallen as why:
             self.close()
             raise DutError(f"dut native: {self.path}: {why}") from None
-        except DutError:
-            self.close()
-            raise
 
     @property
     def memory(self) -> bytes:
@@ -73,16 +78,14 @@ class Native:
         return b"" if self._memory is None else self._memory.read()
 
     def _power_on(self, t_ns: int) -> None:
+        """A new process. Raises Refused or Fallen, and DutError when the library is not the one that the record names."""
         if self._memory is None:
             raise DutError(f"dut native: {self.path} was not started")
         self._power_off()
         if hashlib.sha256(self.path.read_bytes()).hexdigest() != self.sha256:
             raise DutError(f"dut native: {self.path} was changed while it ran; run again")
         self._power_ups += 1
-        try:
-            self._process = Process(self.path, self._memory, self.dt_ns, self._network.n_buses, t_ns, self._step_s)
-        except Refused as why:
-            raise DutError(f"dut native: {self.path} cannot be used: {why}") from None
+        self._process = Process(self.path, self._memory, self.dt_ns, self._network.n_buses, t_ns, self._step_s)
 
     def _power_off(self, *, gently: bool = False) -> None:
         if self._process is not None:
@@ -93,8 +96,10 @@ class Native:
         """Lose and regain supply: a new process; non-volatile memory survives."""
         try:
             self._power_on(t_ns)
+        except Refused as why:
+            self._fall(t_ns, f"it did not come up again: {why}")
         except Fallen as why:
-            self._fall(t_ns, why)
+            self._fall(t_ns, str(why))
 
     def tear(self, t_ns: int) -> bool:
         """The same in the middle of a write to memory; False when the firmware was not writing and has no nab_save."""
@@ -103,7 +108,7 @@ class Native:
             try:
                 torn = self._process.tear(t_ns // self.dt_ns)
             except Fallen as why:
-                self._fall(t_ns, why)
+                self._fall(t_ns, str(why))
         self.reset(t_ns)
         return torn
 
@@ -117,25 +122,22 @@ class Native:
                 for raw in sent:
                     self._put(raw, end_ns)
             except Fallen as why:
-                self._fall(end_ns, why)
+                self._fall(end_ns, str(why))
         return self._catcher.take(_ALL_NS)
 
-    def _fall(self, t_ns: int, why: Fallen) -> None:
+    def _fall(self, t_ns: int, why: str) -> None:
         """The firmware is gone; its supply is not. Raises DutError when it had not spoken yet."""
         self._power_off()
         if not self._catcher.heard:
             raise DutError(f"dut native: {self.path}: before its first frame {why}")
-        self._fallen.append([t_ns, str(why)])
+        self._fallen.append([t_ns, why])
 
     def _put(self, raw: bytes, t_ns: int) -> None:
         """Put a frame onto its bus when that is free. Raises Fallen for one that cannot exist."""
         _, can_id, bus, flags, length, data = child.FRAME.unpack(raw)
-        extended, fd = bool(flags & EXTENDED), bool(flags & FD)
-        top = 0x1FFFFFFF if extended else 0x7FF
-        if bus >= self._network.n_buses or can_id > top or flags & ~(EXTENDED | FD) or length not in _LENGTHS[flags & FD]:
+        took_ns = self._took_ns.get((bus, flags, length))
+        if took_ns is None or can_id > (_TOP_29 if flags & EXTENDED else _TOP_11):
             raise Fallen(f"it sent a frame that cannot exist: bus {bus}, id 0x{can_id:X}, flags {flags}, {length} bytes")
-        on = self._network.database.buses[bus]
-        took_ns = frame_ns(length, extended, fd, on.bitrate, on.data_bitrate)
         self.bus_free_ns[0, bus] = ended_ns = max(int(self.bus_free_ns[0, bus]), t_ns) + took_ns
         self._catcher.put(bus, Frame(ended_ns, can_id, flags, data[:length], 0), ended_ns)
 
@@ -156,6 +158,17 @@ class Native:
         if self._memory is not None:
             self._memory.close()
             self._memory = None
+
+
+def _durations(network: Network) -> dict[tuple[int, int, int], int]:
+    """Bus, flags and length of every frame that can exist to how long it takes on its bus [ns]."""
+    found = {}
+    for number, bus in enumerate(network.database.buses):
+        for flags in (0, EXTENDED, FD, EXTENDED | FD):
+            extended, fd = bool(flags & EXTENDED), bool(flags & FD)
+            for length in _LENGTHS[flags & FD]:
+                found[number, flags, length] = frame_ns(length, extended, fd, bus.bitrate, bus.data_bitrate)
+    return found
 
 
 def _packed(frame: Outgoing) -> bytes:

@@ -129,8 +129,8 @@ def table(rows: list[Row]) -> str:
         "|---|---|",
         *(f"| `{r.name}` | {', '.join(f'`{s}`: {n}' for s, n in r.apart.items())} |" for r in rows if r.apart),
         "",
-        f"State of charge, in single and in double precision, was at most {np.median(soc):.2f} points of % apart in half of them,",
-        f"and {soc.max():.2f} in `{most}`.",
+        f"State of charge, in single and in double precision, was at most {np.median(soc):.2f} points of % apart in half of",
+        f"them, and {soc.max():.2f} in `{most}`.",
     ]
     return "\n".join(lines)
 

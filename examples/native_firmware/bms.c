@@ -1,4 +1,4 @@
-/* The task, and what is too small for a file of its own: counters, zero of the current sensor, current limits. */
+/* The task, and what is too small for a file of its own: counters, and the zero of the current sensor. */
 #include <math.h>
 #include <string.h>
 
@@ -90,32 +90,13 @@ static void count_events(struct bms *b)
         b->under++;
 }
 
-static float share(float room_V, float taper_V)
-{
-    float part = room_V / taper_V;
-    return part < 0.0f ? 0.0f : part > 1.0f ? 1.0f : part;
-}
-
-/* A table over the worse of the extreme temperatures, tapered at the voltage limits; zero while a limit forbids it. */
-static void current_limits(struct bms *b)
-{
-    float hot = b->temp_max_degC, cold = b->temp_min_degC;
-    float charge_A = fminf(table(power_degC, power_charge_A, N_POWER, hot), table(power_degC, power_charge_A, N_POWER, cold));
-    float discharge_A =
-        fminf(table(power_degC, power_discharge_A, N_POWER, hot), table(power_degC, power_discharge_A, N_POWER, cold));
-    charge_A *= share(CHARGE_MAX_V - b->quantity[Q_CELL_V_MAX], CHARGE_TAPER_V);
-    discharge_A *= share(b->quantity[Q_CELL_V_MIN] - DISCHARGE_MIN_V, DISCHARGE_TAPER_V);
-    b->charge_limit_A = b->seeded && !b->no_charge ? charge_A : 0.0f;
-    b->discharge_limit_A = b->seeded && !b->no_discharge ? discharge_A : 0.0f;
-}
-
 static void put(struct bms *b, enum tx_signal signal, float value, bool is_known)
 {
     b->out[signal] = value;
     b->out_valid[signal] = is_known;
 }
 
-/* What is not put here stays "not available": this BMS has no foresight of power and energy, no health, no trend. */
+/* What is not put here stays "not available": this BMS has no foresight of energy and time, and no health. */
 static void fill(struct bms *b)
 {
     bool on = b->seeded;
@@ -158,6 +139,16 @@ static void fill(struct bms *b)
     put(b, TX_BMS_DeepDischarges, b->deep, true);
     put(b, TX_BMS_OvervoltageEvents, b->over, true);
     put(b, TX_BMS_UndervoltageEvents, b->under, true);
+    put(b, TX_BMS_Imbalance, 100.0f * b->trend.imbalance, on && b->trend.imbalance_known);
+    put(b, TX_BMS_ImbalanceRate, 100.0f * b->trend.rate, on && b->trend.rate_known);
+    put(b, TX_BMS_SelfDischarge, 100.0f * b->trend.leak, on && b->trend.leak_known);
+    put(b, TX_BMS_SelfDischargeIndex, b->trend.leak_at, on);
+    for (int h = 0; h < N_PULSE; h++) { /* current and power of each horizon stand side by side */
+        put(b, (enum tx_signal)(TX_BMS_DischargeCurrent2s + 2 * h), b->pulse_A[DISCHARGING][h], true);
+        put(b, (enum tx_signal)(TX_BMS_DischargePower2s + 2 * h), b->pulse_W[DISCHARGING][h], true);
+        put(b, (enum tx_signal)(TX_BMS_ChargeCurrent2s + 2 * h), b->pulse_A[CHARGING][h], true);
+        put(b, (enum tx_signal)(TX_BMS_ChargePower2s + 2 * h), b->pulse_W[CHARGING][h], true);
+    }
     for (int i = 0; i < N_CELLS; i++)
         put(b, (enum tx_signal)(TX_CellSoc_000 + i), 100.0f * fminf(fmaxf(b->cell[i].z, 0.0f), 1.0f), on);
     for (unsigned n = 0; n < N_LIMITS; n++)
@@ -177,8 +168,10 @@ void bms_step(struct bms *b)
     learn_zero(b);
     ekf_step(b);
     count_charge(b);
+    trend_step(b);
     diag_step(b);
-    current_limits(b);
+    power_limits(b);
+    power_foresee(b);
     mode_step(b, asked);
     count_events(b);
     memory_step(b);

@@ -18,6 +18,7 @@
 #include "quantity.h"
 
 enum state { INIT, STANDBY, PRECHARGE, RUN, CHARGE, ERROR, OPENING }; /* as BMS_State */
+enum way { DISCHARGING, CHARGING, WAYS };
 enum contact { PLUS, MINUS, PRE, CONTACTS };
 
 /* One received stream: a message, or one page of it. */
@@ -51,6 +52,15 @@ struct cell {
     float r0, r1, r2, reach;
     float band;
     float kept_z, kept_sigma; /* what memory says */
+};
+
+/* See trend.c: the anchor, and what is told. */
+struct trend {
+    bool anchored, imbalance_known, leak_known, rate_known;
+    uint8_t leak_at;
+    uint32_t rest_ms, at_ms;
+    float soc, sigma, spread, d[N_CELLS];
+    float imbalance, leak, rate; /* share of the capacity, the last two in a month */
 };
 
 struct bms {
@@ -91,6 +101,9 @@ struct bms {
     bool seeded;
     float soc, soc_min, soc_max, soc_band, soc_available, remaining_Ah;
     float charge_limit_A, discharge_limit_A;
+    float pulse_A[WAYS][N_PULSE], pulse_W[WAYS][N_PULSE];
+
+    struct trend trend;
 
     /* counters */
     int64_t charged_nAh, discharged_nAh;
@@ -139,9 +152,17 @@ void mode_step(struct bms *b, int request);
 void ekf_begin(struct bms *b);
 void ekf_step(struct bms *b);
 
+/* trend.c */
+void trend_step(struct bms *b);
+
+/* power.c */
+void power_limits(struct bms *b);
+void power_foresee(struct bms *b);
+
 /* cell.c */
 float ocv_V(float z, float h, float reach, float temp_degC, float *slope);
 float soc_at(float volt_V, float reach);
+void cell_ohm(const struct cell *c, float z, float r[3]);
 void cell_refresh(struct cell *c, float since_s);
 float table(const float *x, const float *y, int n, float at);
 float exp_f(float x);

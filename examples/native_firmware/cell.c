@@ -74,16 +74,26 @@ static float ohm(const float ln_r[N_R_TEMP][N_R_SOC], int j, float warm, float x
     return exp_f(cold + warm * (hot - cold));
 }
 
-/* Take resistances and reach at the cell's temperature and SOC. since_s: since the last time; reach follows slowly. */
-void cell_refresh(struct cell *c, float since_s)
+/* R0, R1, R2 at an SOC and the cell's temperature. */
+void cell_ohm(const struct cell *c, float z, float r[3])
 {
     float reach = table(reach_degC, reach_share, N_REACH, c->temp_degC), part;
-    c->reach += (reach - c->reach) * (1.0f - exp_f(-since_s / REACH_TAU_S));
     float inverse = 1.0f / (fminf(fmaxf(c->temp_degC, -60.0f), 150.0f) + ZERO_DEGC_K);
     int j = find(r_per_K, N_R_TEMP, inverse, &part);
     float warm = (inverse - r_per_K[j]) / (r_per_K[j + 1] - r_per_K[j]); /* beyond the ends the line goes on */
-    float x = fminf(fmaxf(1.0f - (1.0f - c->z) / reach, 0.0f), 1.0f);
-    c->r0 = ohm(ln_r0, j, warm, x);
-    c->r1 = ohm(ln_r1, j, warm, x);
-    c->r2 = ohm(ln_r2, j, warm, x);
+    float x = fminf(fmaxf(1.0f - (1.0f - z) / reach, 0.0f), 1.0f);
+    r[0] = ohm(ln_r0, j, warm, x);
+    r[1] = ohm(ln_r1, j, warm, x);
+    r[2] = ohm(ln_r2, j, warm, x);
+}
+
+/* Take resistances and reach at the cell's temperature and SOC. since_s: since the last time; reach follows slowly. */
+void cell_refresh(struct cell *c, float since_s)
+{
+    float r[3];
+    cell_ohm(c, c->z, r);
+    c->r0 = r[0];
+    c->r1 = r[1];
+    c->r2 = r[2];
+    c->reach += (table(reach_degC, reach_share, N_REACH, c->temp_degC) - c->reach) * (1.0f - exp_f(-since_s / REACH_TAU_S));
 }

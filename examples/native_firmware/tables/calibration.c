@@ -98,6 +98,18 @@ const float power_discharge_A[N_POWER] = {
     4.5f,
     0.0f};
 
+const float pulse_s[N_PULSE] = {
+    2.0f,
+    10.0f,
+    30.0f,
+    120.0f};
+
+const float pulse_share[N_PULSE] = {
+    1.0f,
+    1.0f,
+    1.0f,
+    1.0f};
+
 const float ocv_soc[N_OCV] = {
     0.0f,
     0.01f,

@@ -57,6 +57,7 @@ struct limit {
 #define N_R_SOC 16
 #define N_R_TEMP 6
 #define N_REACH 4
+#define N_PULSE 4
 #define PRECHARGE_LINK_SHARE 0.95f
 #define PRECHARGE_END_A 0.2f
 #define PRECHARGE_FAST_SHARE 0.5f
@@ -84,12 +85,21 @@ struct limit {
 #define RC_NOISE_V2_PER_S 1e-07f
 #define BAND_FLOOR 0.015f
 #define REACH_TAU_S 4500.0f
+#define HYST_DECAY 40.0f
+#define RESISTANCE_ERROR_SHARE 0.1f
+#define PULSE_SIGMAS 2.7f
+#define PULSE_ERROR_V 0.02f
+#define PULSE_R_SHARE 0.08f
+#define SOC_WINDOW_MIN 0.0f
+#define SOC_WINDOW_MAX 1.0f
 
 extern const struct limit limits[N_LIMITS];
 extern const uint8_t ntc_of_cell[N_CELLS];
 extern const float power_degC[N_POWER];
 extern const float power_charge_A[N_POWER];
 extern const float power_discharge_A[N_POWER];
+extern const float pulse_s[N_PULSE];
+extern const float pulse_share[N_PULSE];
 extern const float ocv_soc[N_OCV];
 extern const float ocv_discharge_V[N_OCV];
 extern const float ocv_charge_V[N_OCV];

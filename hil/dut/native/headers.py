@@ -32,6 +32,7 @@ _STEP_OF = {
     "temp_min_degC": "CellTemperature_00", "discharge_A": "Shunt_Current", "charge_A": "Shunt_Current",
     "open_current_A": "Shunt_Current", "insulation_kohm": "PackIO_Insulation", "supply_V": "PackIO_SupplyVoltage",
 }  # fmt: skip
+_PULSES_S = (2.0, 10.0, 30.0)  # horizons of the current limits on the wire; the last one, continuously, is the calibration's
 _LATCHES = {"no": "LATCH_NO", "until_reset": "LATCH_UNTIL_RESET", "survives_power_loss": "LATCH_SURVIVES"}
 
 
@@ -218,7 +219,7 @@ def _calibration_h(c: Calibration, pack: Pack) -> str:
         "PRECHARGE_TRIES": c.precharge.tries, "CLOSE_MS": c.contactors.close_ms, "SETTLE_MS": c.contactors.settle_ms,
         "OPEN_GRACE_MS": c.contactors.open_grace_ms, "N_POWER": len(c.power.temp_degC), "N_OCV": len(c.model.ocv.soc),
         "N_ENTROPY": len(c.model.entropy.soc), "N_R_SOC": len(c.model.resistance.soc),
-        "N_R_TEMP": len(c.model.resistance.temp_degC), "N_REACH": len(c.model.reach.share),
+        "N_R_TEMP": len(c.model.resistance.temp_degC), "N_REACH": len(c.model.reach.share), "N_PULSE": len(_PULSES_S) + 1,
     }  # fmt: skip
     real = {
         "PRECHARGE_LINK_SHARE": c.precharge.link_share, "PRECHARGE_END_A": c.precharge.end_A,
@@ -234,6 +235,9 @@ def _calibration_h(c: Calibration, pack: Pack) -> str:
         "CURRENT_CORRELATION_S": c.filter.current_correlation_s, "START_SIGMA": c.filter.start_sigma,
         "STORED_SIGMA": c.filter.stored_sigma, "RC_NOISE_V2_PER_S": c.filter.rc_noise_V2_per_s,
         "BAND_FLOOR": c.filter.band_floor, "REACH_TAU_S": c.filter.reach_tau_s,
+        "HYST_DECAY": c.model.hysteresis.decay_per_soc, "RESISTANCE_ERROR_SHARE": c.filter.resistance_error_share,
+        "PULSE_SIGMAS": c.pulse.sigmas, "PULSE_ERROR_V": c.pulse.voltage_error_V,
+        "PULSE_R_SHARE": c.pulse.resistance_error_share, "SOC_WINDOW_MIN": c.pulse.soc_min, "SOC_WINDOW_MAX": c.pulse.soc_max,
     }  # fmt: skip
     lines = [f"#define {name} {value}{'' if name.startswith('N_') else 'u'}\n" for name, value in whole.items()]
     lines += [f"#define {name} {_f(value)}\n" for name, value in real.items()]
@@ -249,6 +253,8 @@ def _tables(m: Model, c: Calibration) -> list[tuple[str, Sequence[float] | Seque
         ("power_degC[N_POWER]", c.power.temp_degC),
         ("power_charge_A[N_POWER]", c.power.charge_A),
         ("power_discharge_A[N_POWER]", c.power.discharge_A),
+        ("pulse_s[N_PULSE]", [*_PULSES_S, c.pulse.continuous_s]),
+        ("pulse_share[N_PULSE]", [*c.pulse.share, 1.0]),
         ("ocv_soc[N_OCV]", m.ocv.soc),
         ("ocv_discharge_V[N_OCV]", m.ocv.discharge_V),
         ("ocv_charge_V[N_OCV]", m.ocv.charge_V),

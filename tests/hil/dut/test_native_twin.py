@@ -61,20 +61,20 @@ def test_a_torn_write_and_the_state_of_charge(bms_so: Path) -> None:
 
 @pytest.mark.compiled_only
 def test_what_it_lacks_fails_by_its_name(bms_so: Path) -> None:
-    """No foresight of current: sent as not available, and an expectation that rests on it fails."""
+    """No foresight of energy: sent as not available, and an expectation that rests on it fails."""
     keys = {
         "kind": "signal",
         "requirement": "SR-DUTY",
-        "signal": "BMS_DischargeCurrent10s",
+        "signal": "BMS_RemainingEnergy",
         "above": 0.2,
         "from_s": 1.0,
         "to_s": 2.0,
     }
-    built = rigs.build(rigs.scenario(duration_s=2.0, expect=[keys]))
+    built = rigs.build(rigs.scenario(duration_s=4.0, expect=[keys]))
     bench = Bench(built, devices.create(f"native:{bms_so}", built))
     bench.start()
-    bench.run(200)
+    bench.run(400)
     bench.dut.close()
     (finding,) = judge.judge(bench.trace(), built)
-    assert (Verdict.FAIL, "BMS_DischargeCurrent10s") == (finding.verdict, finding.what)
-    assert "no valid BMS_DischargeCurrent10s" in finding.seen
+    assert (Verdict.FAIL, "BMS_RemainingEnergy") == (finding.verdict, finding.what)
+    assert "no valid BMS_RemainingEnergy" in finding.seen

@@ -23,8 +23,7 @@ def check(path: Path) -> None:
         what = "empty" if not head else "no ELF file"
         raise ScenarioError(f"dut native: {path} is {what}; expected a shared library, as gcc -shared -fPIC makes one")
     kind, machine = struct.unpack("<HH" if head[5] == 1 else ">HH", head[16:20])
-    own_kind, own_machine = struct.unpack("<HH", _head(Path(sys.executable))[16:20])
-    del own_kind
+    (own_machine,) = struct.unpack("<H", _head(Path(sys.executable))[18:20])
     if (machine, head[4], head[5]) != (own_machine, 2 if sys.maxsize > 2**32 else 1, 1):
         raise ScenarioError(
             f"dut native: {path} is built for {_MACHINES.get(machine, f'machine {machine}')}; expected a library for this "

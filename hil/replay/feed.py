@@ -1,0 +1,215 @@
+"""The frames of a log to a device, at their times, and what it answers.
+
+The trace that comes of it has no truth: its columns are NaN, so nothing but the wire can be judged from it. In lockstep the
+device moves as fast as it can; in wall time frames leave at the times of the log. Frames of the recorded device are not fed:
+they are kept aside, in the same form, to compare with. Where the log holds the bench's supply frames, the device loses and
+regains its supply as the recorded one did.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from firmware_sim.types import I64
+from firmware_sim.wire.layout import EXTENDED, FD, N_WORDS, NOTED, Events, Image
+from hil import journal as j
+from hil import truth
+from hil.bench import quiet_memory
+from hil.clock import Clock, VirtualClock, WallClock
+from hil.dut import Dut, Paced
+from hil.errors import LinkLostError
+from hil.link.can_bus import Frame
+from hil.link.match import Catcher, Finder, Reader, words_of
+from hil.record import logs
+from hil.record.frame import LogFrame
+from hil.replay.survey import Fit, Survey, taken
+from hil.setup import Setup
+from hil.trace import Trace
+
+_BLOCK = 4_096
+
+
+class Rows:
+    """Journal rows, appended one by one. n_words: of the widest frame."""
+
+    def __init__(self, n_words: int) -> None:
+        self._width = j.WORD + n_words
+        self._block: list[list[int]] = []
+        self._blocks: list[I64] = []
+
+    def add(self, kind: int, slot: int, t_ns: int, bus: int, can_id: int, flags: int, data: bytes) -> None:
+        """A frame."""
+        head = [t_ns, kind, bus, can_id, flags, len(data), slot]
+        self._block.append(head + words_of(data, self._width - j.WORD))
+        if len(self._block) >= _BLOCK:
+            self._pack()
+
+    def _pack(self) -> None:
+        self._blocks.append(np.array(self._block, np.int64).reshape(-1, self._width))
+        self._block = []
+
+    def all(self) -> I64:
+        """(n, columns) all rows."""
+        self._pack()
+        return np.concatenate(self._blocks)
+
+
+@dataclass
+class Played:
+    """A log that was played. trace: what the device was told and what it said.  recorded: journal rows of the recorded
+    device.  on_ns: stretches of the trace in which the device had its supply.  wall_s: how long it took.
+    """
+
+    trace: Trace
+    recorded: I64
+    on_ns: list[tuple[int, int]] = field(default_factory=list)
+    wall_s: float = 0.0
+
+
+def play(found: Survey, fitted: Fit, setup: Setup, dut: Dut, use_supply: bool, progress: Callable[[int, int], None]) -> Played:
+    """Play a log to its end, or until the link to the device breaks. Raises NabenchError.
+
+    Time 0 of the trace is the tick of the log in which its first frame lies, or in which the device got its supply.
+    """
+    player = _Player(found, fitted, setup, dut, use_supply)
+    clock: Clock = VirtualClock() if dut.lockstep else WallClock()
+    if isinstance(dut, Paced):
+        dut.pace(clock)
+    try:
+        dut.start(0)
+        clock.start()
+        begun = time.perf_counter()
+        with quiet_memory():
+            lost = player.run(clock, progress)
+        wall_s = time.perf_counter() - begun
+        noted = dut.notes() if isinstance(dut, Paced) else None
+    finally:
+        dut.close()
+    trace = player.trace()
+    if isinstance(dut, Paced):
+        trace.info["link"] = noted
+        late_ns = np.array(dut.late_ns[: trace.n_ticks], np.int64)
+        trace.late_ns = np.maximum(
+            np.array(player.late_ns[: trace.n_ticks], np.int64), np.pad(late_ns, (0, trace.n_ticks - len(late_ns)))
+        )
+    trace.info["broken off"] = lost
+    return Played(trace, player.recorded.all(), player.on_ns, wall_s)
+
+
+class _Player:
+    """The loop and what it keeps."""
+
+    def __init__(self, found: Survey, fitted: Fit, setup: Setup, dut: Dut, use_supply: bool) -> None:
+        self.dt_ns, self.setup, self.dut = setup.rig.dt_ns, setup, dut
+        net = setup.network
+        self._orders = list(found.supply) if use_supply else []
+        begin_ns = found.first_ns
+        end_ns = found.last_ns
+        if self._orders:
+            on = [t_ns for t_ns, on, _ in self._orders if on]
+            begin_ns = on[0] if on else begin_ns
+            if on and not self._orders[-1][1]:
+                end_ns = self._orders[-1][0]
+            self._orders = [order for order in self._orders if begin_ns < order[0] < end_ns]
+        self.base_ns = begin_ns // self.dt_ns * self.dt_ns
+        self.n_ticks = max((end_ns - self.base_ns) // self.dt_ns + 1, 1)
+        self._frames = taken(logs.open_log(found.path)[1])
+        self._next: LogFrame | None = next(self._frames, None)
+        self._buses = fitted.buses
+        self._feeding = Catcher(net.to_dut, net.from_dut)
+        self._reading = Reader(net.from_dut)
+        self._is_ours = Finder(net.from_dut)
+        self._slots = net.from_dut.slots.tolist()
+        n_words = max(int(layout.slots[:, N_WORDS].max()) for layout in (net.to_dut, net.from_dut))
+        self.rows, self.recorded = Rows(n_words), Rows(n_words)
+        self._to_dut, self._from_dut = Finder(net.to_dut), self._is_ours
+        self._bus_free_ns = setup.rig.bus_free_ns
+        self.late_ns: list[int] = []
+        self.on_ns: list[tuple[int, int]] = []
+        self.k = 0
+
+    def run(self, clock: Clock, progress: Callable[[int, int], None]) -> bool:
+        """All ticks; True when the link broke before the last."""
+        every = max(self.n_ticks // 100, 1)
+        on, since_ns = True, 0
+        try:
+            for k in range(self.n_ticks):
+                t_ns = k * self.dt_ns
+                if clock.real:
+                    self.late_ns.append(clock.wait(t_ns))
+                while self._orders and self._orders[0][0] - self.base_ns <= t_ns:
+                    _, now_on, erase = self._orders.pop(0)
+                    if on and not now_on:
+                        self.on_ns.append((since_ns, t_ns))
+                    elif now_on and not on:
+                        since_ns = t_ns
+                        self._power(t_ns, erase)
+                    on = now_on
+                image, events = self._due(t_ns)
+                if on or not self.dut.lockstep:
+                    self._note(*self.dut.exchange(t_ns, image, events))
+                self.k = k + 1
+                if k % every == 0:
+                    progress(k, self.n_ticks)
+        except LinkLostError:
+            if self.k == 0:
+                raise
+            return True
+        finally:
+            if on:
+                self.on_ns.append((since_ns, self.k * self.dt_ns))
+        progress(self.n_ticks, self.n_ticks)
+        return False
+
+    def _power(self, t_ns: int, erase: bool) -> None:
+        if erase and self.dut.lockstep:
+            self.dut.start(t_ns)
+        else:
+            self.dut.reset(t_ns)
+
+    def _due(self, t_ns: int) -> tuple[Image, Events]:
+        """The frames of the log that arrive in this tick."""
+        before_ns = self.base_ns + t_ns + self.dt_ns
+        while self._next is not None and self._next.t_ns < before_ns:
+            frame, self._next = self._next, next(self._frames, None)
+            bus = self._buses.get(frame.channel)
+            at_ns = frame.t_ns - self.base_ns
+            if bus is None or at_ns < 0:
+                continue
+            heard = Frame(at_ns, frame.can_id, frame.flags & (EXTENDED | FD), frame.data, 0)
+            slot = self._from_dut.find(bus, heard)
+            if slot >= 0:
+                self.recorded.add(j.FROM_DUT, slot, at_ns, bus, frame.can_id, heard.flags, frame.data)
+            elif self._feeding.put(bus, heard, at_ns):
+                self.rows.add(j.TO_DUT, self._to_dut.find(bus, heard), at_ns, bus, frame.can_id, heard.flags, frame.data)
+                self._bus_free_ns[0, bus] = max(int(self._bus_free_ns[0, bus]), at_ns)
+        return self._feeding.take(t_ns + self.dt_ns)
+
+    def _note(self, image: Image, events: Events) -> None:
+        """Write down what the device said."""
+        for frame in self._reading.frames(image, events):
+            if not frame.flags & NOTED:
+                slot = self._from_dut.find(frame.bus, Frame(frame.t_ns, frame.can_id, frame.flags, frame.data, 0))
+                self.rows.add(j.FROM_DUT, slot, frame.t_ns, frame.bus, frame.can_id, frame.flags, frame.data)
+
+    def trace(self) -> Trace:
+        """What was recorded: no truth, all frames."""
+        n = self.k
+        every = self.setup.rig.cells_every
+        n_cells = self.setup.rig.plant.n_cells
+        return Trace(
+            dt_ns=self.dt_ns,
+            truth=np.broadcast_to(np.float64(np.nan), (n, truth.N_COLUMNS)),
+            cells=np.broadcast_to(np.float64(np.nan), (-(-n // every), len(truth.CELL_COLUMNS), n_cells)),
+            cells_every=every,
+            touched=(),
+            sides=np.zeros((n, 2, 0)),
+            parameters=(),
+            parameter=np.zeros((n, 0)),
+            journal=self.rows.all(),
+            lost_frames=int(self._feeding.events.count[1]),
+        )

@@ -6,6 +6,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from firmware_sim.wire.layout import Events, Image
 from hil.clock import Clock
+from hil.record.journal import Journal
 
 
 class Dut(Protocol):
@@ -51,3 +52,11 @@ class Paced(Protocol):
 
     def notes(self) -> dict[str, Any]:
         """For the trace: stamp_ns (uncertainty of all times), blind (when the link could not be proven alive), counts."""
+
+
+@runtime_checkable
+class Journaled(Protocol):
+    """What a device can do whose frames cross a real wire."""
+
+    def keep(self, journal: Journal) -> None:
+        """Write every frame of the wire to a journal, from the opening of the bus to its end."""

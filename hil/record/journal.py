@@ -54,7 +54,8 @@ class Journal:
     """A journal that is being written. head: what else its head says (JSON). Raises BenchError when it cannot be made.
 
     acknowledged: frames that are safe on the disk.  lost: frames that found no room because the disk stood still.
-    worst_ns: the longest time from a frame's arrival in the group to its being safe.
+    worst_ns: the longest time from a frame's arrival to its being safe, as the groups had it.
+    failure: why nothing more can be written; empty while all is well.
     """
 
     def __init__(self, path: Path, head: dict[str, Any], commit_ns: int = COMMIT_NS) -> None:
@@ -119,8 +120,17 @@ class Journal:
     def _anchor(self) -> bytes:
         return _record(ANCHOR, _PAIR.pack(time.monotonic_ns() - self.monotonic_ns, time.time_ns()))
 
+    def notes(self) -> dict[str, Any]:
+        """For the record of a run."""
+        return {
+            "frames": self.acknowledged,
+            "lost": self.lost,
+            "worst_commit_ms": round(self.worst_ns / 1e6, 1),
+            "failure": self.failure,
+        }
+
     def close(self, why: str = "complete") -> None:
-        """Commit the rest and the end. Raises BenchError when not everything could be written."""
+        """Commit the rest and the end; `failure` says what of it could not be written."""
         if self._file.closed:
             return
         self._closing.set()
@@ -135,8 +145,6 @@ class Journal:
             self.failure = f"{self.path}: the journal cannot be written: {error.strerror or error}"
         finally:
             self._file.close()
-        if self.failure:
-            raise BenchError(f"{self.failure}; {self.acknowledged} frames are safe, {self.lost} are lost")
 
 
 def _write_all(file: Any, data: bytes) -> None:

@@ -87,8 +87,8 @@ def _event(group: list[str], raised: dict[str, int], told: str, n: int, cut: str
     if came:
         t_ns, code = min(came)
         others = f"; reported: {told}" if len(raised) > 1 else ""
-        seen, evidence = f"{code} at {t_ns / 1e9:.3f} s{others}", (Evidence(t_ns, code, _FLAG + code),)
-        return Finding("EVENT", what, expected, seen, Verdict.PASS, evidence=evidence)
+        seen, first = f"{code} at {t_ns / 1e9:.3f} s{others}", (Evidence(t_ns, code, _FLAG + code),)
+        return Finding("EVENT", what, expected, seen, Verdict.PASS, evidence=first)
     seen = f"not in {n} frames; reported: {told or 'nothing'}"
     if cut:
         seen, hint = f"{seen}; but the log is cut: {cut}", "what is missing may lie behind the cut: use the whole log"

@@ -9,6 +9,7 @@ regains its supply as the recorded one did.
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -23,39 +24,31 @@ from hil.clock import Clock, VirtualClock, WallClock
 from hil.dut import Dut, Paced
 from hil.errors import LinkLostError
 from hil.link.can_bus import Frame
-from hil.link.match import Catcher, Finder, Reader, words_of
+from hil.link.match import Catcher, Finder, Reader
 from hil.record import logs
 from hil.record.frame import LogFrame
 from hil.replay.survey import Fit, Survey, taken
 from hil.setup import Setup
 from hil.trace import Trace
 
-_BLOCK = 4_096
-
 
 class Rows:
     """Journal rows, appended one by one. n_words: of the widest frame."""
 
     def __init__(self, n_words: int) -> None:
-        self._width = j.WORD + n_words
-        self._block: list[list[int]] = []
-        self._blocks: list[I64] = []
+        self._n_words = n_words
+        self._heads, self._data = array("q"), bytearray()
 
     def add(self, kind: int, slot: int, t_ns: int, bus: int, can_id: int, flags: int, data: bytes) -> None:
         """A frame."""
-        head = [t_ns, kind, bus, can_id, flags, len(data), slot]
-        self._block.append(head + words_of(data, self._width - j.WORD))
-        if len(self._block) >= _BLOCK:
-            self._pack()
-
-    def _pack(self) -> None:
-        self._blocks.append(np.array(self._block, np.int64).reshape(-1, self._width))
-        self._block = []
+        self._heads.extend((t_ns, kind, bus, can_id, flags, len(data), slot))
+        self._data += data.ljust(8 * self._n_words, b"\0")
 
     def all(self) -> I64:
         """(n, columns) all rows."""
-        self._pack()
-        return np.concatenate(self._blocks)
+        heads = np.frombuffer(self._heads, np.int64).reshape(-1, j.WORD)
+        words = np.frombuffer(bytes(self._data), "<i8").reshape(-1, self._n_words)
+        return np.concatenate([heads, words], axis=1)
 
 
 @dataclass
@@ -122,11 +115,9 @@ class _Player:
         self._buses = fitted.buses
         self._feeding = Catcher(net.to_dut, net.from_dut)
         self._reading = Reader(net.from_dut)
-        self._is_ours = Finder(net.from_dut)
-        self._slots = net.from_dut.slots.tolist()
         n_words = max(int(layout.slots[:, N_WORDS].max()) for layout in (net.to_dut, net.from_dut))
         self.rows, self.recorded = Rows(n_words), Rows(n_words)
-        self._to_dut, self._from_dut = Finder(net.to_dut), self._is_ours
+        self._from_dut = Finder(net.from_dut)
         self._bus_free_ns = setup.rig.bus_free_ns
         self.late_ns: list[int] = []
         self.on_ns: list[tuple[int, int]] = []
@@ -175,17 +166,15 @@ class _Player:
         """The frames of the log that arrive in this tick."""
         before_ns = self.base_ns + t_ns + self.dt_ns
         while self._next is not None and self._next.t_ns < before_ns:
-            frame, self._next = self._next, next(self._frames, None)
-            bus = self._buses.get(frame.channel)
-            at_ns = frame.t_ns - self.base_ns
+            (stamp_ns, channel, can_id, bits, _, data), self._next = self._next, next(self._frames, None)
+            bus, at_ns, flags = self._buses.get(channel), stamp_ns - self.base_ns, bits & (EXTENDED | FD)
             if bus is None or at_ns < 0:
                 continue
-            heard = Frame(at_ns, frame.can_id, frame.flags & (EXTENDED | FD), frame.data, 0)
-            slot = self._from_dut.find(bus, heard)
-            if slot >= 0:
-                self.recorded.add(j.FROM_DUT, slot, at_ns, bus, frame.can_id, heard.flags, frame.data)
+            heard = Frame(at_ns, can_id, flags, data, 0)
+            if self._from_dut.knows(bus, heard):
+                self.recorded.add(j.FROM_DUT, -1, at_ns, bus, can_id, flags, data)
             elif self._feeding.put(bus, heard, at_ns):
-                self.rows.add(j.TO_DUT, self._to_dut.find(bus, heard), at_ns, bus, frame.can_id, heard.flags, frame.data)
+                self.rows.add(j.TO_DUT, -1, at_ns, bus, can_id, flags, data)
                 self._bus_free_ns[0, bus] = max(int(self._bus_free_ns[0, bus]), at_ns)
         return self._feeding.take(t_ns + self.dt_ns)
 
@@ -193,8 +182,7 @@ class _Player:
         """Write down what the device said."""
         for frame in self._reading.frames(image, events):
             if not frame.flags & NOTED:
-                slot = self._from_dut.find(frame.bus, Frame(frame.t_ns, frame.can_id, frame.flags, frame.data, 0))
-                self.rows.add(j.FROM_DUT, slot, frame.t_ns, frame.bus, frame.can_id, frame.flags, frame.data)
+                self.rows.add(j.FROM_DUT, -1, frame.t_ns, frame.bus, frame.can_id, frame.flags, frame.data)
 
     def trace(self) -> Trace:
         """What was recorded: no truth, all frames."""

@@ -21,9 +21,10 @@ from hil.report.record import RunRecord, input_files, result_text
 from hil.trace import Trace
 from hil.verdict import Finding
 
+JOURNAL = "frames.journal"
 _OURS = {
     "report.html", "result.json", "junit.xml", "trace.npz", "signals.csv", "frames.blf", "environment.json", "inputs",
-    "session.json", "findings.json",
+    "session.json", "findings.json", JOURNAL,
 }  # fmt: skip
 _SCRATCH = re.compile(r"\.nabench-([^-]*)-(\d+)-\w+")
 _STALE_S = 86_400.0
@@ -112,6 +113,10 @@ def write(record: RunRecord, out: Path) -> Path:
         signals.write(record.trace, record.setup.network, folder / "signals.csv")
         blf.write(record.trace, folder / "frames.blf")
         html.write(record, folder / "report.html")
+        if record.journal is not None:
+            shutil.copyfile(record.journal, folder / JOURNAL)
+    if record.journal is not None:
+        record.journal.unlink()
     return out / record.name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+from firmware_sim.types import F64
 from firmware_sim.wire.layout import Events, Image
 from hil.clock import Clock
 from hil.record.journal import Journal
@@ -60,3 +61,11 @@ class Journaled(Protocol):
 
     def keep(self, journal: Journal) -> None:
         """Write every frame of the wire to a journal, from the opening of the bus to its end."""
+
+
+@runtime_checkable
+class Standing(Protocol):
+    """What a device can do to which the bench speaks before a run begins."""
+
+    def stand(self, readings: F64) -> None:
+        """What the sensors read until then, by signal to the device, NaN where the rig knows it."""

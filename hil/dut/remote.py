@@ -291,7 +291,7 @@ class Remote:
             self._link = None
 
     def _make_safe(self) -> None:
-        rest = RestOfBus(self._rig, self._network, self._rig.sender)
+        rest = RestOfBus(self._rig, self._network, self._rig.sender, self._readings)
         clock = self._restart()
         for t_ns in range(0, _SAFE_NS, self._rig.dt_ns):
             clock.wait(t_ns)

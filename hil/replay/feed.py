@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from firmware_sim.types import I64
+from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import EXTENDED, FD, N_WORDS, NOTED, Events, Image
 from hil import journal as j
 from hil import truth
 from hil.bench import quiet_memory
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.dut import Dut, Paced
+from hil.dut import Dut, Paced, Standing
 from hil.errors import LinkLostError
 from hil.link.can_bus import Frame
 from hil.link.match import Catcher, Finder, Reader
@@ -30,6 +30,9 @@ from hil.record.frame import LogFrame
 from hil.replay.survey import Fit, Survey, taken
 from hil.setup import Setup
 from hil.trace import Trace
+from hil.wirelog import WireLog
+
+_BEGIN_NS = 2_000_000_000
 
 
 class Rows:
@@ -69,6 +72,8 @@ def play(found: Survey, fitted: Fit, setup: Setup, dut: Dut, use_supply: bool, p
     Time 0 of the trace is the tick of the log in which its first frame lies, or in which the device got its supply.
     """
     player = _Player(found, fitted, setup, dut, use_supply)
+    if isinstance(dut, Standing):
+        dut.stand(player.first_readings())
     clock: Clock = VirtualClock() if dut.lockstep else WallClock()
     if isinstance(dut, Paced):
         dut.pace(clock)
@@ -97,9 +102,10 @@ class _Player:
     """The loop and what it keeps."""
 
     def __init__(self, found: Survey, fitted: Fit, setup: Setup, dut: Dut, use_supply: bool) -> None:
-        self.dt_ns, self.setup, self.dut = setup.rig.dt_ns, setup, dut
+        self.dt_ns, self.setup, self.dut, self._path = setup.rig.dt_ns, setup, dut, found.path
         net = setup.network
         self._orders = list(found.supply) if use_supply else []
+        resets = [order for at in setup.resets_ns for order in ((at, False, False), (at, True, False))]
         begin_ns = found.first_ns
         end_ns = found.last_ns
         if self._orders:
@@ -108,6 +114,8 @@ class _Player:
             if on and not self._orders[-1][1]:
                 end_ns = self._orders[-1][0]
             self._orders = [order for order in self._orders if begin_ns < order[0] < end_ns]
+        if logs.is_run(found.path) and not self._orders:
+            self._orders = resets  # of a run that is known: its log does not show them
         self.base_ns = begin_ns // self.dt_ns * self.dt_ns
         self.n_ticks = max((end_ns - self.base_ns) // self.dt_ns + 1, 1)
         self._frames = taken(logs.open_log(found.path)[1])
@@ -115,13 +123,29 @@ class _Player:
         self._buses = fitted.buses
         self._feeding = Catcher(net.to_dut, net.from_dut)
         self._reading = Reader(net.from_dut)
-        n_words = max(int(layout.slots[:, N_WORDS].max()) for layout in (net.to_dut, net.from_dut))
-        self.rows, self.recorded = Rows(n_words), Rows(n_words)
+        self._n_words = max(int(layout.slots[:, N_WORDS].max()) for layout in (net.to_dut, net.from_dut))
+        self.rows, self.recorded = Rows(self._n_words), Rows(self._n_words)
         self._from_dut = Finder(net.from_dut)
         self._bus_free_ns = setup.rig.bus_free_ns
         self.late_ns: list[int] = []
         self.on_ns: list[tuple[int, int]] = []
         self.k = 0
+
+    def first_readings(self) -> F64:
+        """(n_signals,) first valid value of each signal to the device in the begin of the log; NaN where none comes."""
+        net, rows = self.setup.network, Rows(self._n_words)
+        for frame in taken(logs.open_log(self._path)[1]):
+            if frame.t_ns - self.base_ns > _BEGIN_NS:
+                break
+            if frame.t_ns >= self.base_ns and frame.channel in self._buses:
+                bus, flags = self._buses[frame.channel], frame.flags & (EXTENDED | FD)
+                rows.add(j.TO_DUT, -1, frame.t_ns - self.base_ns, bus, frame.can_id, flags, frame.data)
+        log, found = WireLog(rows.all(), net), np.full(net.to_dut.n_signals, np.nan)
+        for n, name in enumerate(net.to_dut.signal_names):
+            series = log.series(name)
+            if series.valid.any():
+                found[n] = series.value[series.valid][0]
+        return found
 
     def run(self, clock: Clock, progress: Callable[[int, int], None]) -> bool:
         """All ticks; True when the link broke before the last."""

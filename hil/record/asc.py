@@ -20,7 +20,10 @@ from hil.record.lines import lines
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _MONTH_OF = {**{name: n + 1 for n, name in enumerate(_MONTHS)}, "Mär": 3, "Mai": 5, "Okt": 10, "Dez": 12}
-_DATE = re.compile(r"date\s+\S+\s+(\S+)\s+(\d{1,2})\s+(\d{1,2}):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:\s+([aApP][mM]))?\s+(\d{4})")
+_DATE = re.compile(
+    r"(?:date|begin\s+triggerblock)\s+\S+\s+(\S+)\s+(\d{1,2})\s+(\d{1,2}):(\d\d):(\d\d)(?:\.(\d{1,6}))?(?:\s+([aApP][mM]))?\s+(\d{4})",
+    re.IGNORECASE,
+)
 _BASE = re.compile(r"base\s+(hex|dec)(?:\s+timestamps\s+(absolute|relative))?", re.IGNORECASE)
 _HEAD = re.compile(r"(?://|date\s|(no\s+)?internal\s+events|begin\s+trigger|end\s+trigger|\d+\.\d+\.\d+)", re.IGNORECASE)
 _EVENT = re.compile(r"(\d{1,10})\.(\d{1,9})\s+(\S.*)")

@@ -21,6 +21,7 @@ _LINE = re.compile(
 _WANTED = "(seconds.micros) channel id#data"
 _ERROR_ID = 0x2000_0000
 _ID_MASK = 0x1FFF_FFFF
+_BUS_ERROR, _NO_DETAILS = 0x80, bytes(8)  # what SocketCAN says of an error frame of which nothing more is known
 _WALL_S = 300_000_000  # a first time after 1979 is a time of day
 
 
@@ -55,6 +56,8 @@ def read(path: Path, about: About) -> Iterator[LogFrame]:
         if len(data_hex) % 2:
             raise refuse(path, f"line {n}", f"an odd number of hex digits in the data of {id_text}", "two a byte")
         data = bytes.fromhex(data_hex)
+        if flags & ERROR and (can_id, data) == (_BUS_ERROR, _NO_DETAILS):
+            can_id, data = 0, b""
         frame = LogFrame(t_ns, about.channel(name), can_id, flags, len(data) or length, data)
         if wrong := flaw(frame):
             raise refuse(path, f"line {n}", wrong, _WANTED)
@@ -71,6 +74,7 @@ class Writer:
         """One line."""
         t_ns, channel, can_id, flags, length, data = frame
         if flags & ERROR:
+            can_id, data = (can_id, data) if can_id or data else (_BUS_ERROR, _NO_DETAILS)
             head = f"{can_id | _ERROR_ID:08X}#"
         else:
             head = f"{can_id:08X}#" if flags & EXTENDED else f"{can_id:03X}#"

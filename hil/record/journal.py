@@ -73,6 +73,8 @@ class Journal:
             self._file.write(MAGIC + _record(HEAD, json.dumps(text, sort_keys=True).encode()))
             os.fsync(self._file.fileno())
             _sync_folder(path.parent)
+        except FileExistsError:
+            raise BenchError(f"{path}: is there already; a journal is never written over: give another name") from None
         except OSError as error:
             raise BenchError(f"{path}: the journal cannot be written: {error.strerror or error}") from None
         self._anchor_ns = self.monotonic_ns
@@ -206,8 +208,8 @@ def _records(path: Path, file: BinaryIO, about: About) -> Iterator[tuple[int, in
             payload = file.read(length)
             if len(payload) == length:
                 if zlib.crc32(payload, zlib.crc32(head[4:])) != crc:
-                    if not any(head) and not any(payload) and _all_zero(file):
-                        about.cut = f"from byte {at} on there are only zeros, after {n} whole records"
+                    if not (payload or head)[-1] and _all_zero(file):
+                        about.cut = f"the record at byte {at} was never filled, after {n} whole ones"
                         return
                     raise refuse(
                         path, f"byte {at}, after {n} whole records", "a record whose CRC is wrong", "an undamaged file"
@@ -220,7 +222,7 @@ def _records(path: Path, file: BinaryIO, about: About) -> Iterator[tuple[int, in
 
 
 def _all_zero(file: BinaryIO) -> bool:
-    """True when nothing but zeros follows: room that was given to the file before a power cut, and never filled."""
+    """True when nothing but zeros follows: room that was given to the file before a power cut, and not filled to its end."""
     while block := file.read(1 << 20):
         if any(block):
             return False

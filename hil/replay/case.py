@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +103,7 @@ def replay(path: Path, options: Options, progress: Callable[[int, int], None] = 
     played = feed.play(found, fitted, built, dut, use_supply, progress)
     trace = played.trace
     view = View(trace, WireLog(trace.journal, built.network), built)
-    findings = [*_of_log(fitted), *_of_run(view, found, rows), *judges.device_spoke(view)]
+    findings = judges.device_spoke(view)
     cut = found.about.cut or ("the link to the device was lost" if trace.info["broken off"] else "")
     if events is not None:
         findings += expect.judge(view, events, cut, exact=options.exact)
@@ -114,7 +114,8 @@ def replay(path: Path, options: Options, progress: Callable[[int, int], None] = 
         settle_ns = round(options.settle_s * 1e9)
         diffs = compare.differences(built.network, recorded, view.log, tolerance_ns, settle_ns, trace.dt_ns)
         findings += compare.findings(built.network, diffs, len(played.recorded))
-    findings = [judges.taint(view, finding) for finding in findings]
+    findings = [_doubted(judges.taint(view, finding), fitted) for finding in findings]
+    findings = [*_of_log(fitted), *_of_run(view, found, rows), *findings]
     speed = Speed(trace.n_ticks * trace.dt_ns / 1e9, 0.0, played.wall_s)
     return Case(name_of(path), path, promised, findings, _notes(found, fitted, isinstance(dut, Paced)), played, speed)
 
@@ -130,6 +131,13 @@ def _of_log(fitted: Fit) -> list[Finding]:
             next_step="the device rightly misses them: record the whole bus, or name the network and pack of this log",
         )
     ]  # fmt: skip
+
+
+def _doubted(finding: Finding, fitted: Fit) -> Finding:
+    """What rests on a log that lacks what the device lives on cannot be known, whatever it looked like."""
+    if not fitted.missing or finding.verdict not in (Verdict.PASS, Verdict.FAIL):
+        return finding
+    return replace(finding, seen=f"{finding.seen}; but the log lacks what the device lives on", verdict=Verdict.INCONC)
 
 
 def _of_run(view: View, found: Survey, rows: list[scenario.Expect]) -> list[Finding]:

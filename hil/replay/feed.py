@@ -107,7 +107,7 @@ class _Player:
         self._orders = list(found.supply) if use_supply else []
         resets = [order for at in setup.resets_ns for order in ((at, False, False), (at, True, False))]
         begin_ns = found.first_ns
-        end_ns = found.last_ns
+        end_ns = fitted.end_ns
         if self._orders:
             on = [t_ns for t_ns, on, _ in self._orders if on]
             begin_ns = on[0] if on else begin_ns

@@ -27,13 +27,15 @@ Key = tuple[int, int]
 class Survey:
     """What is in a log.
 
-    frames: data frames by channel and (id, extended flag).  first_ns, last_ns: times of the first and the last.
+    frames: data frames by channel and (id, extended flag).  ends: time of the last of each.
+    first_ns, last_ns: times of the first and the last.
     supply: (t_ns, on, erase) of the bench's supply frames where they change.  left_out: frames that no device takes, by kind.
     """
 
     path: Path
     about: About
     frames: dict[int, Counter[Key]] = field(default_factory=dict)
+    ends: dict[tuple[int, Key], int] = field(default_factory=dict)
     first_ns: int = 0
     last_ns: int = 0
     supply: list[tuple[int, bool, bool]] = field(default_factory=list)
@@ -69,7 +71,9 @@ def look(path: Path) -> Survey:
                 f"{frame.t_ns / 1e9:.6f} s; split the log there"
             )
         latest_ns = max(latest_ns, frame.t_ns)
-        found.frames.setdefault(frame.channel, Counter())[frame.can_id, frame.flags & EXTENDED] += 1
+        key = frame.can_id, frame.flags & EXTENDED
+        found.frames.setdefault(frame.channel, Counter())[key] += 1
+        found.ends[frame.channel, key] = latest_ns
         if frame.can_id == supply.can_id:
             order = supply.read(Frame(frame.t_ns, frame.can_id, frame.flags & (EXTENDED | FD), frame.data, 0))
             if order is not None and (not found.supply or found.supply[-1][1] != order[0]):
@@ -92,6 +96,7 @@ class Fit:
     unknown: dict[Key, int]
     missing: tuple[str, ...]
     of_device: int
+    end_ns: int
 
 
 def fit(found: Survey, net: Network) -> Fit:
@@ -116,10 +121,17 @@ def fit(found: Survey, net: Network) -> Fit:
                 unknown[key] += n
     wanted = [(bus, key) for bus, keys in enumerate(to_dut) for key in sorted(keys)]
     if not any(item in heard for item in wanted):
+        if of_device:
+            raise ScenarioError(
+                f"{found.path}: {of_device} of its {found.n_frames} frames are of the device itself, none is of the rest of "
+                f"the bus; expected {_shown([key for _, key in wanted])}: record the whole bus"
+            )
         raise ScenarioError(_stranger(found, net, [key for _, key in wanted]))
     names = {(int(s[BUS]), (int(s[CAN_ID]), int(s[FLAGS]) & EXTENDED)): name.partition("[")[0]
              for s, name in zip(net.to_dut.slots, net.to_dut.slot_names, strict=True)}  # fmt: skip
-    return Fit(buses, dict(unknown), tuple(names[item] for item in wanted if item not in heard), of_device)
+    missing = tuple(names[item] for item in wanted if item not in heard)
+    end_ns = max(t_ns for (channel, key), t_ns in found.ends.items() if channel in buses and key in to_dut[buses[channel]])
+    return Fit(buses, dict(unknown), missing, of_device, end_ns)
 
 
 def _ids(net: Network, slots: list[list[int]]) -> list[set[Key]]:

@@ -57,10 +57,15 @@ def replay(
     import tempfile
 
     from hil import devices, files
-    from hil.errors import ScenarioError
+    from hil.errors import Problems, ScenarioError
     from hil.replay import case, network_of
 
-    devices.maker_of(dut)
+    problems = Problems()
+    problems.call(devices.maker_of, dut)
+    for kind, name in (("pack", pack), ("network", network), ("calibration", calibration)):
+        if name is not None:
+            problems.call(files.resolve, kind, name)
+    problems.settle()
     if (dbc is None) != (map_ is None):
         raise ScenarioError("--dbc and --map belong together: the DBC of the log, and what its signals mean")
     with tempfile.TemporaryDirectory(prefix="nabench-") as scratch:

@@ -1,1 +1,0 @@
-"""Tests against programs that do not come with Python: run by `make test-peers`, which installs them."""

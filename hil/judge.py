@@ -28,7 +28,7 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
     required = setup.inputs.requirements.by_id()
     findings: list[Finding] = []
     effects: dict[str, Effect] = {}
-    device = device_spoke(view)
+    device = _device(view)
     for fault in setup.faults:
         effect = observe.observe(view, fault)
         effects[fault.spec.label] = effect
@@ -41,12 +41,12 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
     if trace.lost_frames:
         findings.append(_lost_frames(trace))
     if trace.n_ticks < setup.inputs.scenario.n_ticks:
-        findings.append(ended_early(view))
+        findings.append(_ended_early(view))
     findings += device
     for row in setup.inputs.scenario.expect:
         found = _JUDGES[row.kind](view, row, required[row.requirement], effects)
-        findings += [cut(view, row, finding) for finding in found]
-    return [taint(view, finding) for finding in findings]
+        findings += [_cut(view, row, finding) for finding in found]
+    return [_taint(view, finding) for finding in findings]
 
 
 def overall(findings: list[Finding]) -> Verdict:
@@ -75,8 +75,7 @@ def _lost_frames(trace: Trace) -> Finding:
     )  # fmt: skip
 
 
-def ended_early(view: View) -> Finding:
-    """That the record is shorter than the scenario."""
+def _ended_early(view: View) -> Finding:
     end_ns, duration_s = silence.end_ns(view), view.setup.inputs.scenario.duration_s
     return Finding(
         "BENCH", "run", f"the run goes on for {duration_s:g} s", f"it ended at {end_ns / 1e9:g} s", Verdict.INCONC,
@@ -84,7 +83,7 @@ def ended_early(view: View) -> Finding:
     )  # fmt: skip
 
 
-def device_spoke(view: View) -> list[Finding]:
+def _device(view: View) -> list[Finding]:
     """Nothing when the device spoke from its first frame to the end; else that it fell silent, or never spoke.
 
     Frames that no receiver may believe are silence too.
@@ -118,7 +117,7 @@ def _silent_at(device: list[Finding], t_ns: int) -> bool:
     return any(from_ns <= t_ns <= to_ns for from_ns, to_ns in spans)
 
 
-def cut(view: View, row: Expect, finding: Finding) -> Finding:
+def _cut(view: View, row: Expect, finding: Finding) -> Finding:
     """What was expected of a time that the run did not reach is unknown, unless it is decided already."""
     end_ns, from_s, to_s = silence.end_ns(view), row.from_s, getattr(row, "to_s", None)
     if to_s is None and row.kind == "soc":
@@ -131,7 +130,7 @@ def cut(view: View, row: Expect, finding: Finding) -> Finding:
     return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step="let the run go to its end")
 
 
-def taint(view: View, finding: Finding) -> Finding:
+def _taint(view: View, finding: Finding) -> Finding:
     """In real time a judgement that rests on a tick the bench was late for is INCONC, whatever it looked like."""
     blind = _blind(view, finding)
     if blind:
@@ -224,8 +223,7 @@ def _condition(view: View, row: SignalExpect) -> tuple[Callable[[F64], Bools], s
     return lambda x: (x > low) & (x < high), text
 
 
-def signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
-    """Whether a signal of the device is as expected, from the wire alone. effects: not looked at."""
+def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
     first_ns, last_ns = silence.span(view, row.from_s, row.to_s)
     holds, text = _condition(view, row)
     expected = f"{row.signal} {row.mode} {text}, {row.from_s:g} to {row.to_s:g} s"
@@ -298,9 +296,12 @@ def _mains_closed(trace: Trace) -> Bools:
 _JUDGES: dict[str, Callable[..., list[Finding]]] = {
     "reaction": reaction.judge,
     "quiet": _quiet,
-    "signal": signal,
+    "signal": _signal,
     "contactors": _contactors,
     "precharge": figures.judge_precharge,
     "soc": figures.judge_soc,
     "within": within.judge,
 }
+
+# What a replay is judged by too, which has no truth.
+signal, cut, taint, ended_early, device_spoke = _signal, _cut, _taint, _ended_early, _device

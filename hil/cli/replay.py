@@ -45,6 +45,7 @@ def replay(
         float | None,
         typer.Option("--tolerance-ms", min=0.0, help="With --compare: shorter differences do not count.", show_default=False),
     ] = None,
+    arm: Annotated[bool, typer.Option("--arm", help="Drive a real device; without it, what would be sent is listed.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for page, JUnit XML and results.")] = Path("nabench-replays"),
     json_: Annotated[bool, typer.Option("--json", help="Print results as JSON instead of a table.")] = False,
 ) -> None:
@@ -74,7 +75,7 @@ def replay(
         elif "/" in network or network.endswith(".toml"):
             network = str(Path(network).absolute())
         path = None if scenario is None else files.resolve("scenario", scenario)
-        options = case.Options(dut, pack, network, calibration, path, event, exact, compare, settle, tolerance)
+        options = case.Options(dut, pack, network, calibration, path, event, exact, compare, settle, tolerance, arm)
         raise typer.Exit(_all(log, options, out, json_))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_sim.types import MS_NS
+from firmware_sim.wire.layout import BUS, CAN_ID, EXTENDED, FLAGS
 from hil import devices, scenario, setup
 from hil import judge as judges
 from hil.dut import Paced
@@ -34,6 +35,7 @@ class Options:
 
     event: instead of what the log's name promises.  exact: codes beside the promised ones are failures.
     compare: with the recorded device, from settle_s on, within tolerance_ms (None: what sampling can do).
+    armed: a real device may be driven.
     """
 
     dut: str = "emulator"
@@ -46,6 +48,7 @@ class Options:
     compare: bool = False
     settle_s: float = 0.0
     tolerance_ms: float | None = None
+    armed: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ def replay(path: Path, options: Options, progress: Callable[[int, int], None] = 
     fitted = survey.fit(found, built.network)
     use_supply = bool(found.supply) and not survey.uses_supply(built.network)
     dut = devices.create(options.dut, built)
+    if not dut.lockstep and not options.armed:
+        raise ScenarioError(*_would_send(found, fitted, built))
     played = feed.play(found, fitted, built, dut, use_supply, progress)
     trace = played.trace
     view = View(trace, WireLog(trace.journal, built.network), built)
@@ -118,6 +123,21 @@ def replay(path: Path, options: Options, progress: Callable[[int, int], None] = 
     findings = [*_of_log(fitted), *_of_run(view, found, rows), *findings]
     speed = Speed(trace.n_ticks * trace.dt_ns / 1e9, 0.0, played.wall_s)
     return Case(name_of(path), path, promised, findings, _notes(found, fitted, isinstance(dut, Paced)), played, speed)
+
+
+def _would_send(found: Survey, fitted: Fit, built: Setup) -> list[str]:
+    """What a real device would get, and that it does not."""
+    layout = built.network.to_dut
+    rows: dict[tuple[int, int, int], str] = {}
+    for slot, name in zip(layout.slots.tolist(), layout.slot_names, strict=True):
+        rows[slot[BUS], slot[CAN_ID], slot[FLAGS] & EXTENDED] = name.partition("[")[0]
+    lines = [
+        f"would send 0x{can_id:03X} {rows[bus, can_id, extended]}, {n} frames"
+        for channel, bus in sorted(fitted.buses.items())
+        for (can_id, extended), n in sorted(found.frames[channel].items())
+        if (bus, can_id, extended) in rows
+    ]
+    return [*lines, "the device is real: nothing was opened or sent; to go on, give --arm"]
 
 
 def _of_log(fitted: Fit) -> list[Finding]:

@@ -121,7 +121,7 @@ def fit(found: Survey, net: Network) -> Fit:
                 unknown[key] += n
     wanted = [(bus, key) for bus, keys in enumerate(to_dut) for key in sorted(keys)]
     if not any(item in heard for item in wanted):
-        if of_device:
+        if 2 * of_device > found.n_frames:
             raise ScenarioError(
                 f"{found.path}: {of_device} of its {found.n_frames} frames are of the device itself, none is of the rest of "
                 f"the bus; expected {_shown([key for _, key in wanted])}: record the whole bus"

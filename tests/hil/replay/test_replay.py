@@ -189,6 +189,25 @@ def test_what_differs_from_the_recorded_device_is_listed(overvoltage: Trace, tmp
     assert (3, [("device", "INCONC")]) == (lambda code, result: (code, said(result)))(*replayed(path, "--compare"))
 
 
+def test_a_foreign_log_is_replayed_through_its_mapping(tmp_path: Path) -> None:
+    """A truck's DBC in other units and orders, on some channel of the logger; of its DBC alone the cycles are not known."""
+    own = rigs.ROOT / "examples" / "own_dbc"
+    ran = nabench("run", own / "truck-overvoltage.scenario.toml", "--out", tmp_path)
+    assert 0 == ran.code, ran.err
+    frames = (frame._replace(channel=5) for frame in lines(tmp_path / "truck-overvoltage"))
+    logs.write_log(tmp_path / "1.CellOvervoltageMsl.asc", About(), frames)
+    code, result = replayed(tmp_path / "1.CellOvervoltageMsl.asc", "--network", own / "truck.network.toml", "--compare")
+    assert (0, [("CellOvervoltageMsl", "PASS"), ("device", "PASS")]) == (code, said(result))
+    words = ["--dbc", own / "truck.dbc", "--map", own / "truck.mapping.toml", "--bitrate", "250000"]
+    ran = nabench("replay", tmp_path / "1.CellOvervoltageMsl.asc", "--out", tmp_path / "out", *words)
+    assert 2 == ran.code
+    assert 'message "ShuntData" has no GenMsgCycleTime' in ran.problems[0]
+    text = (own / "truck.dbc").read_text(encoding="cp1252")
+    (tmp_path / "truck.dbc").write_text(f'{text}BA_ "GenMsgCycleTime" BO_ 320 10;\n', encoding="cp1252")
+    words[1] = tmp_path / "truck.dbc"
+    assert 0 == replayed(tmp_path / "1.CellOvervoltageMsl.asc", *words)[0]
+
+
 def test_a_silent_device_fails(quiet: Trace, tmp_path: Path) -> None:
     """Not by its codes, which nobody hears, but by its silence."""
     last = quiet.n_ticks * quiet.dt_ns

@@ -18,7 +18,8 @@ from hil.record import logs
 from hil.record.frame import ERROR, OWN, REMOTE, About, LogFrame
 
 _MOST_BACK_NS = 1_000_000_000
-_MOST_NS = 7 * 86_400 * 1_000_000_000
+_MOST_NS = 86_400 * 1_000_000_000
+_MOST_FRAMES = 10_000_000  # those of a replay are held in memory
 _LARGEST = (192, 64)  # cells and sensors that the wire carries
 Key = tuple[int, int]
 
@@ -58,16 +59,18 @@ def taken(frames: Iterator[LogFrame], left_out: Counter[str] | None = None) -> I
 
 
 def look(path: Path) -> Survey:
-    """Read a log once. Raises ScenarioError: damaged, empty, or with times that go back or on for more than a week."""
+    """Read a log once. Raises ScenarioError: damaged, empty, too long, or with times that go back."""
     about, frames = logs.open_log(path)
     found = Survey(path, about)
     supply, latest_ns = Supply(), -1
-    for frame in taken(frames, found.left_out):
+    for n, frame in enumerate(taken(frames, found.left_out)):
+        if n >= _MOST_FRAMES:
+            raise ScenarioError(f"{path}: more than {_MOST_FRAMES} frames; split the log")
         if latest_ns < 0:
             found.first_ns = frame.t_ns
         if frame.t_ns < latest_ns - _MOST_BACK_NS:
             raise ScenarioError(
-                f"{path}: after {found.n_frames} frames the time goes back from {latest_ns / 1e9:.6f} to "
+                f"{path}: after {n} frames the time goes back from {latest_ns / 1e9:.6f} to "
                 f"{frame.t_ns / 1e9:.6f} s; split the log there"
             )
         latest_ns = max(latest_ns, frame.t_ns)
@@ -82,7 +85,7 @@ def look(path: Path) -> Survey:
         raise ScenarioError(f"{path}: no data frame in this log{f' (it is cut: {about.cut})' if about.cut else ''}")
     found.last_ns = latest_ns
     if found.last_ns - found.first_ns > _MOST_NS:
-        raise ScenarioError(f"{path}: {(found.last_ns - found.first_ns) / 8.64e13:.1f} days; expected at most 7; split the log")
+        raise ScenarioError(f"{path}: {(found.last_ns - found.first_ns) / 3.6e12:.1f} h; expected at most 24; split the log")
     return found
 
 

@@ -314,3 +314,6 @@ _JUDGES: dict[str, Callable[..., list[Finding]]] = {
     "soc": figures.judge_soc,
     "within": within.judge,
 }
+
+# What a replay is judged by too, which has no truth.
+signal, cut, taint, ended_early, device_spoke = _signal, _cut, _taint, _ended_early, _device

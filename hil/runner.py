@@ -11,8 +11,10 @@ import numpy as np
 from hil import calibration, devices, judge, scenario, setup
 from hil.bench import Bench, Progress
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.dut import Compiled, Paced
+from hil.dut import Compiled, Dut, Journaled, Paced
 from hil.errors import LinkLostError, ScenarioError
+from hil.record.journal import Journal
+from hil.report.environment import versions
 from hil.report.record import RunRecord, Speed, fingerprint
 from hil.scenario import Inputs
 from hil.setup import Setup
@@ -20,12 +22,16 @@ from hil.setup import Setup
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. calibration: instead of the scenario's.  seed: instead of the scenario's."""
+    """How to run. calibration: instead of the scenario's.  seed: instead of the scenario's.
+
+    journal: where the frames of a device on a real wire are written while it runs; None: nowhere.
+    """
 
     dut: str = "emulator"
     seed: int | None = None
     realtime: bool = False
     calibration: str | None = None
+    journal: Path | None = None
 
 
 # A trace is held in memory, twice when it is put together; this is 16 h of 16 cells at 10 ms.
@@ -65,6 +71,8 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
     clock: Clock = WallClock() if options.realtime or not dut.lockstep else VirtualClock()
     bench = Bench(built, dut, clock)
     s = built.inputs.scenario
+    kept = keep(dut, built, options)
+    ended = "interrupted"
     try:
         bench.start()
         cpu, wall = time.process_time(), time.perf_counter()
@@ -72,8 +80,13 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
         speed = Speed(built.rig.t_ns * 1e-9, time.process_time() - cpu, time.perf_counter() - wall)
         noted = dut.notes() if isinstance(dut, Paced) else None
         built_of = dut.account() if isinstance(dut, Compiled) else None
+        ended = "lost link" if lost else "complete"
     finally:
         dut.close()
+        if kept is not None:
+            kept.close(ended)
+            if not kept.acknowledged and not kept.failure:
+                kept.path.unlink()
     trace = bench.trace()
     trace.info |= {
         "dut": options.dut,
@@ -88,7 +101,19 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
         trace.late_ns = np.maximum(trace.late_ns, np.array(dut.late_ns[: trace.n_ticks], np.int64))
     if trace.n_ticks != s.n_ticks and not lost:
         raise ScenarioError(f"{path}: {trace.n_ticks} of {s.n_ticks} ticks were recorded")
-    return RunRecord(built, trace, judge.judge(trace, built), speed)
+    if kept is not None:
+        trace.info["journal"] = kept.notes()
+    return RunRecord(built, trace, judge.judge(trace, built), speed, None if kept is None else kept.path)
+
+
+def keep(dut: Dut, built: Setup, options: Options) -> Journal | None:
+    """The journal of a run whose frames cross a real wire; None for others. Raises BenchError."""
+    if options.journal is None or not isinstance(dut, Journaled):
+        return None
+    head = {"dut": options.dut, "scenario": built.inputs.scenario.name, "buses": [b.name for b in built.network.database.buses]}
+    journal = Journal(options.journal, {**head, "versions": versions(), "inputs": fingerprint(built)})
+    dut.keep(journal)
+    return journal
 
 
 def _run(bench: Bench, n_ticks: int, progress: Progress | None) -> bool:

@@ -142,14 +142,17 @@ class WireLog:
 def _find_slots(rows: I64, network: Network) -> I64:
     """Slot of each row; frames that no slot held are matched by bus, id and page."""
     out = rows[:, j.SLOT].copy()
-    for n in np.flatnonzero(out < 0):
-        layout = network.to_dut if rows[n, j.KIND] in _TO else network.from_dut
-        for s in range(layout.n_slots):
+    loose = np.flatnonzero(out < 0)
+    if not len(loose):
+        return out
+    bus, can_id, word = (rows[loose, column] for column in (j.BUS_NO, j.ID, j.WORD))
+    to_dut = np.isin(rows[loose, j.KIND], _TO)
+    for layout, ours in ((network.to_dut, to_dut), (network.from_dut, ~to_dut)):
+        for s in reversed(range(layout.n_slots)):  # the first that fits counts
             slot = layout.slots[s]
             page = layout.blank[slot[WORD_0]]
-            if (slot[CAN_ID], slot[BUS]) == (rows[n, j.ID], rows[n, j.BUS_NO]) and rows[n, j.WORD] & slot[PAGE_MASK] == page:
-                out[n] = s
-                break
+            fits = ours & (can_id == slot[CAN_ID]) & (bus == slot[BUS]) & (word & slot[PAGE_MASK] == page)
+            out[loose[fits]] = s
     return out
 
 

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from hil import __version__
-from hil.cli import bench, cells, check, doctor, fit, judge, new, plot, run, say, score, serve, show, watch
+from hil.cli import bench, cells, check, convert, doctor, fit, judge, new, plot, replay, run, say, score, serve, show, watch
 
 app = typer.Typer(
     name="nabench",
@@ -27,6 +27,8 @@ app.command("cells")(cells.cells)
 app.command("new")(new.new)
 app.command("fit")(fit.fit)
 app.command("score")(score.score)
+app.command("replay")(replay.replay)
+app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
 app.command("doctor")(doctor.doctor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -131,6 +131,7 @@ def _add(done: _Done, path: Path, options: Options, out: Path, console: Console 
     from hil.report import folder, table
     from hil.verdict import Verdict
 
+    options = replace(options, journal=_journal(out, _name(path)))
     try:
         record = _run_one(path, options, say.console(stderr=True) if console is None else console)
         place = folder.write(record, out)
@@ -139,10 +140,20 @@ def _add(done: _Done, path: Path, options: Options, out: Path, console: Console 
         done.verdicts.append(Verdict.ERROR)
         say.errors(error.problems)
         return
+    finally:
+        if options.journal is not None and options.journal.exists():
+            typer.echo(f"what was on the bus: {options.journal}", err=True)
     done.outcomes.append((record.outcome(), place))
     done.verdicts.append(record.verdict)
     if console is not None:
         table.show(record, place, console, full=full)
+
+
+def _journal(out: Path, name: str) -> Path:
+    """A name that no earlier run has, for what must not be lost: it comes into the run folder when that is written."""
+    import time
+
+    return out / f"{name}.{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() // 1_000_000 % 1_000:03d}.journal"
 
 
 def _stopped(number: int, paths: list[Path], n_done: int) -> str:

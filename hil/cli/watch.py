@@ -30,6 +30,9 @@ def watch(
     for_: Annotated[
         float | None, typer.Option("--for", min=0.01, metavar="SECONDS", help="End after this time.", show_default=False)
     ] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every frame to this journal too.", show_default=False)
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Listen (2 s, or --for), print one table, end.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Listen (2 s, or --for), print one line of JSON, end.")] = False,
 ) -> None:
@@ -37,11 +40,20 @@ def watch(
     import contextlib
     import time
 
+    from hil.errors import BenchError, ScenarioError
     from hil.link import spec, watching
+    from hil.record.journal import Journal
+    from hil.report import environment
 
+    if record is not None and record.suffix != ".journal":
+        raise ScenarioError(
+            f'--record {record}: expected a name that ends in ".journal"; nabench convert makes other logs of it'
+        )
     wanted = only or ["*"]
     seen = watching.open_watch(spec.parse(bus), network, dbc or [], wanted)
     try:
+        if record is not None:
+            seen.journal = Journal(record, {"buses": [bus], "versions": environment.versions()})
         begun = time.monotonic_ns()
         if once or json_:
             seen.listen(begun + round((for_ or _SNAPSHOT_S) * 1e9))
@@ -55,6 +67,12 @@ def watch(
                 _live(seen, wanted, None if for_ is None else begun + round(for_ * 1e9))
     finally:
         seen.bus.close()
+        if seen.journal is not None:
+            seen.journal.close()
+    if seen.journal is not None:
+        if seen.journal.failure:
+            raise BenchError(seen.journal.failure)
+        typer.echo(f"{record}: {seen.journal.acknowledged} frames", err=True)
     heard = bool(seen.unknown) or any(book.heard for book in seen.books)
     if not heard:
         typer.echo(f'nothing was heard on "{bus}"{_WHY_NOT}', err=True)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+from firmware_sim.types import F64
 from firmware_sim.wire.layout import Events, Image
 from hil.clock import Clock
+from hil.record.journal import Journal
 
 
 class Dut(Protocol):
@@ -59,3 +61,19 @@ class Paced(Protocol):
 
     def notes(self) -> dict[str, Any]:
         """For the trace: stamp_ns (uncertainty of all times), blind (when the link could not be proven alive), counts."""
+
+
+@runtime_checkable
+class Journaled(Protocol):
+    """What a device can do whose frames cross a real wire."""
+
+    def keep(self, journal: Journal) -> None:
+        """Write every frame of the wire to a journal, from the opening of the bus to its end."""
+
+
+@runtime_checkable
+class Standing(Protocol):
+    """What a device can do to which the bench speaks before a run begins."""
+
+    def stand(self, readings: F64) -> None:
+        """What the sensors read until then, by signal to the device, NaN where the rig knows it."""

@@ -20,17 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from firmware_sim.types import MS_NS
+from firmware_sim.types import F64, MS_NS
 from firmware_sim.wire.layout import CYCLE_NS, SLOT, Events, Image
 from firmware_sim.wire.send import COUNTER, send_due, sender_state
 from hil.clock import Clock, WallClock
 from hil.errors import BenchError, DutError, LinkLostError, ScenarioError
+from hil.link.kept import opened
 from hil.link.link import Link
 from hil.link.match import Catcher, Outgoing, Reader
 from hil.link.spec import parse_all
 from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
 from hil.link.supply import Supply
 from hil.network import BENCH_NODE, Network
+from hil.record.journal import Journal
 from hil.rig import Rig
 
 _OFF_NS = 300 * MS_NS
@@ -75,6 +77,8 @@ class Remote:
             )
         self.late_ns: list[int] = []
         self._link: Link | None = None
+        self._journal: Journal | None = None
+        self._readings: F64 | None = None
         self._speaks = False
         self._clock: Clock | None = None
         self._base_ns = 0
@@ -97,13 +101,21 @@ class Remote:
             raise BenchError("a remote device lives in wall time; the bench's clock is virtual")
         self._clock = clock
 
+    def keep(self, journal: Journal) -> None:
+        """Write every frame of the wire to a journal. Before the start."""
+        self._journal = journal
+
+    def stand(self, readings: F64) -> None:
+        """What the sensors read before the run, (n_signals,) NaN where the rig knows better. Before the start."""
+        self._readings = readings
+
     def start(self, t_ns: int) -> None:
         """Open the bus, speak for the rest of it, switch the device off and on, wait for it. Raises DutError."""
         del t_ns
-        self._link = Link(self._specs, self._network)
+        self._link = opened(self._specs, self._network, self._journal)
         self._refuse_company(self._link)
         self._speaks = True
-        rest = RestOfBus(self._rig, self._network)
+        rest = RestOfBus(self._rig, self._network, readings=self._readings)
         dt_ns, slots = self._rig.dt_ns, self._network.to_dut.slots
         cycle_ns = int(max(slots[slots[:, CYCLE_NS] <= 1_000 * MS_NS, CYCLE_NS], default=dt_ns))
         command = int(self._network.from_dut.signals[self._network.from_dut.index(_COMMAND), SLOT])
@@ -279,7 +291,7 @@ class Remote:
             self._link = None
 
     def _make_safe(self) -> None:
-        rest = RestOfBus(self._rig, self._network, self._rig.sender)
+        rest = RestOfBus(self._rig, self._network, self._rig.sender, self._readings)
         clock = self._restart()
         for t_ns in range(0, _SAFE_NS, self._rig.dt_ns):
             clock.wait(t_ns)
@@ -292,12 +304,14 @@ class Remote:
 class RestOfBus:
     """What all nodes but the device send while the plant stands still: sensors as they read now, a request for standby.
 
-    sender: state whose counters go on; None starts anew.  events: always empty.
+    sender: state whose counters go on; None starts anew.  readings: instead of the rig's, where no NaN.  events: always empty.
     """
 
-    def __init__(self, rig: Rig, network: Network, sender: Any = None) -> None:
+    def __init__(self, rig: Rig, network: Network, sender: Any = None, readings: F64 | None = None) -> None:
         self._layout = network.to_dut
         self._values = _reading(rig)
+        if readings is not None:
+            self._values[0] = np.where(np.isnan(readings), self._values[0], readings)
         if rig.request_roles[0] >= 0:
             self._values[0, rig.request_roles[0]] = _STANDBY
         self.sender = sender_state(self._layout, 1)

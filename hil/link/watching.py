@@ -14,13 +14,15 @@ import numpy as np
 from firmware_sim.types import I64, MS_NS
 from firmware_sim.wire.codec import decode_many
 from firmware_sim.wire.crc import crc_many
-from firmware_sim.wire.layout import COUNT, FIRST, N_WORDS, OFFSET, SCALE, WORD_0
+from firmware_sim.wire.layout import COUNT, EXTENDED, FD, FIRST, N_WORDS, OFFSET, SCALE, WORD_0
 from hil import files, network
 from hil.database import Bus, Database
 from hil.errors import ScenarioError, closest
 from hil.link.can_bus import CanBus, Frame
 from hil.link.match import Finder, words_of
 from hil.link.spec import BusSpec
+from hil.record.frame import RX
+from hil.record.journal import Journal
 
 _ANY_RATE = 500_000
 _SMOOTH = 0.2
@@ -122,16 +124,21 @@ class Book:
 
 
 class Watch:
-    """A bus and the books that tell its frames apart. unknown: id to frames that no book knows."""
+    """A bus and the books that tell its frames apart. unknown: id to frames that no book knows.  journal: where all of them
+    are written, if anywhere.
+    """
 
     def __init__(self, bus: CanBus, books: list[Book]) -> None:
         self.bus, self.books = bus, books
+        self.journal: Journal | None = None
         self.unknown: dict[int, Heard] = {}
 
     def listen(self, until_ns: int) -> None:
         """Take frames until then (monotonic). Raises LinkLostError."""
         while time.monotonic_ns() < until_ns:
             frame = self.bus.receive(until_ns)
+            if frame is not None and self.journal is not None:
+                self.journal.put(frame.t_ns, 0, frame.can_id, frame.flags & (EXTENDED | FD) | RX, frame.data)
             if frame is None or any(book.note(frame) for book in self.books):
                 continue
             if frame.can_id in self.unknown:

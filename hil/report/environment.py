@@ -19,11 +19,9 @@ def text(record: RunRecord) -> str:
     """The environment as JSON."""
     late = record.trace.late_ns
     out = {
-        "nabench": __version__,
-        "python": sys.version.split()[0],
+        **versions(),
         "platform": platform.platform(),
         "processor": platform.processor() or platform.machine(),
-        "packages": {name: _version(name) for name in _PACKAGES},
         "kernels": "compiled" if jit.is_compiled() else "interpreted",
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
         "dut": record.trace.info.get("dut"),
@@ -44,6 +42,12 @@ def text(record: RunRecord) -> str:
         }
         out["missed_deadlines"] = int((late > record.trace.dt_ns).sum())
     return json.dumps(out, indent=1, sort_keys=True) + "\n"
+
+
+def versions() -> dict[str, object]:
+    """What of this program, Python and packages is in use."""
+    packages = {name: _version(name) for name in _PACKAGES}
+    return {"nabench": __version__, "python": sys.version.split()[0], "packages": packages}
 
 
 def _version(name: str) -> str:

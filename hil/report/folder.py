@@ -25,6 +25,8 @@ _OURS = {
     "report.html", "result.json", "junit.xml", "trace.npz", "signals.csv", "frames.blf", "environment.json", "inputs",
     "session.json", "findings.json",
 }  # fmt: skip
+JOURNAL = "frames.journal"
+_OURS.add(JOURNAL)
 _SCRATCH = re.compile(r"\.nabench-([^-]*)-(\d+)-\w+")
 _STALE_S = 86_400.0
 
@@ -105,6 +107,8 @@ def write(record: RunRecord, out: Path) -> Path:
 
     with whole(out, record.name) as folder:
         copy_inputs(record, folder / "inputs")
+        if record.journal is not None:
+            shutil.copyfile(record.journal, folder / JOURNAL)
         record.trace.save(folder / "trace.npz")
         (folder / "result.json").write_text(result_text(record), encoding="utf-8")
         (folder / "junit.xml").write_text(junit.text([record]), encoding="utf-8")
@@ -112,6 +116,8 @@ def write(record: RunRecord, out: Path) -> Path:
         signals.write(record.trace, record.setup.network, folder / "signals.csv")
         blf.write(record.trace, folder / "frames.blf")
         html.write(record, folder / "report.html")
+    if record.journal is not None:
+        record.journal.unlink()
     return out / record.name
 
 

@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from typing import Protocol
 from xml.etree import ElementTree as xml
 
-from hil.report.record import RunRecord
+from hil.report.record import Speed
 from hil.verdict import Finding, Verdict
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def text(records: list[RunRecord]) -> str:
-    """A test suite in the xunit2 form. INCONC counts as an error, with its verdict in the type."""
+class Judged(Protocol):
+    """What is told of a case: a run, or a replay."""
+
+    @property
+    def name(self) -> str:
+        """Of the case."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all its findings."""
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was judged."""
+
+    @property
+    def speed(self) -> Speed | None:
+        """How long it took, where that is known."""
+
+
+def text(records: Sequence[Judged], kind: str = "scenario") -> str:
+    """A test suite in the xunit2 form. INCONC counts as an error, with its verdict in the type. kind: of its cases."""
     verdicts = [record.verdict for record in records]
     failures = verdicts.count(Verdict.FAIL)
     errors = len([v for v in verdicts if v in (Verdict.ERROR, Verdict.INCONC, Verdict.NONE)])
@@ -22,7 +44,7 @@ def text(records: list[RunRecord]) -> str:
     )
     for record in records:
         seconds = record.speed.wall_s if record.speed is not None else 0.0
-        case = xml.SubElement(suite, "testcase", classname="nabench.scenario", name=record.name, time=f"{seconds:.3f}")
+        case = xml.SubElement(suite, "testcase", classname=f"nabench.{kind}", name=record.name, time=f"{seconds:.3f}")
         properties = xml.SubElement(case, "properties")
         for requirement in sorted({finding.requirement for finding in record.findings}):
             xml.SubElement(properties, "property", name="requirement", value=requirement)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hil.judge import overall
@@ -53,12 +54,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run of one scenario. speed: None when the run was loaded from its folder."""
+    """One run of one scenario. speed: None when the run was loaded from its folder.  journal: its journal on disk, if any."""
 
     setup: Setup
     trace: Trace
     findings: list[Finding]
     speed: Speed | None
+    journal: Path | None = None
 
     @property
     def name(self) -> str:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,10 @@ from firmware_sim.types import MS_NS
 from firmware_sim.wire.layout import CYCLE_NS, SLOT, Events, Image
 from firmware_sim.wire.send import COUNTER, send_due, sender_state
 from hil.clock import Clock, WallClock
-from hil.errors import BenchError, DutError, LinkLostError, ScenarioError
+from hil.dut import safety
+from hil.errors import BenchError, DutError, LinkLostError, SafeStopError, ScenarioError
+from hil.link import guardian
+from hil.link.can_bus import Frame
 from hil.link.link import Link
 from hil.link.match import Catcher, Outgoing, Reader
 from hil.link.spec import parse_all
@@ -44,6 +47,7 @@ _MOST_FRAMES = 4_096
 _QUIET_NS = 20 * MS_NS  # a device that has said nothing for so long has lost its supply
 _MOST_OFF_NS = 200 * MS_NS
 _STANDBY = 0.0
+MISSED = "the bench missed its own heartbeat"
 _COMMAND = "BMS_MainPlusCommand"
 
 
@@ -86,6 +90,10 @@ class Remote:
         self._spoke_ns = 0
         self._blind: list[list[Any]] = []
         self._lost = ""
+        self._guard = guardian.Guard()
+        self._plan = guardian.Plan()
+        self._beat_ns = 0
+        self._stopped = ""
 
     def _new_catcher(self) -> Catcher:
         expected = frozenset() if self._supply is None else frozenset({self._supply.can_id})
@@ -101,7 +109,7 @@ class Remote:
         """Open the bus, speak for the rest of it, switch the device off and on, wait for it. Raises DutError."""
         del t_ns
         self._link = Link(self._specs, self._network)
-        self._refuse_company(self._link)
+        self._set_guard(self._link)
         self._speaks = True
         rest = RestOfBus(self._rig, self._network)
         dt_ns, slots = self._rig.dt_ns, self._network.to_dut.slots
@@ -112,6 +120,7 @@ class Remote:
         t_ns = 0
         while True:
             clock.wait(t_ns)
+            self._beat()
             if t_ns >= on_ns and command in self._catcher.heard and t_ns % cycle_ns == 0:
                 break
             if t_ns > on_ns + self._ready_ns:
@@ -126,6 +135,36 @@ class Remote:
             self._listen(t_ns + dt_ns - _SPARE_NS)
             t_ns += dt_ns
         self._rig.sender[:, COUNTER] = rest.sender[:, COUNTER]
+
+    def _set_guard(self, link: Link) -> None:
+        """A guardian stands by before anything is sent. Raises DutError when another bench is at work, BenchError."""
+        layout = self._network.to_dut
+        role = int(self._rig.request_roles[0])
+        slots = [int(layout.signals[role, SLOT])] if role >= 0 else []
+        rest = RestOfBus(self._rig, self._network)
+        self._plan = safety.plan(rest, self._network, slots, self._supply, link, ())
+        if not self._plan.can_be_apart:
+            self._refuse_company(link)
+            self._guard = safety.within(self._plan, link)
+            return
+        try:
+            self._guard = apart = guardian.Apart(self._plan)
+            self._refuse_company(link)
+            apart.wait_up()
+        except OSError as error:
+            raise BenchError(f"nothing was sent, because {error.strerror or error}") from None
+
+    def _beat(self) -> None:
+        """The loop is well. Raises SafeStopError when it stood still for so long that the guardian acted, or is gone."""
+        now_ns = time.monotonic_ns()
+        why = self._guard.fired()
+        if self._beat_ns and now_ns - self._beat_ns > guardian.SILENCE_NS and not why:
+            why = f"no heartbeat of the bench's loop for {(now_ns - self._beat_ns) / 1e6:.0f} ms"
+        if why:
+            self._stopped = why
+            raise SafeStopError(f"{MISSED}: {why}; the device was made safe")
+        self._beat_ns = now_ns
+        self._guard.beat()
 
     def _restart(self) -> WallClock:
         """A clock of our own, for the time before and after the run."""
@@ -166,6 +205,7 @@ class Remote:
         end_ns = t_ns + self._rig.dt_ns - _SPARE_NS
         late_ns = 0
         with self._loss_noted():
+            self._beat()
             self._feed(t_ns)
             for frame in self._reader.frames(image, events):
                 if frame.t_ns - self._now() > _AHEAD_NS:
@@ -182,6 +222,9 @@ class Remote:
         """A link that breaks in here leaves a note for the judge."""
         try:
             yield
+        except SafeStopError as error:
+            self._blind.append([max(self._beat_ns - self._base_ns, 0), 1 << 62, str(error)])
+            raise
         except LinkLostError as error:
             self._lost = str(error)
             self._blind.append([self._alive_ns, 1 << 62, f"the link was lost: {error}"])
@@ -218,15 +261,24 @@ class Remote:
 
     def _listen(self, until_ns: int) -> None:
         """Collect frames until a time of the bench; a time that has passed: those that are there."""
-        assert self._link is not None
         for _ in range(_MOST_FRAMES):
-            got = self._link.receive(self._base_ns + until_ns)
+            got = self._next(self._base_ns + until_ns)
             if got is None:
                 break
             bus, frame = got
             self._alive_ns = max(frame.t_ns - self._base_ns, 0)
             if self._catcher.put(bus, frame, self._alive_ns):
                 self._spoke_ns = self._alive_ns
+
+    def _next(self, until_ns: int) -> tuple[int, Frame] | None:
+        """The next frame until a time (monotonic); the heart beats meanwhile."""
+        assert self._link is not None
+        while True:
+            slice_ns = min(until_ns, time.monotonic_ns() + guardian.BEAT_NS)
+            got = self._link.receive(slice_ns)
+            if got is not None or slice_ns >= until_ns:
+                return got
+            self._beat()
 
     def _look_alive(self, now_ns: int) -> None:
         """Note a stretch in which nothing at all was heard."""
@@ -261,6 +313,8 @@ class Remote:
             "stamps": "arrival" if all(bus.is_stamped for bus in self._link.buses) else "reading",
             "blind": self._blind,
             "lost": self._lost,
+            "guardian": self._guard.kind,
+            "safe_stop": self._stopped,
             "unknown_ids": {f"{bus}:0x{can_id:X}": n for (bus, can_id), n in sorted(self._catcher.unknown.items())},
             "counts": self._link.counts(),
         }
@@ -272,21 +326,34 @@ class Remote:
         try:
             if self._speaks and not self._lost:
                 self._make_safe()
+            elif self._speaks:  # what is left of the way to it
+                guardian.carry_out(self._plan, safety.sender(self._link))
         except LinkLostError:
             self._lost = "while the device was made safe"
         finally:
+            self._guard.dismiss()
             self._link.close()
             self._link = None
 
     def _make_safe(self) -> None:
+        """Say standby for a tenth of a second, then switch off. A loop that stood still starts its heart anew here."""
+        self._beat_ns = 0
         rest = RestOfBus(self._rig, self._network, self._rig.sender)
         clock = self._restart()
         for t_ns in range(0, _SAFE_NS, self._rig.dt_ns):
             clock.wait(t_ns)
+            self._pulse()
             for frame in self._reader.frames(rest.image_at(t_ns), rest.events):
                 self._send(frame)
-            self._listen(t_ns + self._rig.dt_ns - _SPARE_NS)
+            with suppress(SafeStopError):
+                self._listen(t_ns + self._rig.dt_ns - _SPARE_NS)
         self._order(on=False)
+
+    def _pulse(self) -> None:
+        """Beat, whatever the guardian did: the device is being made safe anyway."""
+        self._beat_ns = 0
+        with suppress(SafeStopError):
+            self._beat()
 
 
 class RestOfBus:

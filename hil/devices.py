@@ -46,6 +46,10 @@ BUILT_IN: dict[str, tuple[str, Maker]] = {
 }
 
 
+# Devices that are no real ones, known without making one; others are asked (Dut.lockstep).
+IN_LOCKSTEP = ("emulator", "broken")
+
+
 def makers() -> dict[str, tuple[str, Maker]]:
     """Name to (what it is, maker); packages add their own through the entry point group nabench.dut."""
     found = dict(BUILT_IN)

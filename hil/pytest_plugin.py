@@ -28,6 +28,7 @@ import pytest
 if TYPE_CHECKING:
     from hil.errors import NabenchError
     from hil.report.record import RunRecord
+    from hil.runner import Options
     from hil.session import Session
     from hil.verdict import Finding
 
@@ -48,7 +49,9 @@ _SETTINGS = {
     "network": _Setting("NETWORK", "network of the bench fixture (name or file)", "file"),
     "out": _Setting("DIR", "write a run folder for every bench test and scenario there", "folder"),
     "realtime": _Setting("", "take wall time", "switch"),
+    "arm": _Setting("", "drive a real device, for this call alone: no ini value", "switch"),
 }
+_NOT_LASTING = ("arm",)  # what is decided anew each time, and never by a file
 _MARKER_KEYS = ("pack", "soc", "temperature_degC", "network", "calibration", "seed", "tick_ms", "memory_MB")
 _MARKERS = (
     f"nabench({', '.join(f'{key}=...' for key in _MARKER_KEYS)}): the bench of this test",
@@ -71,12 +74,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Each setting as option and ini value."""
     group = parser.getgroup("nabench", "nabench, the BMS test bench")
     for name, setting in _SETTINGS.items():
-        text = f"{setting.help} [NABENCH_{name.upper()}, ini nabench_{name}]"
+        ini = "" if name in _NOT_LASTING else f", ini nabench_{name}"
+        text = f"{setting.help} [NABENCH_{name.upper()}{ini}]"
         if setting.kind == "switch":
             group.addoption(f"--nabench-{name}", action="store_const", const="1", default=None, help=text)
         else:
             group.addoption(f"--nabench-{name}", metavar=setting.metavar, default=None, help=text)
-        parser.addini(f"nabench_{name}", f"{setting.help}", default="")
+        if ini:
+            parser.addini(f"nabench_{name}", f"{setting.help}", default="")
 
 
 def _text(config: pytest.Config, name: str) -> tuple[str, Path, bool] | None:
@@ -87,7 +92,7 @@ def _text(config: pytest.Config, name: str) -> tuple[str, Path, bool] | None:
     variable = os.environ.get(f"NABENCH_{name.upper()}")
     if variable:
         return variable, config.invocation_params.dir, True
-    ini = str(config.getini(f"nabench_{name}") or "")
+    ini = "" if name in _NOT_LASTING else str(config.getini(f"nabench_{name}") or "")
     return (ini, config.inipath.parent if config.inipath is not None else config.rootpath, False) if ini else None
 
 
@@ -193,9 +198,34 @@ def _is_ours(item: pytest.Item) -> bool:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Compile kernels before the first test that needs them, outside of its time."""
-    if not session.config.option.collectonly and any(_is_ours(item) for item in session.items):
+    """Compile kernels before the first test that needs them, outside of its time; a real device is driven when armed only."""
+    ours = [item for item in session.items if _is_ours(item)]
+    if ours and not session.config.option.collectonly:
+        _ask_armed(session.config, ours[0])
         _warm(session.config)
+
+
+def _ask_armed(config: pytest.Config, first: pytest.Item) -> None:
+    """Say what the first test would send to a real device. Raises UsageError when the bench is not armed."""
+    from hil.errors import NabenchError, NotArmedError
+    from hil.session import Session
+
+    if not _is_shared(config):
+        return
+    try:
+        if isinstance(first, ScenarioItem):
+            first.ask_armed()
+        else:
+            Session(**{**_keys(first), "arm": False}).close()
+    except NotArmedError as error:
+        listing = "\n".join(error.listing)
+        if not _value(config, "arm", False):
+            raise pytest.UsageError(f"{first.name} would send\n{listing}\nnabench: {error}; to go on: --nabench-arm") from None
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"nabench: {first.name} sends\n{listing}")
+    except NabenchError:
+        return  # the test itself says so
 
 
 # ---- scenario files
@@ -230,6 +260,25 @@ class ScenarioItem(pytest.Item):
         for requirement in _served(self.path):
             self.user_properties.append(("requirement", requirement))
 
+    def _options(self) -> Options:
+        from hil import runner
+
+        config = self.config
+        calibration = _setting(config, "calibration")
+        return runner.Options(
+            _value(config, "dut", "emulator"), _value(config, "seed"), _value(config, "realtime", False),
+            None if calibration is None else calibration[0], _value(config, "arm", False),
+        )  # fmt: skip
+
+    def ask_armed(self) -> None:
+        """Raise NotArmedError, with what would be sent, when the device is a real one."""
+        from hil import arming, runner
+        from hil.errors import NotArmedError
+
+        lines = runner.unarmed(self.path, self._options())
+        if lines:
+            raise NotArmedError(arming.NOT_ARMED, lines)
+
     def setup(self) -> None:
         """Run it. An error, and a verdict that says nothing of the device, end here."""
         from hil import runner
@@ -237,15 +286,9 @@ class ScenarioItem(pytest.Item):
         from hil.report import folder
         from hil.verdict import Verdict
 
-        config = self.config
-        calibration = _setting(config, "calibration")
-        options = runner.Options(
-            _value(config, "dut", "emulator"), _value(config, "seed"), _value(config, "realtime", False),
-            None if calibration is None else calibration[0],
-        )  # fmt: skip
-        out = _value(config, "out")
+        out = _value(self.config, "out")
         try:
-            self.record = runner.run(self.path, options)
+            self.record = runner.run(self.path, self._options())
             place = None if out is None else folder.write(self.record, Path(out))
         except NabenchError as error:
             raise _sentence(error) from None
@@ -362,6 +405,7 @@ def _keys(node: pytest.Item) -> dict[str, Any]:
         **keys,
         "dut": _value(node.config, "dut", "emulator"),
         "realtime": _value(node.config, "realtime", False),
+        "arm": _value(node.config, "arm", False),
         "requirement": served[0] if served else "TEST",
         "near": node.path,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hil import calibration, devices, judge, scenario, setup
+from hil import arming, calibration, devices, judge, scenario, setup
 from hil.bench import Bench, Progress
 from hil.clock import Clock, VirtualClock, WallClock
 from hil.dut import Paced
@@ -20,12 +20,13 @@ from hil.setup import Setup
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. calibration: instead of the scenario's.  seed: instead of the scenario's."""
+    """How to run. calibration, seed: instead of the scenario's.  armed: a real device may be driven."""
 
     dut: str = "emulator"
     seed: int | None = None
     realtime: bool = False
     calibration: str | None = None
+    armed: bool = False
 
 
 # A trace is held in memory, twice when it is put together; this is 16 h of 16 cells at 10 ms.
@@ -58,10 +59,20 @@ def prepare(path: Path, options: Options) -> Setup:
     return built
 
 
-def run(path: Path, options: Options, progress: Progress | None = None) -> RunRecord:
-    """Run one scenario to its end and judge it. Raises NabenchError."""
+def unarmed(path: Path, options: Options) -> list[str]:
+    """What a run would send to a real device; nothing for a device in lockstep. Raises NabenchError."""
+    if options.dut.partition(":")[0] in devices.IN_LOCKSTEP:
+        return []
     built = prepare(path, options)
     dut = devices.create(options.dut, built)
+    return [] if dut.lockstep else arming.listing(built, dut)
+
+
+def run(path: Path, options: Options, progress: Progress | None = None, say: arming.Say | None = None) -> RunRecord:
+    """Run one scenario to its end and judge it. say: told what will be sent to a real device.  Raises NabenchError."""
+    built = prepare(path, options)
+    dut = devices.create(options.dut, built)
+    arming.demand(built, dut, options.armed, say)
     clock: Clock = WallClock() if options.realtime or not dut.lockstep else VirtualClock()
     bench = Bench(built, dut, clock)
     s = built.inputs.scenario

@@ -38,6 +38,14 @@ class Torn(Protocol):
 
 
 @runtime_checkable
+class Announced(Protocol):
+    """What a real device says before anything is sent to it."""
+
+    def sends(self) -> list[str]:
+        """All that a run would send and switch, a line each."""
+
+
+@runtime_checkable
 class Paced(Protocol):
     """What a device in wall time has besides: it lives on the bench's clock and says how well times are known.
 

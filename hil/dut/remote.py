@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from firmware_sim.types import MS_NS
-from firmware_sim.wire.layout import CYCLE_NS, SLOT, Events, Image
+from firmware_sim.wire.layout import BUS, CAN_ID, CYCLE_NS, EXTENDED, FLAGS, SLOT, Events, Image
 from firmware_sim.wire.send import COUNTER, send_due, sender_state
 from hil.clock import Clock, WallClock
 from hil.dut import safety
@@ -30,7 +30,7 @@ from hil.link import guardian
 from hil.link.can_bus import Frame
 from hil.link.link import Link
 from hil.link.match import Catcher, Outgoing, Reader
-from hil.link.spec import parse_all
+from hil.link.spec import NO_BUS, BusSpec, parse_all
 from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
 from hil.link.supply import Supply
 from hil.network import BENCH_NODE, Network
@@ -98,6 +98,26 @@ class Remote:
     def _new_catcher(self) -> Catcher:
         expected = frozenset() if self._supply is None else frozenset({self._supply.can_id})
         return Catcher(self._network.from_dut, self._network.to_dut, expected)
+
+    def sends(self) -> list[str]:
+        """Frames with bus, id, name, period and the node that the bench plays; then the supply."""
+        layout, database = self._network.to_dut, self._network.database
+        lines = [f"on {_bus_of(spec)}:" for spec in self._specs]
+        rows: dict[tuple[int, int, int], list[int]] = {}
+        for slot, (bus, can_id, flags) in enumerate(layout.slots[:, [BUS, CAN_ID, FLAGS]].tolist()):
+            rows.setdefault((bus, can_id, flags), []).append(slot)
+        parts: list[list[str]] = [[] for _ in self._specs]
+        for (bus, can_id, flags), slots in sorted(rows.items()):
+            names = [layout.slot_names[slot] for slot in slots]
+            name = names[0].partition("[")[0]
+            pages = f", {len(names)} pages" if len(names) > 1 else ""
+            cycle_ms = int(layout.slots[slots[0], CYCLE_NS]) / 1e6
+            who = "/".join(next((m.senders for m in database.messages if m.name == name), ()))
+            hex_id = f"0x{can_id:0{8 if flags & EXTENDED else 3}X}"
+            parts[bus].append(f"  {hex_id}  {name}  every {cycle_ms:g} ms{pages}  as {who}")
+        if self._supply is not None:
+            parts[0].append(f"  0x{self._supply.can_id:03X}  Bench_Supply  every 100 ms  switches the device off, then on")
+        return [line for head, part in zip(lines, parts, strict=True) for line in (head, *part)]
 
     def pace(self, clock: Clock) -> None:
         """Learn the bench's clock."""
@@ -382,6 +402,10 @@ class RestOfBus:
             image.words, image.meta,
         )  # fmt: skip
         return image
+
+
+def _bus_of(spec: BusSpec) -> str:
+    return spec.text or NO_BUS
 
 
 def _reading(rig: Rig) -> Any:

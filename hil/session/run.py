@@ -19,7 +19,7 @@ import numpy as np
 
 from firmware_sim.types import F64
 from firmware_sim.wire.layout import T_NS
-from hil import devices, files, network, setup, truth
+from hil import arming, devices, files, network, setup, truth
 from hil.bench import Bench, quiet_memory
 from hil.clock import Clock, VirtualClock, WallClock
 from hil.dut import Paced
@@ -60,9 +60,12 @@ def _network(inputs: Inputs) -> Network:
 
 
 class Run:
-    """A running bench. keys: of a scenario.  near: relative names of files count from its folder."""
+    """A running bench. keys: of a scenario.  near: relative names of files count from its folder.
 
-    def __init__(self, dut: str, realtime: bool, near: Path, memory_MB: float, **keys: Any) -> None:
+    armed: a real device may be driven. Raises NotArmedError for a real device when not.
+    """
+
+    def __init__(self, dut: str, realtime: bool, near: Path, memory_MB: float, armed: bool = False, **keys: Any) -> None:
         tick_ms = int(keys.get("tick_ms") or 10)
         every = max(n for n in range(1, CHUNK + 1) if CHUNK % n == 0 and (n == 1 or n * tick_ms <= _CELLS_EVERY_MS))
         inputs = story.start(near, record={"cells_every_ms": every * tick_ms}, **keys)
@@ -71,6 +74,7 @@ class Run:
         self.rig = self.setup.rig
         self.dut_name = dut
         self.dut = devices.create(dut, self.setup)
+        arming.demand(self.setup, self.dut, armed)
         clock: Clock = WallClock() if realtime or not self.dut.lockstep else VirtualClock()
         self.bench = Bench(self.setup, self.dut, clock)
         self.tape = Tape(self.rig, round(memory_MB * (1 << 20)))

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hil import arming, calibration, devices, judge, scenario, setup
+from hil import arming, benchfile, calibration, devices, judge, lacks, scenario, setup
 from hil.bench import Bench, Progress
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.dut import Paced
+from hil.dut import Dut, Logged, Paced
 from hil.errors import LinkLostError, ScenarioError
+from hil.lacks import Lacks
 from hil.report.record import RunRecord, Speed, fingerprint
 from hil.scenario import Inputs
 from hil.setup import Setup
@@ -20,13 +21,18 @@ from hil.setup import Setup
 
 @dataclass(frozen=True)
 class Options:
-    """How to run. calibration, seed: instead of the scenario's.  armed: a real device may be driven."""
+    """How to run. calibration, seed: instead of the scenario's.  armed: a real device may be driven.
+
+    bench: a bench file, which says what the device is.  interactive: somebody is there who can be asked.
+    """
 
     dut: str = "emulator"
     seed: int | None = None
     realtime: bool = False
     calibration: str | None = None
     armed: bool = False
+    bench: Path | None = None
+    interactive: bool = False
 
 
 # A trace is held in memory, twice when it is put together; this is 16 h of 16 cells at 10 ms.
@@ -61,18 +67,33 @@ def prepare(path: Path, options: Options) -> Setup:
 
 def unarmed(path: Path, options: Options) -> list[str]:
     """What a run would send to a real device; nothing for a device in lockstep. Raises NabenchError."""
-    if options.dut.partition(":")[0] in devices.IN_LOCKSTEP:
+    if options.bench is None and options.dut.partition(":")[0] in devices.IN_LOCKSTEP:
         return []
+    built, dut, found = equip(path, options)
+    return [] if dut.lockstep else arming.listing(built, dut, found)
+
+
+def equip(path: Path, options: Options) -> tuple[Setup, Dut, Lacks]:
+    """A scenario, its device, and what the bench lacks for it. Nothing is opened yet. Raises ScenarioError."""
     built = prepare(path, options)
-    dut = devices.create(options.dut, built)
-    return [] if dut.lockstep else arming.listing(built, dut)
+    if options.bench is None:
+        return built, devices.create(options.dut, built), Lacks()
+    bench = benchfile.load(options.bench)
+    found = lacks.of(built, bench, interactive=options.interactive)
+    kept = {fault.start_ns for fault in built.faults if fault.spec.label not in found.faults}
+    built = replace(
+        built,
+        bench=options.bench,
+        resets_ns=tuple(at_ns for at_ns in built.resets_ns if at_ns in kept),
+        torn_ns=tuple(at_ns for at_ns in built.torn_ns if at_ns in kept),
+    )
+    return built, devices.of_bench(built, bench, options.bench), found
 
 
 def run(path: Path, options: Options, progress: Progress | None = None, say: arming.Say | None = None) -> RunRecord:
     """Run one scenario to its end and judge it. say: told what will be sent to a real device.  Raises NabenchError."""
-    built = prepare(path, options)
-    dut = devices.create(options.dut, built)
-    arming.demand(built, dut, options.armed, say)
+    built, dut, lacking = equip(path, options)
+    arming.demand(built, dut, options.armed, say, lacking)
     clock: Clock = WallClock() if options.realtime or not dut.lockstep else VirtualClock()
     bench = Bench(built, dut, clock)
     s = built.inputs.scenario
@@ -82,21 +103,24 @@ def run(path: Path, options: Options, progress: Progress | None = None, say: arm
         lost = _run(bench, s.n_ticks, progress)
         speed = Speed(built.rig.t_ns * 1e-9, time.process_time() - cpu, time.perf_counter() - wall)
         noted = dut.notes() if isinstance(dut, Paced) else None
+        logs = dut.logs() if isinstance(dut, Logged) else {}
     finally:
         dut.close()
     trace = bench.trace()
     trace.info |= {
-        "dut": options.dut,
+        "dut": options.dut if options.bench is None else f"bench:{options.bench.name}",
         "seed": s.seed if options.seed is None else options.seed,
         "clock": "wall" if clock.real else "virtual",
         "inputs": fingerprint(built),
     }
+    if options.bench is not None:
+        trace.info["bench"] = {"lacks": lacking.as_info()}
     if isinstance(dut, Paced):
         trace.info["link"] = noted
         trace.late_ns = np.maximum(trace.late_ns, np.array(dut.late_ns[: trace.n_ticks], np.int64))
     if trace.n_ticks != s.n_ticks and not lost:
         raise ScenarioError(f"{path}: {trace.n_ticks} of {s.n_ticks} ticks were recorded")
-    return RunRecord(built, trace, judge.judge(trace, built), speed)
+    return RunRecord(built, trace, judge.judge(trace, built), speed, logs)
 
 
 def _run(bench: Bench, n_ticks: int, progress: Progress | None) -> bool:

@@ -25,6 +25,10 @@ def run(
         typer.Argument(metavar="[SCENARIO]...", help="Names or files; none means all shipped ones.", show_default=False),
     ] = None,
     dut: Annotated[str, typer.Option(help="The device; see: nabench list duts.")] = "emulator",
+    bench: Annotated[
+        Path | None,
+        typer.Option(help="Bench file that says what the device is, and what this bench can do.", show_default=False),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**53, help="Seed instead of the scenario's.", show_default=False)
     ] = None,
@@ -42,10 +46,14 @@ def run(
 
     Ctrl-C and SIGTERM leave the device safe and keep what was done; exit code 130 or 143.
     """
+    import sys
+
     from hil.errors import ScenarioError
     from hil.runner import Options
 
-    options = Options(dut, seed, realtime, calibration, arm)
+    if bench is not None and dut != "emulator":
+        raise ScenarioError(f"--dut {dut} and --bench {bench} both say what the device is; expected one of them")
+    options = Options(dut, seed, realtime, calibration, arm, bench, sys.stdin is not None and sys.stdin.isatty())
     paths, found = _plan(scenarios, options, out)
     if found:
         if json_:
@@ -80,7 +88,7 @@ def _only_armed(paths: list[Path], options: Options, as_json: bool) -> None:
 
 def _plan(names: list[str] | None, options: Options, out: Path) -> tuple[list[Path], list[str]]:
     """Files to run, each once, and what stands in the way of running them at all."""
-    from hil import calibration, devices, files
+    from hil import benchfile, calibration, devices, files
     from hil.errors import Problems
     from hil.report import folder, index
     from hil.scenario import Scenario
@@ -89,6 +97,8 @@ def _plan(names: list[str] | None, options: Options, out: Path) -> tuple[list[Pa
     found = [problems.call(files.resolve, "scenario", name) for name in names or files.shipped("scenario")]
     paths = list({path.resolve(): path for path in found if path is not None}.values())
     problems.call(devices.maker_of, options.dut)
+    if options.bench is not None:
+        problems.call(benchfile.load, options.bench)
     if options.calibration is not None:
         problems.call(calibration.load, options.calibration)
     first: dict[str, Path] = {}

@@ -23,7 +23,7 @@ from hil.verdict import Finding
 
 _OURS = {
     "report.html", "result.json", "junit.xml", "trace.npz", "signals.csv", "frames.blf", "environment.json", "inputs",
-    "session.json", "findings.json",
+    "session.json", "findings.json", "device.log",
 }  # fmt: skip
 _SCRATCH = re.compile(r"\.nabench-([^-]*)-(\d+)-\w+")
 _STALE_S = 86_400.0
@@ -112,6 +112,8 @@ def write(record: RunRecord, out: Path) -> Path:
         signals.write(record.trace, record.setup.network, folder / "signals.csv")
         blf.write(record.trace, folder / "frames.blf")
         html.write(record, folder / "report.html")
+        for name, text in record.logs.items():
+            (folder / name).write_bytes(text)
     return out / record.name
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hil.judge import overall
@@ -53,12 +53,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run of one scenario. speed: None when the run was loaded from its folder."""
+    """One run of one scenario. speed: None when the run was loaded from its folder.  logs: of the device, by file name."""
 
     setup: Setup
     trace: Trace
     findings: list[Finding]
     speed: Speed | None
+    logs: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -117,6 +118,7 @@ def input_files(setup: Setup) -> dict[str, Any]:
         f"network:{s.network}": setup.network.path,
     }
     found.update({f"cell:{name}": path for name, (path, _) in zip(i.pack.group_cells(), setup.others, strict=True)})
+    found.update({} if setup.bench is None else {"bench:": setup.bench})
     found.update({f"data:{name}": path for name, path in (*setup.network.data, *setup.data_files)})
     return found
 

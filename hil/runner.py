@@ -103,9 +103,9 @@ def run(path: Path, options: Options, progress: Progress | None = None, say: arm
         lost = _run(bench, s.n_ticks, progress)
         speed = Speed(built.rig.t_ns * 1e-9, time.process_time() - cpu, time.perf_counter() - wall)
         noted = dut.notes() if isinstance(dut, Paced) else None
-        logs = dut.logs() if isinstance(dut, Logged) else {}
     finally:
         dut.close()
+    logs = dut.logs() if isinstance(dut, Logged) else {}
     trace = bench.trace()
     trace.info |= {
         "dut": options.dut if options.bench is None else f"bench:{options.bench.name}",

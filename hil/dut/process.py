@@ -13,7 +13,6 @@ import re
 import shlex
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -37,9 +36,11 @@ _DEATH_S = 0.3  # a port that vanishes and the process behind it go together
 
 
 class Firmware:
-    """A process with its output. log: file that gets all it prints, up to 8 MB.  Raises DutError when it cannot start."""
+    """A process with its output. log: gets all it prints, up to 8 MB.  Raises DutError when it cannot start."""
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], folder: Path, log: Path, ready: str | None) -> None:
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], folder: Path, log: bytearray, ready: str | None
+    ) -> None:
         self.is_ready = threading.Event()
         self._ready = None if ready is None else re.compile(ready)
         self.last: list[str] = []
@@ -60,12 +61,11 @@ class Firmware:
         """Its process group."""
         return self._child.pid
 
-    def _copy(self, out: IO[bytes], log: Path) -> None:
-        with log.open("ab") as file:
+    def _copy(self, out: IO[bytes], log: bytearray) -> None:
+        with out:
             while line := out.readline(1 << 16):
-                if file.tell() < _MOST_LOG:
-                    file.write(line)
-                    file.flush()
+                if len(log) < _MOST_LOG:
+                    log += line
                 text = line.decode(errors="replace").strip()
                 self.last = [*self.last[1 - _LAST_LINES :], text]
                 if self._ready is not None and self._ready.search(text):
@@ -105,8 +105,6 @@ class Firmware:
         self.tell("KILL")
         self._child.wait()
         self._pump.join(timeout=_DEATH_S)
-        if self._child.stdout is not None and not self._pump.is_alive():
-            self._child.stdout.close()
 
 
 class Process(Remote):
@@ -117,8 +115,7 @@ class Process(Remote):
         self._file, self._folder = bench.dut, path.parent / bench.dut.folder
         self._pairs: list[PtyPair] = []
         self._firmware: Firmware | None = None
-        self._scratch = tempfile.TemporaryDirectory(prefix="nabench-")
-        self.log = Path(self._scratch.name) / "device.log"
+        self._log = bytearray()
         self._starts = 0
         self._ended: list[list[Any]] = []
         self._frozen: list[list[int]] = []
@@ -146,7 +143,7 @@ class Process(Remote):
             return
         port = str(self._pairs[0].far) if self._pairs else PORT
         command = [word.replace(PORT, port) for word in self._file.command]
-        self._firmware = Firmware(command, self._file.environment, self._folder, self.log, self._file.ready_line)
+        self._firmware = Firmware(command, self._file.environment, self._folder, self._log, self._file.ready_line)
         self._starts += 1
         self._guard.mind(self._firmware.group)
 
@@ -209,7 +206,7 @@ class Process(Remote):
 
     def logs(self) -> dict[str, bytes]:
         """What the firmware printed, for the run folder."""
-        return {self.log.name: self.log.read_bytes()} if self.log.exists() else {}
+        return {"device.log": bytes(self._log)}
 
     def close(self) -> None:
         """Leave the device safe, end the firmware, then close its lines."""

@@ -6,8 +6,9 @@ expectation rests on every fault, load and request that begins before its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from firmware_sim.wire.layout import SLOT
@@ -38,6 +39,9 @@ OF_PLANT: dict[str, tuple[str, ...]] = {
     "cooling_blocked": ("cell_temperature",),
     "coolant_temperature": ("cell_temperature", "coolant"),
     "internal_short": ("cell_voltage",),
+    "capacity_lost": ("cell_voltage",),
+    "self_discharge_raised": ("cell_voltage",),
+    "supply_voltage": ("supply_voltage",),
     "resistance_raised": ("cell_voltage",),
     "cell_opened": ("cell_voltage",),
     "joint_loose": ("cell_voltage",),
@@ -78,11 +82,15 @@ class Lacks:
         return found
 
 
-def of(setup: Setup, bench: BenchFile, *, interactive: bool) -> Lacks:
-    """What a bench lacks for a scenario. interactive: somebody is there who can be asked."""
+def of(setup: Setup, bench: BenchFile, *, interactive: bool, failed: Mapping[str, str] = MappingProxyType({})) -> Lacks:
+    """What a bench lacks for a scenario.
+
+    interactive: somebody is there who can be asked.  failed: faults that were not made after all, with the reason.
+    """
     found = Lacks()
     for fault in setup.faults:
         why, asked = _of_fault(setup, bench, fault, interactive)
+        why = failed.get(fault.spec.label, why)
         if why:
             found.faults[fault.spec.label] = why
         elif asked:
@@ -114,13 +122,10 @@ def _of_fault(setup: Setup, bench: BenchFile, fault: Bound, interactive: bool) -
     if fault.kind.seam == "network":
         silent = [slot for slot in fault.to_dut if not is_sent(bench, layout, slot)]
         return ("its frame is not sent on this bench, the device is fed otherwise" if silent else ""), False
-    quantities: Sequence[str] = OF_PLANT.get(fault.kind.name, ())
-    if fault.kind.seam == "sensor":
-        quantities = sorted({q for n in fault.signals if (q := quantity_of(layout.signal_names[n]))})
     if fault.kind.name.startswith("contactor_") and bench.observes.contactors == "none":
         return "the contacts are the device's own, out of the bench's reach", False
     asked = False
-    for quantity in quantities:
+    for quantity in quantities(setup, fault):
         feed = bench.feed(quantity)
         if feed == "ask" and not interactive:
             return f"{quantity}: a person makes it, and nobody can be asked here", False
@@ -128,6 +133,14 @@ def _of_fault(setup: Setup, bench: BenchFile, fault: Bound, interactive: bool) -
             return f"{quantity}: {_WORDS['none']} on this bench", False
         asked = asked or feed == "ask"
     return "", asked
+
+
+def quantities(setup: Setup, fault: Bound) -> Sequence[str]:
+    """Quantities through which a fault at a sensor or in the plant reaches the device."""
+    if fault.kind.seam == "sensor":
+        names = setup.network.to_dut.signal_names
+        return sorted({quantity for n in fault.signals if (quantity := quantity_of(names[n]))})
+    return OF_PLANT.get(fault.kind.name, ())
 
 
 def _of_stimuli(setup: Setup, bench: BenchFile) -> Iterator[tuple[float, str]]:

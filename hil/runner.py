@@ -13,6 +13,7 @@ from hil.bench import Bench, Progress
 from hil.clock import Clock, VirtualClock, WallClock
 from hil.dut import Dut, Logged, Paced
 from hil.errors import LinkLostError, ScenarioError
+from hil.io.asking import Person, Turn, question_of
 from hil.lacks import Lacks
 from hil.report.record import RunRecord, Speed, fingerprint
 from hil.scenario import Inputs
@@ -90,12 +91,31 @@ def equip(path: Path, options: Options) -> tuple[Setup, Dut, Lacks]:
     return built, devices.of_bench(built, bench, options.bench), found
 
 
+def _person(built: Setup, lacking: Lacks, options: Options) -> Person | None:
+    """Who is asked for the faults that only a person can make."""
+    if options.bench is None or not lacking.asked:
+        return None
+    rows, turns = benchfile.load(options.bench), []
+    for fault in built.faults:
+        label, stop_ns = fault.spec.label, fault.stop_ns(built.rig.dt_ns)
+        wanted = [q for q in lacks.quantities(built, fault) if rows.feed(q) == "ask"] if label in lacking.asked else []
+        for quantity in wanted:
+            row = question_of(rows.ask, quantity)
+            turns.append(Turn(fault.start_ns, label, row.begin, row.timeout_s))
+            if row.end and stop_ns < built.inputs.scenario.duration_s * 1e9:
+                turns.append(Turn(stop_ns, label, row.end, row.timeout_s))
+    return Person(sorted(turns, key=lambda turn: turn.at_ns))
+
+
 def run(path: Path, options: Options, progress: Progress | None = None, say: arming.Say | None = None) -> RunRecord:
     """Run one scenario to its end and judge it. say: told what will be sent to a real device.  Raises NabenchError."""
     built, dut, lacking = equip(path, options)
     arming.demand(built, dut, options.armed, say, lacking)
+    person = _person(built, lacking, options)
     clock: Clock = WallClock() if options.realtime or not dut.lockstep else VirtualClock()
     bench = Bench(built, dut, clock)
+    if person is not None:
+        bench.hooks.answered.append(lambda rig: person.tick(rig.t_ns))
     s = built.inputs.scenario
     try:
         bench.start()
@@ -114,6 +134,9 @@ def run(path: Path, options: Options, progress: Progress | None = None, say: arm
         "inputs": fingerprint(built),
     }
     if options.bench is not None:
+        if person is not None:
+            file = benchfile.load(options.bench)
+            lacking = lacks.of(built, file, interactive=True, failed=person.unanswered())
         trace.info["bench"] = {"lacks": lacking.as_info()}
     if isinstance(dut, Paced):
         trace.info["link"] = noted

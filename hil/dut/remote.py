@@ -111,7 +111,8 @@ class Remote:
     def feed(self) -> None:
         """Values for instruments go to them; frames carry no value of what reaches the device otherwise."""
         if self._feeder is not None:
-            self._feeder.post(self._rig.values[0])
+            with self._loss_noted():
+                self._feeder.post(self._rig.values[0])
             self._rig.values[:, self._blank] = np.nan
 
     def sends(self) -> list[str]:

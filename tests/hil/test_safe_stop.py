@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import instruments
 import pytest
 import wall
 
@@ -134,14 +135,18 @@ NUMBERS = ("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("name", NUMBERS)
 def test_standby_and_supply_off_follow_a_signal_to_the_bench(tmp_path: Path, slow: Path, name: str) -> None:
-    """Ctrl-C, SIGTERM, kill -9 and a stopped process: the guardian answers where the bench cannot."""
-    with wall.device(wall.multicast()) as device:
+    """Ctrl-C, SIGTERM, kill -9 and a stopped process: the guardian answers where the bench cannot, and to instruments too."""
+    with instruments.served() as source, wall.device(wall.multicast()) as device:
+        bench = tmp_path / "bench.toml"
+        bench.write_text(instruments.bench(device.bus, source.address), encoding="utf-8")
         ears = Ears(device.bus)
-        child = wall.nabench("run", str(slow), "--arm", "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
+        child = wall.nabench("run", str(slow), "--arm", "--bench", str(bench), "--out", str(tmp_path / "out"))
         ears.listen(ears.driving, 60.0)
+        assert {1} == source.source.output
         at_s = time.monotonic()
         child.send_signal(getattr(signal, name))
         standby_s, off_s = ears.soon_after(at_s)
+        wall.wait_until(lambda: not source.source.output, 2.0)
         if name == "SIGSTOP":
             child.send_signal(signal.SIGCONT)
         _, err = child.communicate(timeout=30)

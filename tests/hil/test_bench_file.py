@@ -120,8 +120,6 @@ def test_what_is_wrong_with_an_instrument_is_said(tmp_path: Path) -> None:
         (('insulation = "io"', 'insulation = "none"'), 'feeds.insulation is "none"; set it to "io"'),
     ):
         text = changed(good, pair)
-        if "valeu" in pair[1] or told.endswith("ours"):
-            text = text.replace('insulation = "io"', 'insulation = "io"')
         assert told in " ".join(nabench("check", file(tmp_path, text)).problems), pair
 
 
@@ -231,10 +229,10 @@ def test_an_instrument_that_is_lost_ends_the_run(tmp_path: Path, hvil: Path) -> 
     """With its name, and without a verdict on the device."""
     with wall.device(wall.virtual()) as device, instruments.served() as served:
         bench = file(tmp_path, instruments.bench(device.bus, served.address).replace("RES {value:.0f}", "NONSENSE {value}"))
-        with pytest.raises(LinkLostError, match='instrument "one" refused NONSENSE .*: -113,"Undefined header;NONSENSE"'):
+        with pytest.raises(LinkLostError, match=r'instrument "one" refused NONSENSE .*: -113,"Undefined header;NONSENSE"'):
             run(hvil, bench)
     bench = file(tmp_path, instruments.bench(wall.virtual(), "tcp:127.0.0.1:1"))
-    with pytest.raises(DutError, match='instrument "one" at tcp:127.0.0.1:1 cannot be reached: Connection refused'):
+    with pytest.raises(DutError, match=r'instrument "one" at tcp:127\.0\.0\.1:1 cannot be reached: Connection refused'):
         run(hvil, bench)
 
 
@@ -258,7 +256,11 @@ def test_an_instrument_on_a_serial_line() -> None:
 def test_a_relay_card_refuses_what_it_has_not() -> None:
     """A coil out of reach, by the exception of the protocol; commands that mean nothing, before anything is opened."""
     file_ = benchfile.Instrument(
-        name="one", driver="modbus", address="x", safe=["0 off"], channel=[benchfile.Channel(signal="supply", set="{value}")]
+        name="one",
+        driver="modbus",
+        address="tcp:a:1",
+        safe=["0 off"],
+        channel=[benchfile.Channel(signal="supply", set="{value}")],
     )
     with instruments.served(relays=True) as served:
         port = port_of(file_.model_copy(update={"address": served.address}))
@@ -305,7 +307,7 @@ def test_a_person_who_answers_and_one_who_does_not() -> None:
     """Enter within the time counts; silence does not, and is said with its reason."""
     read, write = os.pipe()
     turns = [Turn(0, "loop", "Pull the plug", 5.0), Turn(10, "leak", "Connect the resistor", 0.1)]
-    with os.fdopen(read, encoding="utf-8") as answers, open(os.devnull, "w", encoding="utf-8") as speaks:
+    with os.fdopen(read, encoding="utf-8") as answers, Path(os.devnull).open("w", encoding="utf-8") as speaks:
         person = Person(turns, answers, speaks)
         person.tick(0)
         os.write(write, b"\n")

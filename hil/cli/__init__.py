@@ -8,7 +8,25 @@ import sys
 import typer
 
 from hil import __version__
-from hil.cli import bench, cells, check, doctor, fit, instrument, judge, new, plot, run, say, score, serve, show, watch
+from hil.cli import (
+    bench,
+    cells,
+    check,
+    doctor,
+    fit,
+    instrument,
+    judge,
+    new,
+    plot,
+    run,
+    say,
+    scan,
+    score,
+    send,
+    serve,
+    show,
+    watch,
+)
 
 app = typer.Typer(
     name="nabench",
@@ -29,6 +47,8 @@ app.command("fit")(fit.fit)
 app.command("score")(score.score)
 app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
+app.command("scan")(scan.scan)
+app.command("send")(send.send)
 app.command("instrument")(instrument.instrument)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)

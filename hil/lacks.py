@@ -89,7 +89,7 @@ def of(setup: Setup, bench: BenchFile, *, interactive: bool, failed: Mapping[str
     """
     found = Lacks()
     for fault in setup.faults:
-        why, asked = _of_fault(setup, bench, fault, interactive)
+        why, asked = of_fault(setup, bench, fault, interactive=interactive)
         why = failed.get(fault.spec.label, why)
         if why:
             found.faults[fault.spec.label] = why
@@ -114,7 +114,7 @@ def of(setup: Setup, bench: BenchFile, *, interactive: bool, failed: Mapping[str
     return found
 
 
-def _of_fault(setup: Setup, bench: BenchFile, fault: Bound, interactive: bool) -> tuple[str, bool]:
+def of_fault(setup: Setup, bench: BenchFile, fault: Bound, *, interactive: bool) -> tuple[str, bool]:
     """Why a fault cannot be made, empty when it can; and whether a person makes it."""
     if fault.kind.seam == "supply":
         return ("the bench cannot switch the device's supply" if bench.dut.switched_by == "none" else ""), False

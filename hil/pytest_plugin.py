@@ -43,6 +43,7 @@ class _Setting(NamedTuple):
 
 _SETTINGS = {
     "dut": _Setting("NAME", "the device under test, as in nabench run --dut (see: nabench list duts)"),
+    "bench": _Setting("FILE", "bench file that says what the device is, instead of a dut", "file"),
     "seed": _Setting("N", "seed of spreads and noise", "number"),
     "pack": _Setting("PACK", "pack of the bench fixture (name or file)", "file"),
     "calibration": _Setting("FILE", "calibration of the device (name or file), also for scenarios", "file"),
@@ -120,13 +121,18 @@ def _value(config: pytest.Config, name: str, default: Any = None) -> Any:
     return default if found is None else found[0]
 
 
+def _bench(config: pytest.Config) -> Path | None:
+    found = _value(config, "bench")
+    return None if found is None else Path(found)
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
 def _is_shared(config: pytest.Config) -> bool:
     """True for a device of which there is only one, on somebody's table."""
-    return str(_value(config, "dut", "emulator")).partition(":")[0] not in _PARALLEL
+    return _value(config, "bench") is not None or str(_value(config, "dut", "emulator")).partition(":")[0] not in _PARALLEL
 
 
 # ---- start and collection
@@ -159,7 +165,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     given = [name for name in _SETTINGS if _setting(config, name) is not None]
     if not given or _is_worker(config) or config.option.collectonly:
         return
-    from hil import calibration, devices, files
+    from hil import benchfile, calibration, devices, files
     from hil.errors import Problems
     from hil.plant import packfile
 
@@ -171,6 +177,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         problems.call(files.resolve, "network", _value(config, "network"))
     if "dut" in given:
         problems.call(devices.maker_of, _value(config, "dut"))
+    if "bench" in given:
+        problems.call(benchfile.load, Path(_value(config, "bench")))
     if problems.found:
         raise pytest.UsageError("\n".join(f"nabench: {problem}" for problem in problems.found))
     _warm(config)
@@ -210,7 +218,7 @@ def _ask_armed(config: pytest.Config, first: pytest.Item) -> None:
     from hil.errors import NabenchError, NotArmedError
     from hil.session import Session
 
-    if not _is_shared(config):
+    if not _is_shared(config) or _is_worker(config):  # a worker's tests say so themselves
         return
     try:
         if isinstance(first, ScenarioItem):
@@ -268,6 +276,7 @@ class ScenarioItem(pytest.Item):
         return runner.Options(
             _value(config, "dut", "emulator"), _value(config, "seed"), _value(config, "realtime", False),
             None if calibration is None else calibration[0], _value(config, "arm", False),
+            _bench(config),
         )  # fmt: skip
 
     def ask_armed(self) -> None:
@@ -406,6 +415,7 @@ def _keys(node: pytest.Item) -> dict[str, Any]:
         "dut": _value(node.config, "dut", "emulator"),
         "realtime": _value(node.config, "realtime", False),
         "arm": _value(node.config, "arm", False),
+        "bench": _bench(node.config),
         "requirement": served[0] if served else "TEST",
         "near": node.path,
     }

@@ -79,6 +79,7 @@ FILES = {
     "docs/packs.md": ("hil/plant/packfile.py", "hil/plant/cellfile.py", "hil/tables.py"),
     "docs/cells/index.md": ("hil/datasheet/sheet.py",),
     "docs/verdicts.md": ("hil/requirement.py",),
+    "docs/bench.md": ("hil/benchfile.py",),
 }
 
 

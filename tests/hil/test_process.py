@@ -25,7 +25,7 @@ SERVE = [sys.executable, "-c", "from hil.cli import main; main()", "serve", "--b
 SHORT = """
 format = 1
 name = "short"
-title = "A drive of two seconds"
+title = "A short drive"
 pack = "nfm-16s"
 duration_s = {duration_s}
 
@@ -50,7 +50,7 @@ start_s = 0.5
 
 
 def written(
-    folder_: Path, command: list[str], bus: str, duration_s: float = 2.0, more: str = "", **dut: str
+    folder_: Path, command: list[str], bus: str, duration_s: float = 1.2, more: str = "", **dut: str
 ) -> tuple[Path, Path]:
     """A scenario and a bench file with a firmware."""
     scenario, bench = folder_ / "short.scenario.toml", folder_ / "bench.toml"
@@ -115,7 +115,7 @@ def test_a_firmware_that_is_killed_has_failed_and_its_words_are_kept(tmp_path: P
     scenario, bench = written(tmp_path, [*SERVE, bus], bus, ready_line='"^serving"')
     record = run(scenario, bench, made, lambda dut: os.killpg(group_of(dut), signal.SIGKILL))
     place = folder.write(record, tmp_path / "out")
-    assert "FAIL process: it ended at 1." in seen(record)
+    assert "FAIL process: it ended at 0." in seen(record)
     assert "with signal SIGKILL" in seen(record)
     assert Verdict.FAIL == record.verdict
     assert (place / "device.log").read_text(encoding="utf-8").startswith("serving pack nfm-16s")
@@ -133,7 +133,7 @@ def test_a_firmware_that_freezes_has_failed_though_its_line_cannot_be_proven_ali
         os.killpg(groups[0], signal.SIGSTOP)
 
     record = run(scenario, bench, made, freeze)
-    assert "FAIL process: it lived but stood still from 1." in seen(record)
+    assert "FAIL process: it lived but stood still from 0." in seen(record)
     assert Verdict.FAIL == record.verdict
     wall.wait_until(lambda: is_gone(groups[0]), 5.0)
 
@@ -150,7 +150,7 @@ def test_a_line_that_vanishes_ends_the_run_without_a_verdict_on_the_firmware(tmp
 
     record = run(scenario, bench, made, vanish)
     assert "was lost" in record.trace.info["link"]["lost"]
-    assert record.trace.n_ticks < 200
+    assert record.trace.n_ticks < 120
     assert record.verdict in (Verdict.INCONC, Verdict.FAIL)
     wall.wait_until(lambda: is_gone(groups[0]), 5.0)
 

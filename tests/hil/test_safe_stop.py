@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import instruments
 import pytest
@@ -27,7 +29,7 @@ from hil.link.spec import parse, parse_all
 from hil.link.supply import Supply
 
 MS_NS = 1_000_000
-STANDBY_SOON_S = 0.5
+SOON_S = 0.6  # 200 ms without a beat, 100 ms of standby, and what a machine may take
 SLOW = """
 format = 1
 name = "slow"
@@ -129,57 +131,95 @@ def slow(tmp_path: Path) -> Path:
     return path
 
 
-NUMBERS = ("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP")
+def at_once(names: Iterable[str], work: Callable[[str], Struck]) -> dict[str, Struck]:
+    """The same done to several benches at a time, since most of it is waiting."""
+    with ThreadPoolExecutor() as pool:
+        futures = {name: pool.submit(work, name) for name in names}
+        return {name: future.result(timeout=110) for name, future in futures.items()}
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("name", NUMBERS)
-def test_standby_and_supply_off_follow_a_signal_to_the_bench(tmp_path: Path, slow: Path, name: str) -> None:
+class Struck(NamedTuple):
+    """What became of a bench that was struck: standby and supply off after so many seconds, its exit code, its last words.
+
+    was_late: the machine was too busy for these times to say much.
+    """
+
+    standby_s: float
+    off_s: float
+    code: int
+    err: str
+    was_late: bool
+
+    def assert_soon(self) -> None:
+        """Standby, then supply off, within half a second."""
+        assert self.standby_s <= self.off_s
+        assert self.was_late or self.off_s < SOON_S, self
+
+
+def too_busy(code: int, err: str, ears: Ears) -> Struck:
+    """A bench that stopped by itself before it was struck: nothing but a machine that is too busy excuses that."""
+    ears.close()
+    assert "missed its own heartbeat" in err, (code, err)
+    return Struck(0.0, 0.0, code, err, True)
+
+
+@pytest.mark.timeout(150)
+def test_standby_and_supply_off_follow_a_signal_to_the_bench(tmp_path: Path, slow: Path) -> None:
     """Ctrl-C, SIGTERM, kill -9 and a stopped process: the guardian answers where the bench cannot, and to instruments too."""
-    with instruments.served() as source, wall.device(wall.multicast()) as device:
-        bench = tmp_path / "bench.toml"
-        bench.write_text(instruments.bench(device.bus, source.address), encoding="utf-8")
-        ears = Ears(device.bus)
-        child = wall.nabench("run", str(slow), "--arm", "--bench", str(bench), "--out", str(tmp_path / "out"))
-        ears.listen(ears.driving, 60.0)
-        assert {1} == source.source.output
-        at_s = time.monotonic()
-        child.send_signal(getattr(signal, name))
-        standby_s, off_s = ears.soon_after(at_s)
-        wall.wait_until(lambda: not source.source.output, 2.0)
-        if name == "SIGSTOP":
-            child.send_signal(signal.SIGCONT)
-        _, err = child.communicate(timeout=30)
-        ears.close()
-    assert standby_s < STANDBY_SOON_S
-    assert standby_s < off_s < STANDBY_SOON_S + 0.2
-    if name == "SIGSTOP":
-        assert 3 == child.returncode, err  # inconclusive
+
+    def strike(name: str) -> Struck:
+        with instruments.served() as source, wall.device(wall.multicast()) as device:
+            bench = tmp_path / f"{name}.toml"
+            bench.write_text(instruments.bench(device.bus, source.address), encoding="utf-8")
+            ears = Ears(device.bus)
+            child = wall.nabench("run", str(slow), "--arm", "--bench", str(bench), "--out", str(tmp_path / name))
+            ears.listen(lambda: ears.driving() or child.poll() is not None, 90.0)
+            if (code := child.poll()) is not None:
+                return too_busy(code, child.communicate()[1], ears)
+            assert {1} == source.source.output
+            at_s = time.monotonic()
+            child.send_signal(getattr(signal, name))
+            times = ears.soon_after(at_s)
+            wall.wait_until(lambda: not source.source.output, 5.0)
+            if name == "SIGSTOP":
+                child.send_signal(signal.SIGCONT)
+            _, err = child.communicate(timeout=60)
+            ears.close()
+            return Struck(*times, child.returncode, err, device.was_late)
+
+    struck = at_once(("SIGINT", "SIGTERM", "SIGKILL", "SIGSTOP"), strike)
+    codes = {"SIGINT": 130, "SIGTERM": 143, "SIGKILL": -9, "SIGSTOP": 3}  # 3: inconclusive
+    for name, one in struck.items():
+        one.assert_soon()
+        assert one.was_late or one.code == codes[name], one
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize("how", HOWS)
-def test_standby_and_supply_off_follow_a_loop_that_goes_wrong(tmp_path: Path, slow: Path, how: str) -> None:
+@pytest.mark.timeout(150)
+def test_standby_and_supply_off_follow_a_loop_that_goes_wrong(tmp_path: Path, slow: Path) -> None:
     """An exception in a hook, a hook that blocks, and one that lets no other thread of the bench run."""
-    script = tmp_path / "bench.py"
-    script.write_text(BENCH.replace("HOW", HOWS[how]), encoding="utf-8")
-    with wall.device(wall.multicast()) as device:
-        ears = Ears(device.bus)
-        child = subprocess.Popen(
-            [sys.executable, str(script), str(slow), f"remote:{device.bus}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert child.stdout is not None
-        ears.listen(ears.driving, 60.0)
-        assert "now" == child.stdout.readline().strip()
-        at_s = time.monotonic()
-        standby_s, off_s = ears.soon_after(at_s)
-        ears.close()
-        _, err = child.communicate(timeout=30)
-    assert max(standby_s, off_s) < STANDBY_SOON_S + 0.2
-    assert ("a hook of a user" if how == "raise" else "missed its own heartbeat") in err
+
+    def strike(how: str) -> Struck:
+        script = tmp_path / f"{how.replace(' ', '-')}.py"
+        script.write_text(BENCH.replace("HOW", HOWS[how]), encoding="utf-8")
+        with wall.device(wall.multicast()) as device:
+            ears = Ears(device.bus)
+            child = subprocess.Popen(
+                [sys.executable, str(script), str(slow), f"remote:{device.bus}"], stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+            assert child.stdout is not None
+            ears.listen(lambda: ears.driving() or child.poll() is not None, 90.0)
+            if (code := child.poll()) is not None:
+                return too_busy(code, child.communicate()[1], ears)
+            assert "now" == child.stdout.readline().strip()
+            times = ears.soon_after(time.monotonic())
+            ears.close()
+            _, err = child.communicate(timeout=60)
+            return Struck(*times, child.returncode, err, device.was_late)
+
+    for how, one in at_once(HOWS, strike).items():
+        one.assert_soon()
+        assert one.was_late or ("a hook of a user" if how == "raise" else "missed its own heartbeat") in one.err
 
 
 @pytest.mark.timeout(120)
@@ -199,7 +239,7 @@ def test_over_a_serial_line_the_guardian_speaks_through_the_open_channel(tmp_pat
 def test_a_thread_guards_where_a_bus_cannot_be_opened_twice(slow: Path) -> None:
     """On a bus inside this process: a loop that stands still is answered by the thread, and the run ends."""
     bus = wall.virtual()
-    with wall.device(bus):
+    with wall.device(bus) as device:
         ears = Ears(bus)
         struck: list[float] = []
 
@@ -213,10 +253,11 @@ def test_a_thread_guards_where_a_bus_cannot_be_opened_twice(slow: Path) -> None:
         ears.listen(ears.driving, 5.0)
         standby_s, off_s = ears.soon_after(struck[0])
         ears.close()
+        was_late = device.was_late
     link = record.trace.info["link"]
     assert ("thread", "INCONC") == (link["guardian"], record.verdict.name)
     assert "no heartbeat" in link["safe_stop"]
-    assert max(standby_s, off_s) < STANDBY_SOON_S
+    assert was_late or standby_s <= off_s < SOON_S
     assert any("missed its own heartbeat" in finding.seen for finding in record.findings)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -331,3 +333,44 @@ def test_a_fault_that_a_person_makes_gives_no_time(tmp_path: Path, hvil: Path) -
     assert "Pull the plug" == asking.question_of(bench.ask, "hvil").begin
     unmade = lacks.of(built, bench, interactive=True, failed={"loop": "nobody answered"})
     assert {"loop": "nobody answered"} == unmade.faults
+
+
+ASKS = """
+[[ask]]
+quantity = "hvil"
+begin = "Pull the plug"
+timeout_s = 30
+[[ask]]
+quantity = "insulation"
+begin = "Connect the resistor"
+timeout_s = 0.1
+"""
+
+
+@pytest.mark.timeout(90)
+def test_a_person_at_the_terminal_makes_a_fault(tmp_path: Path, hvil: Path) -> None:
+    """Asked while the run goes on; what nobody confirmed is not made, what somebody did has no known time."""
+    leak = '[[fault]]\nfault = "insulation"\nname = "leak"\nstart_s = 1.0\nwith = { resistance_kohm = 1.0 }\n'
+    hvil.write_text(HVIL.replace("[[expect]]", leak + "[[expect]]", 1).replace("duration_s = 2.0", "duration_s = 3.0"))
+    near, far = os.openpty()
+    with wall.device(wall.multicast()) as device:
+        bench = file(tmp_path, changed(PLAIN, ("virtual:x", device.bus)) + '[feeds]\nhvil = "ask"\ninsulation = "ask"\n' + ASKS)
+        words = ["run", hvil, "--bench", bench, "--arm", "--json", "--out", tmp_path / "out"]
+        code = "from hil.cli import main; main()"
+        child = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, words)], stdin=far, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert child.stderr is not None
+        said = ""
+        while "Pull the plug" not in said:
+            said = child.stderr.readline()
+            assert said or child.poll() is None
+        os.write(near, b"\n")
+        out, _ = child.communicate(timeout=60)
+    os.close(near)
+    os.close(far)
+    (result,) = json.loads(out)["results"]
+    assert {"leak": "nobody answered within 0.1 s that it was made"} == result["bench"]["lacks"]["faults"]
+    seen = " ".join(finding["seen"] for finding in result["findings"] if finding["verdict"] == "INCONC")
+    assert 'it rests on the time of fault "loop", which a person makes' in seen
+    assert "INCONC" == result["verdict"]

@@ -169,6 +169,20 @@ def test_a_firmware_that_loses_its_supply_is_killed_and_started_again(tmp_path: 
     assert is_gone(groups[0])
 
 
+@pytest.mark.timeout(120)
+def test_a_bench_that_is_killed_leaves_no_firmware_behind(tmp_path: Path) -> None:
+    """The guardian ends it, with all that it started."""
+    bus, mark = wall.multicast(), tmp_path / "group"
+    scenario, bench = written(tmp_path, ["sh", "-c", f"echo $$ > {mark}.new; mv {mark}.new {mark}; sleep 60"], bus)
+    child = wall.nabench("run", str(scenario), "--bench", str(bench), "--arm", "--out", str(tmp_path / "out"))
+    wall.wait_until(mark.exists, 60.0)
+    group = int(mark.read_text())
+    assert not is_gone(group)
+    child.kill()
+    child.communicate()
+    wall.wait_until(lambda: is_gone(group), 10.0)
+
+
 def gone_wrong(tmp_path: Path, command: list[str], **dut: str) -> str:
     """What is said of a firmware that does not come up."""
     scenario, bench = written(tmp_path, command, "virtual:x" + os.urandom(4).hex(), **{"ready_s": "0.3", **dut})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import instruments
 import pytest
@@ -259,6 +259,29 @@ def test_a_thread_guards_where_a_bus_cannot_be_opened_twice(slow: Path) -> None:
     assert "no heartbeat" in link["safe_stop"]
     assert was_late or standby_s <= off_s < SOON_S
     assert any("missed its own heartbeat" in finding.seen for finding in record.findings)
+
+
+def test_a_run_does_not_go_on_without_its_guardian(slow: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When somebody ends the guardian, the bench makes the device safe itself and ends."""
+    made: list[Any] = []
+    equip = runner.equip
+    monkeypatch.setattr(runner, "equip", lambda *words: made.append(equip(*words)) or made[-1])
+    slow.write_text(SLOW.replace("duration_s = 3000.0", "duration_s = 10.0"), encoding="utf-8")
+
+    def progress(tick: int, total: int) -> None:
+        if tick >= 30:
+            made[0][1]._guard._child.kill()
+
+    with wall.device(wall.multicast()) as device:
+        ears = Ears(device.bus)
+        record = runner.run(slow, runner.Options(dut=f"remote:{device.bus}", armed=True), progress)
+        ears.listen(ears.driving, 5.0)
+        ears.listen(ears.safe, 5.0)
+        ears.close()
+    link = record.trace.info["link"]
+    assert ("process", "INCONC") == (link["guardian"], record.verdict.name)
+    assert link["safe_stop"] == "the guardian of the bench ended" or "no heartbeat" in link["safe_stop"]
+    assert record.trace.n_ticks < 1000
 
 
 def test_every_form_of_a_safe_frame_is_one_that_a_receiver_takes(slow: Path) -> None:

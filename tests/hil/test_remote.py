@@ -270,9 +270,9 @@ def test_an_interrupted_bench_leaves_the_device_safe(tmp_path: Path) -> None:
     scenario = tmp_path / "long.scenario.toml"  # so long that no busy machine lets it end before it is interrupted
     scenario.write_text(SHORT.replace("duration_s = 2.0", "duration_s = 60.0"), encoding="utf-8")
     with wall.device(wall.multicast()) as device:
-        ears = CanBus(parse(device.bus), 500_000, False)
         child = wall.nabench("run", str(scenario), "--arm", "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
         wall.wait_until(lambda: device.served.report.starts > 1, 60.0)
+        ears = CanBus(parse(device.bus), 500_000, False)
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=20)
         modes, orders = last_orders(ears)

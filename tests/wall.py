@@ -52,6 +52,8 @@ def run(scenario: Path, bus: str) -> RunRecord:
 
 def excused(record: RunRecord) -> bool:
     """True when the machine was too busy for a verdict, and the run says just that."""
+    if record.verdict is Verdict.INCONC and record.trace.info["link"]["safe_stop"]:
+        return True
     return record.verdict is Verdict.INCONC and all(
         _MISSED in finding.seen for finding in record.findings if finding.verdict is Verdict.INCONC
     )

@@ -103,6 +103,7 @@ class Remote:
         self._guard = guardian.Guard()
         self._plan = guardian.Plan()
         self._beat_ns = 0
+        self._most_ns = guardian.CALM_NS
         self._stopped = ""
 
     def _new_catcher(self) -> Catcher:
@@ -215,7 +216,7 @@ class Remote:
         """The loop is well. Raises SafeStopError when it stood still for so long that the guardian acted, or is gone."""
         now_ns = time.monotonic_ns()
         why = self._guard.fired()
-        if self._beat_ns and now_ns - self._beat_ns > guardian.SILENCE_NS and not why:
+        if self._beat_ns and now_ns - self._beat_ns > self._most_ns and not why:
             why = f"no heartbeat of the bench's loop for {(now_ns - self._beat_ns) / 1e6:.0f} ms"
         if why:
             self._stopped = why
@@ -293,6 +294,8 @@ class Remote:
             raise BenchError("a remote device was not told the bench's clock")
         self._base_ns = time.monotonic_ns() - self._clock.now()
         self._alive_ns = self._supply_ns = t_ns
+        self._guard.watch()
+        self._beat_ns, self._most_ns = time.monotonic_ns(), guardian.SILENCE_NS
         self._catcher = self._new_catcher()
 
     def _feed(self, t_ns: int) -> None:

@@ -1,9 +1,9 @@
 """Who makes the device safe when the bench itself no longer can.
 
 Theory of operation. While a run is under way the bench's loop beats (`beat`), once a tick and at least every 50 ms. A
-guardian counts the time without a beat; after SILENCE_NS, or when the bench is gone, it sends the safe frames of its plan
-(request for standby, then supply off), gives the instruments their safe commands, ends the firmware process of the bench
-if there is one, and ends. What it did it says once.
+guardian counts the time without a beat; after SILENCE_NS (CALM_NS before the run), or when the bench is gone, it sends the
+safe frames of its plan (request for standby, then supply off), gives the instruments their safe commands, ends the firmware
+process of the bench if there is one, and ends. What it did it says once.
 
 Where the interface can be opened a second time (SECOND_HANDLE) the guardian is a process of its own with handles of its
 own: it acts also when the bench is killed (its end of the pipe closes), stopped, or busy in code that never returns. It
@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 SILENCE_NS = 200_000_000
+CALM_NS = 2_000_000_000  # as long as nothing but standby is asked for: before the run, and when the device is made safe
 BEAT_NS = 50_000_000  # the loop beats at least so often
 _LOOK_NS = 20_000_000
 _STEP_S = 0.01
@@ -97,6 +98,9 @@ class Guard:
 
     def beat(self) -> None:
         """The loop is well."""
+
+    def watch(self) -> None:
+        """The run begins: from now on SILENCE_NS counts, until then CALM_NS."""
 
     def mind(self, group: int) -> None:
         """A process group to end in need; 0 for none."""
@@ -190,6 +194,10 @@ class Apart(Guard):
         """The loop is well. Beats that find no room are beats too: the guardian reads all at once."""
         self._write(b".")
 
+    def watch(self) -> None:
+        """The run begins."""
+        self._write(b"r")
+
     def mind(self, group: int) -> None:
         """A process group to end in need."""
         self._write(f"g{group}\n".encode())
@@ -234,6 +242,7 @@ class Within(Guard):
     _said: str = ""
     _gone: threading.Event = field(default_factory=threading.Event)
     _group: int = 0
+    _most_ns: int = CALM_NS
 
     kind = "thread"
 
@@ -243,8 +252,8 @@ class Within(Guard):
 
     def _stand_by(self) -> None:
         while not self._gone.wait(_LOOK_NS * 1e-9):
-            if time.monotonic_ns() - self._beat_ns > SILENCE_NS:
-                self._said = _SILENT
+            if time.monotonic_ns() - self._beat_ns > self._most_ns:
+                self._said = _silent(self._most_ns)
                 carry_out(self.plan, self.send)
                 end_group(self._group)
                 return
@@ -252,6 +261,10 @@ class Within(Guard):
     def beat(self) -> None:
         """The loop is well."""
         self._beat_ns = time.monotonic_ns()
+
+    def watch(self) -> None:
+        """The run begins."""
+        self._beat_ns, self._most_ns = time.monotonic_ns(), SILENCE_NS
 
     def mind(self, group: int) -> None:
         """A process group to end in need."""
@@ -267,7 +280,8 @@ class Within(Guard):
         self._thread.join(timeout=_UP_S)
 
 
-_SILENT = f"no heartbeat of the bench's loop for {SILENCE_NS // 1_000_000} ms"
+def _silent(most_ns: int) -> str:
+    return f"no heartbeat of the bench's loop for {most_ns // 1_000_000} ms"
 
 
 def end_group(group: int) -> None:
@@ -338,20 +352,22 @@ def plan_of(row: dict[str, Any]) -> Plan:
 def stand_by(pipe: int, look_ns: int = _LOOK_NS) -> tuple[str, int]:
     """Wait for the end of the beats: why, and the process group to end; an empty reason when all is well."""
     os.set_blocking(pipe, False)
-    last_ns, group, rest = time.monotonic_ns(), 0, b""
+    last_ns, group, rest, most_ns = time.monotonic_ns(), 0, b"", CALM_NS
     while True:
         time.sleep(look_ns * 1e-9)
         try:
             data = os.read(pipe, 1 << 16)
         except BlockingIOError:
-            if time.monotonic_ns() - last_ns > SILENCE_NS:
-                return _SILENT, group
+            if time.monotonic_ns() - last_ns > most_ns:
+                return _silent(most_ns), group
             continue
         if not data:
             return "the bench ended without a word", group
         last_ns, rest = time.monotonic_ns(), rest + data
         if b"q" in rest:
             return "", group
+        if b"r" in rest:
+            most_ns = SILENCE_NS
         while (at := rest.find(b"g")) >= 0 and (end := rest.find(b"\n", at)) >= 0:
             group, rest = int(rest[at + 1 : end]), rest[end + 1 :]
         rest = rest[rest.find(b"g") :] if b"g" in rest else b""

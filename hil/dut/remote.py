@@ -174,6 +174,8 @@ class Remote:
                 self._power_on()
             if t_ns % SUPPLY_CYCLE_NS < dt_ns:
                 self._order(on=t_ns >= on_ns, erase=True)
+            if self._feeder is not None:
+                self._feeder.post(rest.reading)
             for frame in self._reader.frames(rest.image_at(t_ns), rest.events):
                 self._link.send(frame.bus, frame.can_id, frame.flags, frame.data)
             self._listen(t_ns + dt_ns - _SPARE_NS)

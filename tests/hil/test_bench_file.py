@@ -21,7 +21,10 @@ from hil.io import asking, modbus
 from hil.io.asking import Person, Turn
 from hil.io.feed import port_of
 from hil.io.simulated import Source
+from hil.link.can_bus import CanBus
 from hil.link.line import Line
+from hil.link.spec import parse
+from hil.link.supply import Supply
 from hil.report.record import RunRecord
 
 PLAIN = """
@@ -225,6 +228,24 @@ def test_an_instrument_follows_the_plant_and_is_left_safe(tmp_path: Path, hvil: 
     assert signal in layout.signal_names
     assert len(series.t_ns) > 100
     assert not series.valid.any()  # no frame says what the instrument shows
+
+
+def test_a_supply_with_a_channel_is_off_then_on_and_lost_by_a_reset(tmp_path: Path, hvil: Path) -> None:
+    """No supply frame is sent then; the fault reset switches the channel off until the device is silent, and on again."""
+    told: list[str] = []
+    reset = '[[fault]]\nfault = "reset"\nstart_s = 1.0\n'
+    hvil.write_text(HVIL.replace("[[expect]]", reset + "[[expect]]", 1), encoding="utf-8")
+    with instruments.served(told=told) as served, wall.device(wall.virtual()) as device:
+        text = instruments.bench(device.bus, served.address).replace("[dut]", '[dut]\nsupply = "channel"')
+        text += '[[instrument.channel]]\nsignal = "supply"\nset = "OUTP {value:.0f},(@32)"\n'
+        ears = CanBus(parse(device.bus), 500_000, False)
+        run(hvil, file(tmp_path, text))
+        orders = []
+        while (frame := ears.receive(0)) is not None:
+            orders += [frame] if frame.can_id == Supply().can_id else []
+        ears.close()
+    assert [] == orders
+    assert ["OUTP 0,(@32)", "OUTP 1,(@32)", "OUTP 0,(@32)", "OUTP 1,(@32)"] == [line for line in told if "(@32)" in line][:4]
 
 
 def test_an_instrument_that_is_lost_ends_the_run(tmp_path: Path, hvil: Path) -> None:

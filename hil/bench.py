@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.dut import Dut, Paced, Torn
+from hil.dut import Dut, Fed, Paced, Torn
 from hil.rig import Rig
 from hil.setup import Setup
 from hil.trace import UNTORN, Trace
@@ -41,6 +41,7 @@ class Bench:
         self.clock: Clock = (VirtualClock() if dut.lockstep else WallClock()) if clock is None else clock
         if isinstance(dut, Paced):
             dut.pace(self.clock)
+        self._fed = dut if isinstance(dut, Fed) else None
         self.hooks = Hooks()
         self.late_ns: list[int] = []
         self.untorn_ns: list[int] = []
@@ -61,6 +62,8 @@ class Bench:
         rig.sense()
         for hook in self.hooks.sensed:
             hook(rig)
+        if self._fed is not None:
+            self._fed.feed()
         image, events = rig.send()
         for hook in self.hooks.sent:
             hook(rig)

@@ -94,6 +94,33 @@ def _network(path: Path) -> str:
     return f"network; load with 192 cells, worst case: {loads}"
 
 
+def _bench(path: Path) -> str:
+    from hil import benchfile
+
+    decoded = benchfile.load(path)
+    by = {q: feed for q in benchfile.QUANTITIES if (feed := decoded.feed(q)) != "frames"}
+    others = ", ".join(f"{q} by {feed}" for q, feed in by.items()) or "all by frames"
+    return f'bench "{decoded.title}": {decoded.dut.kind} device, {len(decoded.buses)} buses; feeds: {others}'
+
+
+def benches(bench: Path, scenarios: list[Path]) -> list[tuple[str, list[str]]]:
+    """Each scenario, and what a bench lacks for it; nobody is asked here. Raises ScenarioError."""
+    from hil import benchfile, lacks, runner
+
+    decoded = benchfile.load(bench)
+    found = []
+    for path in scenarios:
+        built = runner.prepare(path, runner.Options())
+        benchfile.wired(decoded, bench, [bus.name for bus in built.network.database.buses])
+        found.append((built.inputs.scenario.name, lacks.of(built, decoded, interactive=False).lines(built)))
+    return found
+
+
+def is_bench(path: Path) -> bool:
+    """Whether a file is a bench file."""
+    return path.suffix.lower() == ".toml" and path.is_file() and files.kind_of(path, files.read_toml(path)) == "bench"
+
+
 def _mapping(path: Path) -> str:
     from hil import mapping
 
@@ -120,5 +147,6 @@ _CHECKS: dict[str, Callable[[Path], str]] = {
     "requirements": _requirements,
     "network": _network,
     "mapping": _mapping,
+    "bench": _bench,
     "map": _map,
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.metadata import entry_points
+from pathlib import Path
 
+from hil.benchfile import BenchFile
 from hil.dut import Dut, broken
 from hil.errors import ScenarioError, nearest
 from hil.setup import Setup
@@ -36,6 +38,26 @@ def _native(setup: Setup, options: str) -> Dut:
     return Native(setup.rig, setup.network, options)
 
 
+def _process(setup: Setup, options: str) -> Dut:
+    from hil.dut import process
+
+    buses = [bus.name for bus in setup.network.database.buses]
+    bench = process.bench_of(options, buses)
+    return of_bench(setup, bench, Path("bench.toml"))
+
+
+def of_bench(setup: Setup, bench: BenchFile, path: Path) -> Dut:
+    """The device of a bench file. Raises ScenarioError when it does not fit the scenario's network."""
+    from hil import benchfile
+    from hil.dut.process import Process
+    from hil.dut.remote import Remote
+
+    text = benchfile.wired(bench, path, [bus.name for bus in setup.network.database.buses])
+    if bench.dut.kind == "process":
+        return Process(setup.rig, setup.network, text, bench, path)
+    return Remote(setup.rig, setup.network, text, bench)
+
+
 BUILT_IN: dict[str, tuple[str, Maker]] = {
     "emulator": ("the built-in firmware, in lockstep and virtual time", _emulator),
     "broken": (
@@ -53,7 +75,15 @@ BUILT_IN: dict[str, tuple[str, Maker]] = {
         "firmware compiled to a shared library, in lockstep and virtual time: native:PATH.so, see docs/native.md",
         _native,
     ),
+    "process": (
+        "a firmware that the bench starts, then as remote: process:BUS -- COMMAND; more of it in a bench file (run --bench)",
+        _process,
+    ),
 }
+
+
+# Devices that are no real ones, known without making one; others are asked (Dut.lockstep).
+IN_LOCKSTEP = ("emulator", "broken", "native")
 
 
 def makers() -> dict[str, tuple[str, Maker]]:

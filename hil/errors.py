@@ -49,6 +49,18 @@ class LinkLostError(DutError):
     """The way to the device broke while a run was under way."""
 
 
+class SafeStopError(LinkLostError):
+    """The device was made safe while a run was under way, because the bench's own loop stood still."""
+
+
+class NotArmedError(NabenchError):
+    """A device is real, and nobody said that it may be driven. listing: what would be sent, a line each."""
+
+    def __init__(self, problem: str, listing: list[str]) -> None:
+        super().__init__(problem)
+        self.listing = listing
+
+
 def closest(name: str, valid: Iterable[str]) -> str | None:
     """The valid name that looks most like this one, or None when none does."""
     return next(iter(difflib.get_close_matches(name[:200], sorted(set(valid)), n=1, cutoff=0.6)), None)

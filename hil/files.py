@@ -31,6 +31,7 @@ _FOLDERS = {
 SUFFIXES = {"scenario": ".scenario.toml"}
 # Keys by which a file is recognised: each stands in files of one kind only, at the top.
 _MARKS = {
+    "bench": ("buses", "feeds"),
     "scenario": ("duration_s", "request", "expect"),
     "requirements": ("requirement",),
     "network": ("bus",),

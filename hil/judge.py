@@ -29,9 +29,13 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
     findings: list[Finding] = []
     effects: dict[str, Effect] = {}
     device = _device(view)
+    lacks = (trace.info.get("bench") or {}).get("lacks") or {}
     for fault in setup.faults:
         effect = observe.observe(view, fault)
         effects[fault.spec.label] = effect
+        if fault.spec.label in lacks.get("faults", {}):
+            findings.append(_not_made(fault.spec.label, lacks["faults"][fault.spec.label]))
+            continue
         too_late = trace.n_ticks < setup.inputs.scenario.n_ticks and fault.start_ns >= silence.end_ns(view)
         was_dead = fault.kind.seam == "supply" and _silent_at(device, fault.start_ns)
         if not effect.happened and not too_late and not was_dead:
@@ -43,10 +47,11 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
     if trace.n_ticks < setup.inputs.scenario.n_ticks:
         findings.append(_ended_early(view))
     findings += _fallen(view) + device
-    for row in setup.inputs.scenario.expect:
+    for n, row in enumerate(setup.inputs.scenario.expect):
         found = _JUDGES[row.kind](view, row, required[row.requirement], effects)
-        findings += [_cut(view, row, finding) for finding in found]
-    return [_taint(view, finding) for finding in findings]
+        missing = lacks.get("expects", {}).get(str(n), [])
+        findings += [_beyond(_cut(view, row, finding), missing) for finding in found or _blank(row, missing)]
+    return [*(_taint(view, finding) for finding in findings), *_process(view)]
 
 
 def overall(findings: list[Finding]) -> Verdict:
@@ -66,6 +71,44 @@ def _not_tested(label: str, effect: Effect) -> Finding:
         "BENCH", f'fault "{label}"', "the fault is put to the test", effect.text, Verdict.INCONC,
         next_step=effect.hint or "let the device command the contact while the fault is on, or look why it did not",
     )  # fmt: skip
+
+
+def _not_made(label: str, why: str) -> Finding:
+    return Finding(
+        "BENCH", f'fault "{label}"', "the fault is stimulated", f"this bench cannot: {why}", Verdict.INCONC,
+        next_step="let the bench feed this quantity (bench file), or run the scenario where it can be",
+    )  # fmt: skip
+
+
+def _blank(row: Expect, missing: list[list[str]]) -> list[Finding]:
+    """In the place of an expectation that gave no finding, because its fault was not made."""
+    return [Finding(row.requirement, row.kind, "it is put to the test", "it was not", Verdict.INCONC)] if missing else []
+
+
+def _beyond(finding: Finding, missing: list[list[str]]) -> Finding:
+    """What the bench can neither stimulate nor see is INCONC, whatever it looked like. missing: (part, reason)."""
+    why = next((why for part, why in missing if part in ("", finding.what)), "")
+    if not why or finding.verdict is Verdict.ERROR:
+        return finding
+    hint = "let the bench feed or see this (bench file), or run the scenario where it can be"
+    return replace(finding, seen=f"{finding.seen}; but {why}", verdict=Verdict.INCONC, next_step=hint)
+
+
+def _process(view: View) -> list[Finding]:
+    """A firmware that the bench started has died or was stopped: that is known, whatever the bus says."""
+    process = (view.trace.info.get("link") or {}).get("process") or {}
+    found = []
+    for t_ns, how in process.get("ended", ()):
+        found.append((t_ns, t_ns, "the firmware runs to the end of the run", f"it ended at {t_ns / 1e9:.3f} s with {how}"))
+    for from_ns, to_ns in process.get("frozen", ()):
+        seen = f"it lived but stood still from {from_ns / 1e9:.3f} s to {to_ns / 1e9:.3f} s at least"
+        found.append((from_ns, to_ns, "the firmware runs all the time", seen))
+    hint = "look at device.log in the run folder"
+    return [
+        Finding("DEVICE", "process", expected, seen, Verdict.FAIL, next_step=hint,
+                evidence=(Evidence(from_ns, "the firmware stands still or is gone"), Evidence(to_ns, "until then")))
+        for from_ns, to_ns, expected, seen in sorted(found)
+    ]  # fmt: skip
 
 
 def _lost_frames(trace: Trace) -> Finding:
@@ -316,4 +359,4 @@ _JUDGES: dict[str, Callable[..., list[Finding]]] = {
 }
 
 # What a replay is judged by too, which has no truth.
-signal, cut, taint, ended_early, device_spoke = _signal, _cut, _taint, _ended_early, _device
+signal, cut, taint, ended_early, device_spoke, fallen = _signal, _cut, _taint, _ended_early, _device, _fallen

@@ -28,6 +28,7 @@ import pytest
 if TYPE_CHECKING:
     from hil.errors import NabenchError
     from hil.report.record import RunRecord
+    from hil.runner import Options
     from hil.session import Session
     from hil.verdict import Finding
 
@@ -42,13 +43,16 @@ class _Setting(NamedTuple):
 
 _SETTINGS = {
     "dut": _Setting("NAME", "the device under test, as in nabench run --dut (see: nabench list duts)"),
+    "bench": _Setting("FILE", "bench file that says what the device is, instead of a dut", "file"),
     "seed": _Setting("N", "seed of spreads and noise", "number"),
     "pack": _Setting("PACK", "pack of the bench fixture (name or file)", "file"),
     "calibration": _Setting("FILE", "calibration of the device (name or file), also for scenarios", "file"),
     "network": _Setting("NETWORK", "network of the bench fixture (name or file)", "file"),
     "out": _Setting("DIR", "write a run folder for every bench test and scenario there", "folder"),
     "realtime": _Setting("", "take wall time", "switch"),
+    "arm": _Setting("", "drive a real device, for this call alone: no ini value", "switch"),
 }
+_NOT_LASTING = ("arm",)  # what is decided anew each time, and never by a file
 _MARKER_KEYS = ("pack", "soc", "temperature_degC", "network", "calibration", "seed", "tick_ms", "memory_MB")
 _MARKERS = (
     f"nabench({', '.join(f'{key}=...' for key in _MARKER_KEYS)}): the bench of this test",
@@ -71,12 +75,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Each setting as option and ini value."""
     group = parser.getgroup("nabench", "nabench, the BMS test bench")
     for name, setting in _SETTINGS.items():
-        text = f"{setting.help} [NABENCH_{name.upper()}, ini nabench_{name}]"
+        ini = "" if name in _NOT_LASTING else f", ini nabench_{name}"
+        text = f"{setting.help} [NABENCH_{name.upper()}{ini}]"
         if setting.kind == "switch":
             group.addoption(f"--nabench-{name}", action="store_const", const="1", default=None, help=text)
         else:
             group.addoption(f"--nabench-{name}", metavar=setting.metavar, default=None, help=text)
-        parser.addini(f"nabench_{name}", f"{setting.help}", default="")
+        if ini:
+            parser.addini(f"nabench_{name}", f"{setting.help}", default="")
 
 
 def _text(config: pytest.Config, name: str) -> tuple[str, Path, bool] | None:
@@ -87,7 +93,7 @@ def _text(config: pytest.Config, name: str) -> tuple[str, Path, bool] | None:
     variable = os.environ.get(f"NABENCH_{name.upper()}")
     if variable:
         return variable, config.invocation_params.dir, True
-    ini = str(config.getini(f"nabench_{name}") or "")
+    ini = "" if name in _NOT_LASTING else str(config.getini(f"nabench_{name}") or "")
     return (ini, config.inipath.parent if config.inipath is not None else config.rootpath, False) if ini else None
 
 
@@ -115,13 +121,18 @@ def _value(config: pytest.Config, name: str, default: Any = None) -> Any:
     return default if found is None else found[0]
 
 
+def _bench(config: pytest.Config) -> Path | None:
+    found = _value(config, "bench")
+    return None if found is None else Path(found)
+
+
 def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
 def _is_shared(config: pytest.Config) -> bool:
     """True for a device of which there is only one, on somebody's table."""
-    return str(_value(config, "dut", "emulator")).partition(":")[0] not in _PARALLEL
+    return _value(config, "bench") is not None or str(_value(config, "dut", "emulator")).partition(":")[0] not in _PARALLEL
 
 
 # ---- start and collection
@@ -154,7 +165,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     given = [name for name in _SETTINGS if _setting(config, name) is not None]
     if not given or _is_worker(config) or config.option.collectonly:
         return
-    from hil import calibration, devices, files
+    from hil import benchfile, calibration, devices, files
     from hil.errors import Problems
     from hil.plant import packfile
 
@@ -166,6 +177,8 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         problems.call(files.resolve, "network", _value(config, "network"))
     if "dut" in given:
         problems.call(devices.maker_of, _value(config, "dut"))
+    if "bench" in given:
+        problems.call(benchfile.load, Path(_value(config, "bench")))
     if problems.found:
         raise pytest.UsageError("\n".join(f"nabench: {problem}" for problem in problems.found))
     _warm(config)
@@ -193,9 +206,34 @@ def _is_ours(item: pytest.Item) -> bool:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Compile kernels before the first test that needs them, outside of its time."""
-    if not session.config.option.collectonly and any(_is_ours(item) for item in session.items):
+    """Compile kernels before the first test that needs them, outside of its time; a real device is driven when armed only."""
+    ours = [item for item in session.items if _is_ours(item)]
+    if ours and not session.config.option.collectonly:
+        _ask_armed(session.config, ours[0])
         _warm(session.config)
+
+
+def _ask_armed(config: pytest.Config, first: pytest.Item) -> None:
+    """Say what the first test would send to a real device. Raises UsageError when the bench is not armed."""
+    from hil.errors import NabenchError, NotArmedError
+    from hil.session import Session
+
+    if not _is_shared(config) or _is_worker(config):  # a worker's tests say so themselves
+        return
+    try:
+        if isinstance(first, ScenarioItem):
+            first.ask_armed()
+        else:
+            Session(**{**_keys(first), "arm": False}).close()
+    except NotArmedError as error:
+        listing = "\n".join(error.listing)
+        if not _value(config, "arm", False):
+            raise pytest.UsageError(f"{first.name} would send\n{listing}\nnabench: {error}; to go on: --nabench-arm") from None
+        reporter = config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.write_line(f"nabench: {first.name} sends\n{listing}")
+    except NabenchError:
+        return  # the test itself says so
 
 
 # ---- scenario files
@@ -230,6 +268,26 @@ class ScenarioItem(pytest.Item):
         for requirement in _served(self.path):
             self.user_properties.append(("requirement", requirement))
 
+    def _options(self) -> Options:
+        from hil import runner
+
+        config = self.config
+        calibration = _setting(config, "calibration")
+        return runner.Options(
+            _value(config, "dut", "emulator"), _value(config, "seed"), _value(config, "realtime", False),
+            None if calibration is None else calibration[0], _value(config, "arm", False),
+            _bench(config),
+        )  # fmt: skip
+
+    def ask_armed(self) -> None:
+        """Raise NotArmedError, with what would be sent, when the device is a real one."""
+        from hil import arming, runner
+        from hil.errors import NotArmedError
+
+        lines = runner.unarmed(self.path, self._options())
+        if lines:
+            raise NotArmedError(arming.NOT_ARMED, lines)
+
     def setup(self) -> None:
         """Run it. An error, and a verdict that says nothing of the device, end here."""
         from hil import runner
@@ -237,15 +295,9 @@ class ScenarioItem(pytest.Item):
         from hil.report import folder
         from hil.verdict import Verdict
 
-        config = self.config
-        calibration = _setting(config, "calibration")
-        options = runner.Options(
-            _value(config, "dut", "emulator"), _value(config, "seed"), _value(config, "realtime", False),
-            None if calibration is None else calibration[0],
-        )  # fmt: skip
-        out = _value(config, "out")
+        out = _value(self.config, "out")
         try:
-            self.record = runner.run(self.path, options)
+            self.record = runner.run(self.path, self._options())
             place = None if out is None else folder.write(self.record, Path(out))
         except NabenchError as error:
             raise _sentence(error) from None
@@ -362,6 +414,8 @@ def _keys(node: pytest.Item) -> dict[str, Any]:
         **keys,
         "dut": _value(node.config, "dut", "emulator"),
         "realtime": _value(node.config, "realtime", False),
+        "arm": _value(node.config, "arm", False),
+        "bench": _bench(node.config),
         "requirement": served[0] if served else "TEST",
         "near": node.path,
     }

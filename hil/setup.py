@@ -52,7 +52,8 @@ class Setup:
     place: where faults can land.  faults: the scenario's, bound.  resets_ns: when the device loses its supply.
     torn_ns: those of them that tear a write to memory.
     legs: of the recording, those that the run plays whole.  no_leg: why there is none.
-    data_files: (name in the scenario, path) of profiles and recording.  others: cells of the pack's groups, with their files.
+    data_files: (name in the scenario, path) of profiles and recording.  bench: bench file, if any.
+    others: cells of the pack's groups, with their files.
     """
 
     inputs: Inputs
@@ -66,6 +67,7 @@ class Setup:
     legs: tuple[Leg, ...] = ()
     no_leg: str = ""
     data_files: tuple[tuple[str, Path], ...] = ()
+    bench: Path | None = None
     others: tuple[tuple[Path, Cell], ...] = ()
 
     def trace_bytes(self) -> float:
@@ -211,7 +213,19 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
     resets = tuple(sorted(f.start_ns for f in bound if f.kind.seam == "supply"))
     torn = tuple(f.start_ns for f in bound if f.kind.primitive == "reset_torn")
     return Setup(
-        inputs, net, settings, rig, place, bound, resets, torn, parts.legs, parts.no_leg, tuple(parts.extra), tuple(others)
+        inputs,
+        net,
+        settings,
+        rig,
+        place,
+        bound,
+        resets,
+        torn,
+        parts.legs,
+        parts.no_leg,
+        tuple(parts.extra),
+        None,
+        tuple(others),
     )
 
 

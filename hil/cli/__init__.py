@@ -8,7 +8,27 @@ import sys
 import typer
 
 from hil import __version__
-from hil.cli import bench, cells, check, convert, doctor, fit, judge, new, plot, replay, run, say, score, serve, show, watch
+from hil.cli import (
+    bench,
+    cells,
+    check,
+    convert,
+    doctor,
+    fit,
+    instrument,
+    judge,
+    new,
+    plot,
+    replay,
+    run,
+    say,
+    scan,
+    score,
+    send,
+    serve,
+    show,
+    watch,
+)
 
 app = typer.Typer(
     name="nabench",
@@ -31,6 +51,9 @@ app.command("replay")(replay.replay)
 app.command("convert")(convert.convert)
 app.command("serve")(serve.serve)
 app.command("watch")(watch.watch)
+app.command("scan")(scan.scan)
+app.command("send")(send.send)
+app.command("instrument")(instrument.instrument)
 app.command("doctor")(doctor.doctor)
 app.command("bench")(bench.bench)
 

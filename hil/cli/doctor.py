@@ -15,7 +15,7 @@ _GOOD_JITTER_NS = 2_000_000
 
 
 def doctor(json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
-    """Say what this machine can do: versions, kernels, timers, buses, ports; and what fixes what is missing."""
+    """Say what this machine can do: versions, kernels, timers, scheduling, buses, ports, permissions; and what fixes it."""
     import json
 
     from rich.markup import escape
@@ -131,9 +131,12 @@ def _buses() -> list[Row]:
             "serial ports",
             bool(ports),
             ", ".join(ports) if ports else "none found",
-            "plug in an adapter; on Linux: sudo usermod -aG dialout $USER",
+            "plug in an adapter",
         )
     )
+    rows += [
+        _row(p.what, not p.fix, p.found, p.fix) for p in (*survey.port_permits(), survey.multicast(), *survey.kernel_buses())
+    ]
     why = survey.kernel_can()
     rows.append(_row("SocketCAN", not why, why or "in the kernel", "sudo modprobe can can_raw vcan"))
     return rows

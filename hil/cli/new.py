@@ -27,6 +27,7 @@ class What(StrEnum):
     suite = "suite"
     firmware = "firmware"
     headers = "headers"
+    bench = "bench"
 
 
 # Template to file, NAME standing for the name; and what to do next.
@@ -36,6 +37,7 @@ _FILES = {
     What.pack: {"pack.toml": "NAME.toml"},
     What.mapping: {"mapping.toml": "NAME.mapping.toml", "network.toml": "NAME.network.toml"},
     What.map: {"map.toml": "NAME.map.toml"},
+    What.bench: {"bench.toml": "NAME.toml"},
     What.suite: {
         "suite/README.md": "NAME/README.md",
         "suite/pytest.ini": "NAME/pytest.ini",
@@ -50,6 +52,7 @@ _NEXT = {
     What.mapping: "put your DBC beside it as {}.dbc, fill in its names, then: nabench check {}.network.toml",
     What.map: "write your columns into it, then: nabench check {}; nabench fit DATA.csv --map {} --out my-cell.toml",
     What.suite: "pytest {}",
+    What.bench: "nabench check {} hvil-open; nabench run hvil-open --bench {}",
 }
 
 
@@ -153,5 +156,5 @@ def _from_templates(what: What, name: str, folder: Path) -> tuple[dict[Path, str
     """Files to write with their texts, and what to do next."""
     sources = {folder / target.replace("NAME", name): _TEMPLATES / source for source, target in _FILES[what].items()}
     texts = {path: source.read_text(encoding="utf-8").replace("NAME", name) for path, source in sources.items()}
-    first = next(iter(texts)) if what in (What.scenario, What.cell, What.pack, What.map) else folder / name
+    first = next(iter(texts)) if what in (What.scenario, What.cell, What.pack, What.map, What.bench) else folder / name
     return texts, _NEXT[what].replace("{}", str(first))

@@ -25,6 +25,10 @@ def run(
         typer.Argument(metavar="[SCENARIO]...", help="Names or files; none means all shipped ones.", show_default=False),
     ] = None,
     dut: Annotated[str, typer.Option(help="The device; see: nabench list duts.")] = "emulator",
+    bench: Annotated[
+        Path | None,
+        typer.Option(help="Bench file that says what the device is, and what this bench can do.", show_default=False),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, max=2**53, help="Seed instead of the scenario's.", show_default=False)
     ] = None,
@@ -34,6 +38,7 @@ def run(
     calibration: Annotated[
         str | None, typer.Option(help="Calibration (name or file) instead of the scenario's.", show_default=False)
     ] = None,
+    arm: Annotated[bool, typer.Option("--arm", help="Drive a real device; without it, what would be sent is listed.")] = False,
     out: Annotated[Path, typer.Option(help="Folder for the run folders.")] = Path("nabench-runs"),
     json_: Annotated[bool, typer.Option("--json", help="Print results as JSON instead of tables.")] = False,
 ) -> None:
@@ -41,21 +46,49 @@ def run(
 
     Ctrl-C and SIGTERM leave the device safe and keep what was done; exit code 130 or 143.
     """
+    import sys
+
     from hil.errors import ScenarioError
     from hil.runner import Options
 
-    options = Options(dut, seed, realtime, calibration)
+    if bench is not None and dut != "emulator":
+        raise ScenarioError(f"--dut {dut} and --bench {bench} both say what the device is; expected one of them")
+    options = Options(dut, seed, realtime, calibration, arm, bench, sys.stdin is not None and sys.stdin.isatty())
     paths, found = _plan(scenarios, options, out)
     if found:
         if json_:
             typer.echo(_document("ERROR", [], found))
         raise ScenarioError(*found)
+    if not arm:
+        _only_armed(paths, options, json_)
     raise typer.Exit(_run_all(paths, options, out, json_))
+
+
+def _only_armed(paths: list[Path], options: Options, as_json: bool) -> None:
+    """List what would be sent to a real device. Raises ScenarioError when there is one; nothing was opened then."""
+    import sys
+
+    from hil import arming, runner
+    from hil.errors import ScenarioError
+
+    told: dict[tuple[str, ...], list[str]] = {}
+    for path in paths:
+        lines = runner.unarmed(path, options)
+        if not lines:
+            return
+        told.setdefault(tuple(lines), []).append(_name(path))
+    for sent, names in told.items():
+        typer.echo(f"{', '.join(names)} would send\n" + "\n".join(sent), err=as_json)
+    problem = f"the device is real: nothing was opened or sent; to go on: {arming.typed(['nabench', *sys.argv[1:]])}"
+    if told and as_json:
+        typer.echo(_document("ERROR", [], [problem]))
+    if told:
+        raise ScenarioError(problem)
 
 
 def _plan(names: list[str] | None, options: Options, out: Path) -> tuple[list[Path], list[str]]:
     """Files to run, each once, and what stands in the way of running them at all."""
-    from hil import calibration, devices, files
+    from hil import benchfile, calibration, devices, files
     from hil.errors import Problems
     from hil.report import folder, index
     from hil.scenario import Scenario
@@ -64,6 +97,8 @@ def _plan(names: list[str] | None, options: Options, out: Path) -> tuple[list[Pa
     found = [problems.call(files.resolve, "scenario", name) for name in names or files.shipped("scenario")]
     paths = list({path.resolve(): path for path in found if path is not None}.values())
     problems.call(devices.maker_of, options.dut)
+    if options.bench is not None:
+        problems.call(benchfile.load, options.bench)
     if options.calibration is not None:
         problems.call(calibration.load, options.calibration)
     first: dict[str, Path] = {}
@@ -89,12 +124,16 @@ def _document(verdict: str, results: list[dict[str, object]], errors: list[str])
 
 @dataclass
 class _Done:
-    """What became of the scenarios so far. stopped: how the rest was called off; empty when it was not."""
+    """What became of the scenarios so far. stopped: how the rest was called off; empty when it was not.
+
+    sending: what is sent to a real device, as it was listed last.
+    """
 
     outcomes: list[tuple[Outcome, Path]] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     stopped: str = ""
+    sending: str = ""
 
 
 def _run_all(paths: list[Path], options: Options, out: Path, as_json: bool) -> int:
@@ -133,7 +172,7 @@ def _add(done: _Done, path: Path, options: Options, out: Path, console: Console 
 
     options = replace(options, journal=_journal(out, _name(path)))
     try:
-        record = _run_one(path, options, say.console(stderr=True) if console is None else console)
+        record = _run_one(path, options, say.console(stderr=True) if console is None else console, done)
         place = folder.write(record, out)
     except NabenchError as error:
         done.broken += error.problems
@@ -166,7 +205,7 @@ def _name(path: Path) -> str:
     return path.name.removesuffix(".scenario.toml").removesuffix(".toml")
 
 
-def _run_one(path: Path, options: Options, console: Console) -> RunRecord:
+def _run_one(path: Path, options: Options, console: Console, done: _Done) -> RunRecord:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     from hil import runner
@@ -174,4 +213,10 @@ def _run_one(path: Path, options: Options, console: Console) -> RunRecord:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(_name(path), total=None)
-        return runner.run(path, options, lambda done, total: bar.update(task, completed=done, total=total))
+
+        def say_once(text: str) -> None:
+            if text != done.sending:
+                console.print(f"sending\n{text}", markup=False)
+                done.sending = text
+
+        return runner.run(path, options, lambda at, total: bar.update(task, completed=at, total=total), say_once)

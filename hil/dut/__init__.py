@@ -48,6 +48,30 @@ class Compiled(Protocol):
 
 
 @runtime_checkable
+class Fed(Protocol):
+    """What a device has to which values go in other ways than frames."""
+
+    def feed(self) -> None:
+        """Take the sensed values of this tick, and leave in them what goes by frames."""
+
+
+@runtime_checkable
+class Announced(Protocol):
+    """What a real device says before anything is sent to it."""
+
+    def sends(self) -> list[str]:
+        """All that a run would send and switch, a line each."""
+
+
+@runtime_checkable
+class Logged(Protocol):
+    """What a device leaves behind besides its frames."""
+
+    def logs(self) -> dict[str, bytes]:
+        """Files for the run folder, by name."""
+
+
+@runtime_checkable
 class Paced(Protocol):
     """What a device in wall time has besides: it lives on the bench's clock and says how well times are known.
 

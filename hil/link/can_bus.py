@@ -62,6 +62,7 @@ class Counts:
 class CanBus:
     """An open bus. bitrate: of the network, where the description has none.  fd: the network has CAN FD frames.
 
+    reopened: channel, options and whether they come from python-can's configuration, to open it a second time.
     Raises DutError when it cannot be opened.
     """
 
@@ -69,6 +70,7 @@ class CanBus:
         self.spec = spec
         self.name = spec.text or NO_BUS
         self.counts = Counts()
+        self.reopened: tuple[str | None, dict[str, Any], bool] = (spec.channel, {}, spec.interface is None)
         self._bus, self.interface = self._open(spec, bitrate, fd)
         self.is_stamped = self.interface in _STAMPED
         self.echoes = self.interface in _ECHOING
@@ -88,6 +90,7 @@ class CanBus:
         if spec.interface in _ECHO_ON_REQUEST:
             options.setdefault("receive_own_messages", True)
         interface = spec.interface if spec.interface is not None else _configured()
+        self.reopened = (spec.channel, options, spec.interface is None)
         try:
             if spec.interface == "slcan":
                 from hil.link.slcan import Slcan

@@ -42,7 +42,7 @@ class Stand:
         where = ",".join(bus.name for bus in self.served.link.buses)
         reach = ",".join(f"slcan:{pair.far}" for pair in self.pairs) if self.pairs else where
         dut = shlex.quote("remote" if reach == NO_BUS else f"remote:{reach}")
-        return f"serving {self.title} on {where}; test it with: nabench run --dut {dut}"
+        return f"serving {self.title} on {where}; test it with: nabench run --arm --dut {dut}"
 
     def run(self, stopped: Callable[[], bool]) -> str:
         """Work until told to stop; returns a summary. Raises LinkLostError, BenchError."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import socket
 import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 
 # Interface, what it needs beyond python-can, and how to get it.
 _NEEDS = {
@@ -16,6 +18,7 @@ _NEEDS = {
     "cantact": ("cantact", "pip install cantact"),
     "canalystii": ("canalystii", "pip install canalystii"),
 }
+_ARPHRD_CAN = "280"  # linux/if_arp.h
 _WINDOWS_ONLY = ("ixxat", "vector")
 _SHOWN = (
     "virtual",
@@ -92,3 +95,84 @@ def kernel_can() -> str:
             return ""
     except OSError as error:
         return error.strerror or str(error)
+
+
+@dataclass(frozen=True)
+class Permit:
+    """Something that this user may or may not do. found: what is so.  fix: the command that changes it, empty when well."""
+
+    what: str
+    found: str
+    fix: str = ""
+
+
+def port_permits() -> list[Permit]:
+    """Whether the serial ports may be opened (Linux: group dialout or its like)."""
+    from serial.tools import list_ports
+
+    if sys.platform == "win32":
+        return []
+    found = []
+    for port in sorted(list_ports.comports(), key=lambda port: port.device):
+        path = Path(port.device)
+        if os.access(path, os.R_OK | os.W_OK):
+            found.append(Permit(f"port {port.device}", "may be read and written"))
+        else:
+            group = _group(path)
+            found.append(
+                Permit(f"port {port.device}", f"belongs to group {group}", f"sudo usermod -aG {group} $USER; log in anew")
+            )
+    return found or [_dialout()]
+
+
+def _group(path: Path) -> str:
+    try:
+        return path.group()
+    except (KeyError, OSError):
+        return "dialout"
+
+
+def _dialout() -> Permit:
+    """Without a port to try: whether this user is in the group that ports usually belong to."""
+    import grp
+
+    try:
+        dialout = grp.getgrnam("dialout")
+    except KeyError:
+        return Permit("serial permission", "there is no group dialout here, and no port to try")
+    if os.geteuid() == 0 or dialout.gr_gid in (*os.getgroups(), os.getegid()):
+        return Permit("serial permission", "root" if os.geteuid() == 0 else "in group dialout")
+    return Permit("serial permission", "not in group dialout", "sudo usermod -aG dialout $USER; log in anew")
+
+
+def kernel_buses(root: Path = Path("/sys/class/net")) -> list[Permit]:
+    """CAN interfaces of the kernel with their state, and the command that brings one up."""
+    found = []
+    for folder in sorted(root.glob("*")):
+        try:
+            kind, flags = (folder / "type").read_text().strip(), int((folder / "flags").read_text(), 16)
+        except (OSError, ValueError):
+            continue
+        if kind == _ARPHRD_CAN:
+            name, is_up = folder.name, bool(flags & 1)
+            rate = "" if name.startswith("v") else " type can bitrate 500000"
+            found.append(Permit(f"bus {name}", "up" if is_up else "down", "" if is_up else f"sudo ip link set {name} up{rate}"))
+    return found
+
+
+def multicast(group: str = "239.74.163.2") -> Permit:
+    """Whether a frame over udp_multicast comes back, which several processes on this machine need."""
+    fix = "sudo ip link set lo multicast on; sudo ip route add 239.0.0.0/8 dev lo"
+    try:
+        with (
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as ears,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mouth,
+        ):
+            ears.bind(("", 0))
+            ears.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, socket.inet_aton(group) + bytes(4))
+            ears.settimeout(0.5)
+            mouth.sendto(b"nabench", (group, ears.getsockname()[1]))
+            ears.recv(16)
+    except OSError as error:
+        return Permit("multicast", f"a frame to {group} does not come back: {error.strerror or error}", fix)
+    return Permit("multicast", f"a frame to {group} comes back")

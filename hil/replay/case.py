@@ -108,7 +108,7 @@ def replay(path: Path, options: Options, progress: Callable[[int, int], None] = 
     played = feed.play(found, fitted, built, dut, use_supply, progress)
     trace = played.trace
     view = View(trace, WireLog(trace.journal, built.network), built)
-    findings = judges.device_spoke(view)
+    findings = [*judges.fallen(view), *judges.device_spoke(view)]
     cut = found.about.cut or ("the link to the device was lost" if trace.info["broken off"] else "")
     if events is not None:
         findings += expect.judge(view, events, cut, exact=options.exact)

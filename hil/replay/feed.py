@@ -21,7 +21,7 @@ from hil import journal as j
 from hil import truth
 from hil.bench import quiet_memory
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.dut import Dut, Paced, Standing
+from hil.dut import Compiled, Dut, Paced, Standing
 from hil.errors import LinkLostError
 from hil.link.can_bus import Frame
 from hil.link.match import Catcher, Finder, Reader
@@ -85,9 +85,12 @@ def play(found: Survey, fitted: Fit, setup: Setup, dut: Dut, use_supply: bool, p
             lost = player.run(clock, progress)
         wall_s = time.perf_counter() - begun
         noted = dut.notes() if isinstance(dut, Paced) else None
+        built_of = dut.account() if isinstance(dut, Compiled) else None
     finally:
         dut.close()
     trace = player.trace()
+    if built_of is not None:
+        trace.info["firmware"] = built_of
     if isinstance(dut, Paced):
         trace.info["link"] = noted
         late_ns = np.array(dut.late_ns[: trace.n_ticks], np.int64)

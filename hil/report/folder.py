@@ -23,7 +23,7 @@ from hil.verdict import Finding
 
 _OURS = {
     "report.html", "result.json", "junit.xml", "trace.npz", "signals.csv", "frames.blf", "environment.json", "inputs",
-    "session.json", "findings.json",
+    "session.json", "findings.json", "device.log",
 }  # fmt: skip
 JOURNAL = "frames.journal"
 _OURS.add(JOURNAL)
@@ -116,6 +116,8 @@ def write(record: RunRecord, out: Path) -> Path:
         signals.write(record.trace, record.setup.network, folder / "signals.csv")
         blf.write(record.trace, folder / "frames.blf")
         html.write(record, folder / "report.html")
+        for name, text in record.logs.items():
+            (folder / name).write_bytes(text)
     if record.journal is not None:
         record.journal.unlink()
     return out / record.name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run of one scenario. speed: None when the run was loaded from its folder.  journal: its journal on disk, if any."""
+    """One run of one scenario.
+
+    speed: None when the run was loaded from its folder.  logs: of the device, by file name.  journal: its journal on disk.
+    """
 
     setup: Setup
     trace: Trace
     findings: list[Finding]
     speed: Speed | None
+    logs: dict[str, bytes] = field(default_factory=dict)
     journal: Path | None = None
 
     @property
@@ -119,6 +123,7 @@ def input_files(setup: Setup) -> dict[str, Any]:
         f"network:{s.network}": setup.network.path,
     }
     found.update({f"cell:{name}": path for name, (path, _) in zip(i.pack.group_cells(), setup.others, strict=True)})
+    found.update({} if setup.bench is None else {"bench:": setup.bench})
     found.update({f"data:{name}": path for name, path in (*setup.network.data, *setup.data_files)})
     return found
 

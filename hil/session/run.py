@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,11 +19,11 @@ import numpy as np
 
 from firmware_sim.types import F64
 from firmware_sim.wire.layout import T_NS
-from hil import devices, files, network, setup, truth
+from hil import arming, benchfile, devices, files, lacks, network, setup, truth
 from hil.bench import Bench, quiet_memory
 from hil.clock import Clock, VirtualClock, WallClock
 from hil.dut import Paced
-from hil.errors import ScenarioError, nearest
+from hil.errors import BenchError, SafeStopError, ScenarioError, nearest
 from hil.fault import catalogue
 from hil.fault.catalogue import Bound, FaultSpec
 from hil.fault.table import GROUP, STOP_NS
@@ -59,9 +60,22 @@ def _network(inputs: Inputs) -> Network:
 
 
 class Run:
-    """A running bench. keys: of a scenario.  near: relative names of files count from its folder."""
+    """A running bench. keys: of a scenario.  near: relative names of files count from its folder.
 
-    def __init__(self, dut: str, realtime: bool, near: Path, memory_MB: float, **keys: Any) -> None:
+    armed: a real device may be driven.  bench: a bench file, which says what the device is.
+    Raises NotArmedError for a real device when not.
+    """
+
+    def __init__(
+        self,
+        dut: str,
+        realtime: bool,
+        near: Path,
+        memory_MB: float,
+        armed: bool = False,
+        bench: Path | None = None,
+        **keys: Any,
+    ) -> None:
         tick_ms = int(keys.get("tick_ms") or 10)
         every = max(n for n in range(1, CHUNK + 1) if CHUNK % n == 0 and (n == 1 or n * tick_ms <= _CELLS_EVERY_MS))
         inputs = story.start(near, record={"cells_every_ms": every * tick_ms}, **keys)
@@ -69,7 +83,12 @@ class Run:
         self.setup = setup.build(inputs, net=_network(inputs))
         self.rig = self.setup.rig
         self.dut_name = dut
-        self.dut = devices.create(dut, self.setup)
+        self._file = None if bench is None else benchfile.load(bench)
+        if self._file is None or bench is None:
+            self.dut = devices.create(dut, self.setup)
+        else:
+            self.dut_name, self.dut = f"bench:{bench.name}", devices.of_bench(self.setup, self._file, bench)
+        arming.demand(self.setup, self.dut, armed)
         clock: Clock = WallClock() if realtime or not self.dut.lockstep else VirtualClock()
         self.bench = Bench(self.setup, self.dut, clock)
         self.tape = Tape(self.rig, round(memory_MB * (1 << 20)))
@@ -124,7 +143,8 @@ class Run:
                     self.end(fault)
                 self.load({"kind": "none"})
                 self.request("standby", charger=False, fault_reset=False)
-                self.advance(self.ticks(0.3))
+                with suppress(SafeStopError):  # a test that was broken off leaves the loop still: the device is safe already
+                    self.advance(self.ticks(0.3))
         finally:
             self._is_closed = True
             self.dut.close()
@@ -181,6 +201,8 @@ class Run:
             return catalogue.bind(spec, self.setup.place, n, where)
 
         bound = bound_at(start_ns)
+        if self._file is not None and (why := lacks.of_fault(self.setup, self._file, bound, interactive=False)[0]):
+            raise BenchError(f"{where}: this bench cannot make this fault: {why}")
         if self._reaches_ns(bound) > start_ns:
             start_ns = self._reaches_ns(bound)
             bound = bound_at(start_ns)

@@ -31,6 +31,7 @@ class Session:
 
     pack, calibration, network: shipped names or paths, calibration by default that of the pack.  soc, temperature_degC:
     at the start.  dut: as in `nabench run`.  realtime: take wall time.  memory_MB: for the record; older ticks go.
+    arm: a real device may be driven.  bench: a bench file instead of dut.
     requirement: that findings serve.  near: a file; relative paths count from its folder.  Raises ScenarioError with all
     that is wrong, DutError when the device does not come up.
     """
@@ -48,13 +49,15 @@ class Session:
         dut: str = "emulator",
         realtime: bool = False,
         memory_MB: float = 256.0,
+        arm: bool = False,
+        bench: str | Path | None = None,
         requirement: str = "TEST",
         near: Path | None = None,
     ) -> None:
         initial = {"soc": soc, "temperature_degC": temperature_degC}
         self._near = Path("session").resolve() if near is None else near
         self._run = Run(
-            dut, realtime, self._near, memory_MB, pack=pack, initial=initial,
+            dut, realtime, self._near, memory_MB, arm, None if bench is None else Path(bench), pack=pack, initial=initial,
             calibration=calibration, network=network, seed=seed, tick_ms=tick_ms,
         )  # fmt: skip
         self._demands = Demands(self._run, requirement)

@@ -184,7 +184,8 @@ OTHERS = {
         [],
         [
             (
-                'not a file of a known kind; expected one of these keys: "duration_s" (scenario), "requirement" (requirements)'
+                'not a file of a known kind; expected one of these keys: "buses" (bench), "duration_s" (scenario), '
+                '"requirement" (requirements)'
                 ', "bus" (network), "signal" (mapping), "series" (pack), "limit" (calibration), '
                 '"charge_max_V" (data sheet), "chemistry" (cell), "borrow" (map)'
             )

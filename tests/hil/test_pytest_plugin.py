@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import wall
 from rigs import ROOT
 
 from hil import files
@@ -296,3 +297,26 @@ def test_one_device_on_a_table_gets_one_worker(tmp_path: Path) -> None:
         (tmp_path / "test_it.py").write_text(body, encoding="utf-8")
         ran = run(tmp_path, "-n", "2", f"--nabench-dut={dut}")
         assert 0 == ran.code, ran.text
+
+
+BENCH = 'format = 1\ntitle = "t"\n[buses]\npack = "BUS"\n[feeds]\nhvil = "none"\n'
+
+
+def test_a_real_device_is_driven_when_armed_only(tmp_path: Path) -> None:
+    """What the first test would send is listed, and nothing runs; no ini value arms. A bench refuses faults it cannot make."""
+    (tmp_path / "test_it.py").write_text(
+        "def test_it(bench):\n    bench.run_for(0.1)\n    bench.inject('hvil_open')\n", encoding="utf-8"
+    )
+    with wall.device(wall.multicast()) as device:
+        (tmp_path / "bench.toml").write_text(BENCH.replace("BUS", device.bus), encoding="utf-8")
+        unarmed = run(tmp_path, "--nabench-bench=bench.toml")
+        armed = run(tmp_path, "--nabench-bench=bench.toml", "--nabench-arm")
+        starts = device.served.report.starts
+    assert 4 == unarmed.code
+    assert "test_it would send" in unarmed.text
+    assert "0x080  Vehicle_Request  every 100 ms  as Vehicle" in unarmed.text
+    assert "to go on: --nabench-arm" in unarmed.text
+    assert (1, 2) == (armed.code, starts)
+    assert "this bench cannot make this fault: hvil: nobody feeds it on this bench" in armed.text
+    (tmp_path / "pytest.ini").write_text("[pytest]\nnabench_arm = 1\nnabench_bench = bench.toml\n", encoding="utf-8")
+    assert 4 == run(tmp_path).code

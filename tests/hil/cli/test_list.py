@@ -75,7 +75,9 @@ def test_doctor_says_what_the_machine_has_and_what_would_mend_the_rest() -> None
     assert (0, "") == (ran.code, ran.err)
     rows = json.loads(ran.out)
     assert {"what", "ok", "found", "fix"} == {key for row in rows for key in row}
-    assert {"nabench", "python", "numba", "kernels", "kernel cache", "timer", "processors"} <= {row["what"] for row in rows}
+    assert {"nabench", "python", "numba", "kernels", "kernel cache", "timer", "processors", "multicast"} <= {
+        row["what"] for row in rows
+    }
     assert [] == [row["what"] for row in rows if not row["ok"] and not row["fix"]]
     assert [] == [row["what"] for row in rows if row["ok"] and row["fix"]]
     table = nabench("doctor")

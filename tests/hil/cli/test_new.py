@@ -18,6 +18,7 @@ WRITTEN = {
     "pack": {"my-pack.toml"},
     "mapping": {"my-mapping.mapping.toml", "my-mapping.network.toml"},
     "map": {"my-map.map.toml"},
+    "bench": {"my-bench.toml"},
     "suite": {"README.md", "pytest.ini", "test_protection.py", "my-suite.scenario.toml"},
 }
 

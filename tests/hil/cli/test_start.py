@@ -11,7 +11,7 @@ from command import nabench
 
 from hil import __version__, cli
 
-COMMANDS = ("run", "judge", "plot", "check", "list", "new", "serve", "watch", "doctor", "bench")
+COMMANDS = ("run", "judge", "plot", "check", "list", "new", "serve", "watch", "send", "scan", "instrument", "doctor", "bench")
 HEAVY = {"numba", "numpy", "pydantic", "bokeh", "cantools", "can", "serial", "jinja2"}
 # Help, and then which modules were imported for it.
 LOADED = """

@@ -26,7 +26,7 @@ def test_a_run_on_a_wire_keeps_every_frame_in_its_folder(tmp_path: Path) -> None
     """The journal holds all that the trace holds, in both directions, and what came before and after; it says what ran."""
     bus, path = wall.virtual(), tmp_path / "a.journal"
     with wall.device(bus):
-        record = runner.run(wall.shipped("hvil-open"), runner.Options(dut=f"remote:{bus}", journal=path))
+        record = runner.run(wall.shipped("hvil-open"), runner.Options(dut=f"remote:{bus}", journal=path, armed=True))
     place = folder.write(record, tmp_path / "runs")
     assert not path.exists()
     about, frames = read(place / folder.JOURNAL)
@@ -52,7 +52,7 @@ def test_a_run_that_is_killed_leaves_its_frames(tmp_path: Path) -> None:
     """SIGKILL in the middle of a run: no run folder, but a journal that opens, says that it is cut, and can be converted."""
     bus = wall.multicast()
     with wall.device(bus):
-        child = wall.nabench("run", "quiet-drive-cycle", "--dut", f"remote:{bus}", "--out", str(tmp_path))
+        child = wall.nabench("run", "quiet-drive-cycle", "--dut", f"remote:{bus}", "--arm", "--out", str(tmp_path))
         end = time.monotonic() + 60.0
         while time.monotonic() < end and not any(path.stat().st_size > 60_000 for path in tmp_path.glob("*.journal")):
             assert child.poll() is None, child.communicate()

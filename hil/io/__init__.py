@@ -1,0 +1,1 @@
+"""The I/O port: instruments, relays and people that stimulate a device where no frame can."""

@@ -27,7 +27,7 @@ def _dbc(path: Path) -> str:
     from hil.database import Bus, Database
 
     database = Database([Bus("checked", (path,), 500_000, 500_000, {})])
-    slots = database.slots(lambda _message: True, lambda _message, _page: True)
+    slots = database.slots(lambda _message: True, lambda _slot: True)
     layout = database.layout(slots, 1_000_000)
     return f"database with {len(database.messages)} messages, {layout.n_signals} signals"
 

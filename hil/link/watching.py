@@ -59,7 +59,7 @@ class Book:
     """The messages of one database, and which of them were heard."""
 
     def __init__(self, database: Database) -> None:
-        slots = database.slots(lambda _message: True, lambda _message, _page: True)
+        slots = database.slots(lambda _message: True, lambda _slot: True)
         self.database, self.layout = database, database.layout(slots, MS_NS)
         self.heard: dict[int, Heard] = {}
         self._finder = Finder(self.layout)

@@ -60,7 +60,7 @@ def test_foreign_messages_agree_or_are_refused_in_a_sentence(path: Path) -> None
         return
     for message in database.messages:
         try:
-            slots = database.slots(lambda other, own=message: other is own, lambda _message, _page: True)
+            slots = database.slots(lambda other, own=message: other is own, lambda _slot: True)
             layout = database.layout(slots, 10_000_000)
         except ScenarioError as error:
             names = {message.name} | {signal.name for signal in message.signals}
@@ -90,7 +90,7 @@ def test_which_foreign_messages_are_compiled() -> None:
 
 def _is_compiled(database: Database, message: Any) -> bool:
     try:
-        database.layout(database.slots(lambda other: other is message, lambda _message, _page: True), 10_000_000)
+        database.layout(database.slots(lambda other: other is message, lambda _slot: True), 10_000_000)
     except ScenarioError:
         return False
     return True

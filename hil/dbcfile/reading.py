@@ -1,0 +1,160 @@
+"""A stranger's DBC becomes a cantools database within bounds: 8 MiB of text, 10 s, 512 MiB, or a sentence.
+
+What is wrong with single messages is found before any parser sees the file (hil.dbcfile.faults). Small and shipped files
+are parsed here, since with those bounds they cannot take long; others in a process of their own. A file that once came
+through is remembered by its hash, for this process as parsed, for later ones as harmless.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pickle
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from firmware_sim.jit import cache_root
+from hil import files
+from hil.dbcfile import faults, worker
+from hil.dbcfile.scan import Scan, scan
+from hil.errors import ScenarioError
+
+_MOST_BYTES = 8 << 20
+_SMALL_BYTES = 32 << 10
+_MOST_KEPT = 64
+# A file that was cut short ends inside a statement, and the parser forgives that; it does not forgive another one there.
+_END = '\nCM_ "end of file";\n'
+_KEPT: dict[str, bytes] = {}
+
+
+@dataclass(frozen=True)
+class Read:
+    """A file that was read.
+
+    database: cantools' of the messages that are sound, a copy of the caller's own.  left_out: message to what is wrong with
+    it.  notes: what does no harm.
+    """
+
+    path: Path
+    database: Any
+    left_out: dict[str, list[str]]
+    notes: list[str]
+
+    def sentences(self) -> list[str]:
+        """All that is wrong with it, one sentence each."""
+        return [f"{self.path}: {text}" for texts in self.left_out.values() for text in texts]
+
+
+def text_of(path: Path) -> str:
+    """The text of a DBC. Raises ScenarioError when there is none, or too much."""
+    return files.read(path, _MOST_BYTES).decode("cp1252", errors="replace")
+
+
+def read(path: Path) -> Read:
+    """A DBC that may be broken or hostile. Raises ScenarioError when no message of it can be used."""
+    text = text_of(path)
+    found = scan(text)
+    report = faults.report(found)
+    if not report.kept:
+        if report.left_out:
+            raise ScenarioError(*(f"{path}: {said}" for said in report.sentences()))
+        if not found.messages:
+            raise ScenarioError(f"{path}: {_no_message(text)}")
+    database = _parsed(path, report.text)
+    _agree(path, database, report)
+    return Read(path, database, report.left_out, report.notes)
+
+
+def _no_message(text: str) -> str:
+    """Why a file without messages is none; the parser knows best where it went wrong."""
+    try:
+        worker.parse(text[:_SMALL_BYTES] if len(text) > _SMALL_BYTES else text + _END)
+    except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
+        return _sentence(str(error) or type(error).__name__)
+    return "not a CAN database: it holds no message"
+
+
+def _sentence(what: str) -> str:
+    what = " ".join(what.split())
+    if _END.strip()[:12] in what:
+        what = "it ends in the middle of a statement; was it cut short?"
+    return f"not a usable DBC file: {what[:300]}"
+
+
+def _parsed(path: Path, text: str) -> Any:
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    if digest not in _KEPT:
+        if len(text) <= _SMALL_BYTES or path.parent == files.dbc_folder() or _is_known(digest):
+            try:
+                data = pickle.dumps(worker.parse(text + _END))
+            except Exception as error:  # noqa: BLE001 - as above
+                raise ScenarioError(f"{path}: {_sentence(str(error) or type(error).__name__)}") from None
+        else:
+            data = _apart(path, text + _END)
+            _remember(digest)
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[digest] = data
+    return pickle.loads(_KEPT[digest])  # noqa: S301 - what we pickled ourselves, here or in our own worker
+
+
+def _apart(path: Path, text: str) -> bytes:
+    """The pickled database, from a process that may take neither for ever nor all memory. Raises ScenarioError."""
+    command = [sys.executable, "-m", worker.__name__]
+    try:
+        done = subprocess.run(command, input=text.encode("utf-8", "replace"), capture_output=True, timeout=worker.MOST_S)
+    except subprocess.TimeoutExpired:
+        raise ScenarioError(f"{path}: the parser takes more than {worker.MOST_S} s for this file; expected less") from None
+    if done.stdout[:1] == worker.RIGHT:
+        return done.stdout[1:]
+    if done.stdout[:1] == worker.WRONG:
+        raise ScenarioError(f"{path}: {_sentence(done.stdout[1:].decode('utf-8', 'replace'))}")
+    raise ScenarioError(
+        f"{path}: the parser gave up on this file (it may take {worker.MOST_S} s and {worker.MOST_BYTES >> 20} MiB)"
+    )
+
+
+def _mark(digest: str) -> Path:
+    import cantools
+
+    return cache_root() / "dbc" / f"{digest}-{cantools.__version__}"
+
+
+def _is_known(digest: str) -> bool:
+    return _mark(digest).is_file()
+
+
+def _remember(digest: str) -> None:
+    with contextlib.suppress(OSError):
+        mark = _mark(digest)
+        mark.parent.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+
+
+def _agree(path: Path, database: Any, report: faults.Report) -> None:
+    """Refuse a file of which the parser read anything else than we looked at."""
+    import cantools
+
+    if not isinstance(database, cantools.database.Database) or not database.messages:
+        raise ScenarioError(f"{path}: not a CAN database: it holds no message")
+    read = {m.frame_id | m.is_extended_frame << 31: m for m in database.messages}
+    if len(read) != len(database.messages) or set(read) != set(report.kept):
+        strange = sorted(set(read) ^ set(report.kept))
+        name = read[strange[0]].name if strange and strange[0] in read else ""
+        name = report.kept[strange[0]].name if strange and strange[0] in report.kept else name
+        raise ScenarioError(f'{path}: message "{name}" is written in a way that is read differently by different programs')
+    for number, message in read.items():
+        text = report.kept[number]
+        if len(message.signals) != len(text.signals) or message.length != text.length:
+            raise ScenarioError(
+                f'{path}: line {text.line}: message "{text.name}" has {len(text.signals)} signals by its text, and '
+                f"{len(message.signals)} by the parser; one of them is not written as a DBC wants it"
+            )
+
+
+def scanned(path: Path) -> Scan:
+    """The messages of a file as its text says them. Raises ScenarioError when it cannot be read."""
+    return scan(text_of(path))

@@ -58,8 +58,16 @@ def apply(mapping: Mapping, path: Path, database: Database) -> None:
         _protect(work, protected, n)
     for n, row in enumerate(mapping.constant):
         _check_constant(work, row, n)
+    known = set(roles.values("BMS_FaultCode").values()) | {roles.code_of(role) for role in work.role_of if "Diag_" in role}
+    work.problems += [
+        f'{path}: signal[{n}].along: "{code}" is no code{nearest(code, known)}'
+        for n, rule in enumerate(mapping.signal)
+        for code in rule.along
+        if code not in known
+    ]
     if work.problems:
         raise ScenarioError(*work.problems)
+    database.played |= {place: role for place, role in work.user_of.items() if roles.is_role(role)}
     for row in mapping.constant:
         if row.role is not None:
             database.constants[row.role] = ConstantSignal(row.role, row.value, roles.values(row.role))

@@ -127,7 +127,7 @@ class Database:
 
     left_out: messages that are not sound, and what is wrong with each; only where they are tolerated.  notes: what does no
     harm.  schedules, protections: of messages, by name, where a mapping says more than the DBC.  guards, meanings: of
-    signals, by message and name.
+    signals, by message and name.  played: role of a signal, by message and its name in the DBC.
     """
 
     def __init__(self, buses: Iterable[Bus], *, tolerant: bool = False) -> None:
@@ -139,6 +139,7 @@ class Database:
         self.protections: dict[str, Protection] = {}
         self.guards: dict[tuple[str, str], Guard] = {}
         self.meanings: dict[tuple[str, str], Meaning] = {}
+        self.played: dict[tuple[str, str], str] = {}
         self._messages: dict[str, tuple[int, Any]] = {}
         self._by_id: dict[tuple[int, int, bool], Any] = {}
         self.constants: dict[str, Any] = {}

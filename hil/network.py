@@ -94,7 +94,7 @@ def load(
     """
     path = files.resolve("network", name, near)
     file = files.load(path, NetworkFile)
-    buses, mapped = _parts(path, file)
+    buses, mapped = parts(path, file)
     database = Database(buses, tolerant=mapped is not None)
     dut_node = DUT_NODE
     if mapped is not None:
@@ -136,7 +136,7 @@ def load(
     return Network(name, path, tuple(data), database, *layouts, loads, dut_node, along)
 
 
-def _parts(path: Path, file: NetworkFile) -> tuple[list[Bus], tuple[Path, mapping.Mapping] | None]:
+def parts(path: Path, file: NetworkFile) -> tuple[list[Bus], tuple[Path, mapping.Mapping] | None]:
     """What a network file names: its buses with their databases, and the mapping. Raises ScenarioError."""
     problems = Problems()
     shipped = files.dbc_folder()

@@ -8,7 +8,7 @@ import sys
 import typer
 
 from hil import __version__
-from hil.cli import bench, cells, check, doctor, fit, judge, new, plot, run, say, score, serve, show, watch
+from hil.cli import bench, cells, check, doctor, fit, judge, map_, new, plot, run, say, score, serve, show, watch
 
 app = typer.Typer(
     name="nabench",
@@ -24,6 +24,7 @@ app.command("plot")(plot.plot)
 app.command("check")(check.check)
 app.command("list")(show.show)
 app.command("cells")(cells.cells)
+app.command("map")(map_.map_)
 app.command("new")(new.new)
 app.command("fit")(fit.fit)
 app.command("score")(score.score)

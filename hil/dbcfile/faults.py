@@ -218,15 +218,21 @@ def _statements(found: Scan, out: Report) -> list[tuple[int, int]]:
     signals = {number: {signal.name for signal in message.signals} for number, message in out.kept.items()}
     known = {message.number for message in found.messages}
     drop = []
+    loose: dict[int, list[str]] = {}
     for match in _VALUES.finditer(found.masked):
         owner = int(match[1])
         if match[2] not in signals.get(owner, ()):
             drop.append(match.span())
-            if owner in signals:
-                name = out.kept[owner].name
-                out.notes.append(f'names of values (VAL_) of signal "{match[2]}", which message "{name}" does not have')
-            elif owner not in known:
-                out.notes.append(f'names of values (VAL_) of signal "{match[2]}" in message {owner}, which is not there')
+            if owner in signals or owner not in known:
+                loose.setdefault(owner, []).append(match[2])
+    for owner, names in loose.items():
+        where = (
+            f'message "{out.kept[owner].name}", which does not have them'
+            if owner in signals
+            else f"message {owner}, which is not there"
+        )
+        more = f" and {len(names) - _MOST_SAID} more" if len(names) > _MOST_SAID else ""
+        out.notes.append(f"names of values (VAL_) of {', '.join(names[:_MOST_SAID])}{more} in {where}")
     drop += [match.span() for match in _PAGES.finditer(found.masked) if int(match[1]) not in signals]
     return drop
 

@@ -65,6 +65,7 @@ def read(path: Path) -> Read:
             raise ScenarioError(f"{path}: {_no_message(text)}")
     database = _parsed(path, report.text)
     _agree(path, database, report)
+    _tie(path, database)
     return Read(path, database, report.left_out, report.notes)
 
 
@@ -153,6 +154,23 @@ def _agree(path: Path, database: Any, report: faults.Report) -> None:
                 f'{path}: line {text.line}: message "{text.name}" has {len(text.signals)} signals by its text, and '
                 f"{len(message.signals)} by the parser; one of them is not written as a DBC wants it"
             )
+
+
+def _tie(path: Path, database: Any) -> None:
+    """Name multiplexers as their signals are named: where a file has long names the parser gives the short one here."""
+    for message in database.messages:
+        switches = [signal for signal in message.signals if signal.is_multiplexer]
+        for signal in message.signals:
+            above = signal.multiplexer_signal
+            if above is None or any(above == switch.name for switch in switches):
+                continue
+            meant = [switch for switch in switches if switch.name.startswith(above[:30])] if len(switches) > 1 else switches
+            if len(meant) != 1:
+                raise ScenarioError(
+                    f'{path}: message "{message.name}" signal "{signal.name}" depends on the multiplexer "{above}", '
+                    "which is not among its long names"
+                )
+            signal.multiplexer_signal = meant[0].name
 
 
 def scanned(path: Path) -> Scan:

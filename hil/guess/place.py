@@ -10,7 +10,7 @@ from typing import Any
 from hil import roles
 from hil.database import is_there, pages_of
 from hil.guess.look import Seen, has, score, seen, unit_of, words
-from hil.guess.words import FAMILIES, FLAGS, NOT_AVAILABLE, OPEN_CLOSED, SINGLES, WARNS, Role
+from hil.guess.words import FAMILIES, FLAGS, NAMES, NOT_AVAILABLE, OPEN_CLOSED, SINGLES, WARNS, Role
 
 SURE = 0.55
 _DEVICE_WORDS = ("bms", "bcu", "bmu", "bmc", "becm", "bec", "batt", "bpcm", "hvbatt", "bdu")
@@ -255,20 +255,37 @@ def _single(role: Role, one: Seen, value: float, why: str) -> Placed:
                 placed.rows |= {"scale": -1.0, "offset": 1.0}
             elif sorted(meaning.values()) == [0, 1] and any(raw != value for raw, value in meaning.items()):
                 placed.rows["meaning"] = meaning
+            _codes(placed, one)
         elif has(one.name, "open") and not has(one.name, "close"):
             placed.rows |= {"scale": -1.0, "offset": 1.0}
             placed.notes.append("the bit says that it is open")
     elif role.name == "BMS_FaultCode" and not choices:
         placed.rows["values"] = "nabench"
         placed.notes.append("the DBC names no codes: ours are taken")
-    elif choices and role.name in ("Vehicle_ModeRequest", "BMS_State"):
-        ours = {text: raw for raw, text in roles.values(role.name).items() if text != "not_available"}
-        meaning = {raw: ours[key] for raw, name in sorted(choices.items()) if (key := name.strip().lower()) in ours}
-        if any(raw != value for raw, value in meaning.items()) and len(set(meaning.values())) == len(meaning):
-            placed.rows["meaning"] = meaning
+    elif choices and role.name in NAMES:
+        _meaning(placed, choices)
+        _codes(placed, one)
     else:
         _codes(placed, one)
     return placed
+
+
+def _meaning(placed: Placed, choices: dict[int, str]) -> None:
+    """Which of their values is which of ours, by name; nothing when a name of theirs is not known, or stands for two."""
+    ours = {text: raw for raw, text in roles.values(placed.role.name).items()}
+    known = NAMES[placed.role.name]
+    meaning: dict[int, int] = {}
+    for raw, name in sorted(choices.items()):
+        word = "".join(words(name))
+        found = [known[key] for key in known if word == key or (len(key) >= 4 and word.startswith(key))]
+        if not found and word in NOT_AVAILABLE:
+            continue
+        if not found or ours[found[0]] in meaning.values():
+            placed.notes.append(f'its value "{name}" is none of ours for sure: say with `meaning` which is which')
+            return
+        meaning[raw] = ours[found[0]]
+    if any(raw != value for raw, value in meaning.items()):
+        placed.rows["meaning"] = meaning
 
 
 def _flags(

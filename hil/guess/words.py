@@ -15,6 +15,17 @@ CELL = ("cell", "zell", "brick", "cel", "module", "mod")
 PACK = ("pack", "batt", "bat", "hv", "bms", "akku", "string", "shunt", "total", "u", "i")
 OPEN_CLOSED = {"open": 0, "opened": 0, "off": 0, "offen": 0, "closed": 1, "close": 1, "on": 1, "zu": 1}
 
+# What values are called elsewhere, to our names; the whole word, or its beginning from four letters on.
+NAMES = {
+    "Vehicle_ModeRequest": {"standby": "standby", "idle": "standby", "off": "standby", "sleep": "standby", "open": "standby",
+                            "drive": "drive", "discharge": "drive", "run": "drive", "close": "drive", "on": "drive",
+                            "charge": "charge", "charging": "charge"},
+    "BMS_State": {"init": "init", "boot": "init", "start": "init", "standby": "standby", "idle": "standby", "ready": "standby",
+                  "prech": "precharge", "run": "run", "drive": "run", "driving": "run", "operat": "run", "active": "run",
+                  "charge": "charge", "charging": "charge", "error": "error", "fault": "error", "failure": "error",
+                  "opening": "opening", "disconnect": "opening", "shutdown": "opening", "stopping": "opening"},
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Role:
@@ -125,10 +136,10 @@ SINGLES = (
          (("fault", "error", "err", "trouble", "dtc", "fehler"), ("code", "id", "nr", "num", "status", "dtc", "word")),
          ("count", "crc", "checksum", "uart", "hvac", "wheel"), ("bms", "code", "active"), _NONE, (3, 32), True),
     Role("BMS_ChargeCurrentLimit",
-         (("charge", "chg", "chrg", "lade", "regen", "ccl"), (*AMP, "ccl"), ("lim", "max", "allow", "perm", "ccl")),
+         (("charge", "chg", "chrg", "lade", "regen", "ccl"), (*AMP, "ccl"), ("lim", "limit", "max", "allow", "perm", "ccl")),
          ("dis", "disch", "cell", "volt"), ("bms",), _A, (8, 32), True),
     Role("BMS_DischargeCurrentLimit",
-         (("disch", "dischg", "dischrg", "entlade", "dcl"), (*AMP, "dcl"), ("lim", "max", "allow",
+         (("disch", "dischg", "dischrg", "entlade", "dcl"), (*AMP, "dcl"), ("lim", "limit", "max", "allow",
           "perm", "dcl")),
          ("cell", "volt"), ("bms",), _A, (8, 32)),
     Role("BMS_Soc", (("soc", "ladezustand"),), ("min", "max", "cell", "target", "soll", "valid"), ("bms", "disp", "ui"),

@@ -183,7 +183,7 @@ def _protection(used: dict[str, Any]) -> list[str]:
     """What looks like counters and checksums: told, never guessed."""
     lines = []
     for name, message in sorted(used.items()):
-        counters = [s.name for s in message.signals if re.search(r"count|alive|_bz$|rolling|sqc", s.name, re.IGNORECASE)]
+        counters = [s.name for s in message.signals if re.search(r"count|cnt|alive|_bz$|rolling|sqc", s.name, re.IGNORECASE)]
         sums = [s.name for s in message.signals if re.search(r"crc|check(sum)?|_cs$", s.name, re.IGNORECASE)]
         if sums or counters:
             lines.append(f"#   {name}: {', '.join([*sums, *counters])}")

@@ -18,11 +18,13 @@ from typing import Any
 
 from firmware_sim.jit import cache_root
 from hil import files
-from hil.dbcfile import faults, worker
+from hil.dbcfile import faults
 from hil.dbcfile.scan import Scan, scan
 from hil.errors import ScenarioError
 
-_MOST_BYTES = 8 << 20
+MOST_BYTES = 512 << 20
+MOST_S = 10
+_LONGEST = 8 << 20
 _SMALL_BYTES = 32 << 10
 _MOST_KEPT = 64
 # A file that was cut short ends inside a statement, and the parser forgives that; it does not forgive another one there.
@@ -50,7 +52,7 @@ class Read:
 
 def text_of(path: Path) -> str:
     """The text of a DBC. Raises ScenarioError when there is none, or too much."""
-    return files.read(path, _MOST_BYTES).decode("cp1252", errors="replace")
+    return files.read(path, _LONGEST).decode("cp1252", errors="replace")
 
 
 def read(path: Path) -> Read:
@@ -71,6 +73,8 @@ def read(path: Path) -> Read:
 
 def _no_message(text: str) -> str:
     """Why a file without messages is none; the parser knows best where it went wrong."""
+    from hil.dbcfile import worker
+
     try:
         worker.parse(text[:_SMALL_BYTES] if len(text) > _SMALL_BYTES else text + _END)
     except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
@@ -86,6 +90,8 @@ def _sentence(what: str) -> str:
 
 
 def _parsed(path: Path, text: str) -> Any:
+    from hil.dbcfile import worker
+
     digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
     if digest not in _KEPT:
         if len(text) <= _SMALL_BYTES or path.parent == files.dbc_folder() or _is_known(digest):
@@ -104,18 +110,18 @@ def _parsed(path: Path, text: str) -> Any:
 
 def _apart(path: Path, text: str) -> bytes:
     """The pickled database, from a process that may take neither for ever nor all memory. Raises ScenarioError."""
-    command = [sys.executable, "-m", worker.__name__]
+    from hil.dbcfile import worker
+
+    command = [sys.executable, "-m", worker.__name__, str(MOST_BYTES), str(max(MOST_S, 1))]
     try:
-        done = subprocess.run(command, input=text.encode("utf-8", "replace"), capture_output=True, timeout=worker.MOST_S)
+        done = subprocess.run(command, input=text.encode("utf-8", "replace"), capture_output=True, timeout=MOST_S)
     except subprocess.TimeoutExpired:
-        raise ScenarioError(f"{path}: the parser takes more than {worker.MOST_S} s for this file; expected less") from None
+        raise ScenarioError(f"{path}: the parser takes more than {MOST_S} s for this file; expected less") from None
     if done.stdout[:1] == worker.RIGHT:
         return done.stdout[1:]
     if done.stdout[:1] == worker.WRONG:
         raise ScenarioError(f"{path}: {_sentence(done.stdout[1:].decode('utf-8', 'replace'))}")
-    raise ScenarioError(
-        f"{path}: the parser gave up on this file (it may take {worker.MOST_S} s and {worker.MOST_BYTES >> 20} MiB)"
-    )
+    raise ScenarioError(f"{path}: the parser gave up on this file (it may take {MOST_S} s and {MOST_BYTES >> 20} MiB)")
 
 
 def _mark(digest: str) -> Path:

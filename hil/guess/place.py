@@ -275,16 +275,19 @@ def _meaning(placed: Placed, choices: dict[int, str]) -> None:
     ours = {text: raw for raw, text in roles.values(placed.role.name).items()}
     known = NAMES[placed.role.name]
     meaning: dict[int, int] = {}
+    strange = []
     for raw, name in sorted(choices.items()):
         word = "".join(words(name))
         found = [known[key] for key in known if word == key or (len(key) >= 4 and word.startswith(key))]
-        if not found and word in NOT_AVAILABLE:
-            continue
-        if not found or ours[found[0]] in meaning.values():
-            placed.notes.append(f'its value "{name}" is none of ours for sure: say with `meaning` which is which')
-            return
-        meaning[raw] = ours[found[0]]
-    if any(raw != value for raw, value in meaning.items()):
+        if found and ours[found[0]] not in meaning.values():
+            meaning[raw] = ours[found[0]]
+        elif word not in NOT_AVAILABLE:
+            strange.append(name)
+    same = {text.lower(): raw for raw, text in choices.items()}
+    clash = any(same.get(text, raw) != raw for text, raw in ours.items())  # equal names must have equal numbers
+    if strange:
+        placed.notes.append(f'its "{strange[0]}" is none of ours for sure: say with `meaning` which is which')
+    if meaning and (clash or (not strange and any(raw != value for raw, value in meaning.items()))):
         placed.rows["meaning"] = meaning
 
 

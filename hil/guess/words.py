@@ -74,8 +74,8 @@ _EXTREME = (
     "lowest",
 )
 _FLAG = ("valid", "invalid", "fault", "error", "err", "warn", "alarm", "status", "state", "over", "under", "high", "low")
-_CONTACT = ("contact", "relay", "rly", "schuetz", "cont", "main", "k", "open", "close", "pre")
-_FEEDBACK = ("feed", "fb", "state", "stat", "aux", "is", "mirror", "read", "sense", "open", "pos")
+_CONTACT = ("contact", "relay", "rly", "schuetz", "cont", "ctr", "main", "open", "close", "prech", "vorlade")
+_FEEDBACK = ("feed", "fb", "state", "stat", "aux", "is", "mirror", "open", "pos")
 _ORDER = ("cmd", "comm", "req", "ctrl", "close", "set", "drive", "request", "enable", "on", "soll")
 _PLUS, _MINUS, _PRE = ("plus", "pos", "positive", "p"), ("minus", "neg", "negative", "n"), ("pre", "prech", "vorlade")
 

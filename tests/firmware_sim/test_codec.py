@@ -11,7 +11,7 @@ from codec_checks import check_codes, check_decode, check_encode
 from rigs import ROOT
 from wires import Frames, compiled, of_file
 
-from hil.database import Database
+from hil.database import Bus, Database
 from hil.errors import ScenarioError
 
 SHIPPED = sorted((ROOT / "dbc").glob("*.dbc"))
@@ -53,9 +53,9 @@ def test_foreign_messages_agree_or_are_refused_in_a_sentence(path: Path) -> None
     """Whatever we compile of a foreign file means what cantools says; the rest ends in a ScenarioError with the name."""
     rng = np.random.default_rng(4)
     try:
-        database = of_file(path)
+        database = Database([Bus("bus", (path,), 500_000, 2_000_000, {})], tolerant=True)
     except ScenarioError as error:
-        assert path.stem in ("bad_message_length", "issue_63", "issue_199", "tesla_can")
+        assert path.stem in ("bad_message_length", "issue_63", "issue_199", "issue_199_extended")
         assert all(str(path) in problem and "\n" not in problem for problem in error.problems)
         return
     for message in database.messages:

@@ -165,7 +165,7 @@ def _unfit(rule: SignalRule, role: str, message: Any, signal: Any) -> str | None
     """Why a signal cannot play a role, whoever sends it."""
     pages = pages_of(message)
     switches = {name for page in pages for name, _ in page}
-    there = sum(is_there(message, signal, dict(page)) for page in pages)
+    there = sum(is_there(signal, dict(page)) for page in pages)
     if signal.name in switches:
         return f'signal "{signal.name}" is the multiplexer of message "{message.name}"; it cannot play a role'
     if there != 1:
@@ -190,7 +190,7 @@ def _guard(work: _Work, n: int, rule: SignalRule, name: str, message: Any, signa
     other, guard = place
     key = (other.name, name.rpartition(".")[2])
     if other is not message or any(
-        is_there(message, signal, dict(page)) and not is_there(message, guard, dict(page)) for page in pages_of(message)
+        is_there(signal, dict(page)) and not is_there(guard, dict(page)) for page in pages_of(message)
     ):
         work.problems.append(
             f'{work.path}: {here} "{name}" comes in another frame than "{work.role_of[role]}"; validity counts in one frame'

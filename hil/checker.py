@@ -38,13 +38,9 @@ def _dbc(path: Path) -> Checked:
 
     database = Database([Bus("checked", (path,), 500_000, 500_000, {})], tolerant=True)
     notes = [f"left out: {text}" for texts in database.left_out.values() for text in texts]
-    n_signals = 0
-    for message in database.messages:
-        try:
-            slots = database.slots(lambda other, own=message: other is own, lambda _slot: True)  # type: ignore[misc]
-            n_signals += database.layout(slots, 1_000_000).n_signals
-        except ScenarioError as error:
-            notes += [f"not for a bench: {text}" for text in error.problems]
+    slots, problems = database.sound_slots(1_000_000)
+    notes += [f"not for a bench: {text}" for text in problems]
+    n_signals = sum(len(slot.signals) for slot in slots)
     notes += [f"note: {text}" for text in database.notes]
     return Checked(f"database with {len(database.messages)} messages, {n_signals} signals", tuple(notes))
 

@@ -9,6 +9,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -74,21 +75,17 @@ class Slot:
         """Message name, with the page where it has one."""
         return self.message.name if self.page is None else f"{self.message.name}[{self.page}]"
 
-    @property
+    @cached_property
     def signals(self) -> list[Any]:
         """Cantools' signals of this page, in the order of the payload, without the multiplexers that choose it."""
         chosen = dict(self.chosen)
-        found = [s for s in self.message.signals if s.name not in chosen and is_there(self.message, s, chosen)]
+        found = [s for s in self.message.signals if s.name not in chosen and is_there(s, chosen)]
         return sorted(found, key=lambda s: s.start)
 
 
-def is_there(message: Any, signal: Any, chosen: dict[str, int]) -> bool:
-    """True when a signal stands in the frame for these values of the multiplexers."""
-    if signal.multiplexer_ids is None:
-        return True
-    switch = signal.multiplexer_signal
-    above = next(s for s in message.signals if s.name == switch)
-    return chosen.get(switch) in signal.multiplexer_ids and is_there(message, above, chosen)
+def is_there(signal: Any, chosen: dict[str, int]) -> bool:
+    """True when a signal stands in the frame for these values of the multiplexers that are there."""
+    return signal.multiplexer_ids is None or chosen.get(signal.multiplexer_signal) in signal.multiplexer_ids
 
 
 def pages_of(message: Any) -> list[tuple[tuple[str, int], ...]]:
@@ -100,11 +97,12 @@ def pages_of(message: Any) -> list[tuple[tuple[str, int], ...]]:
     for signal in message.signals:
         for page in signal.multiplexer_ids or ():
             values.setdefault(signal.multiplexer_signal, set()).add(page)
+    switches = [s for s in message.signals if s.name in values]
     found: list[tuple[tuple[str, int], ...]] = []
     todo: list[dict[str, int]] = [{}]
     while todo:
         chosen = todo.pop()
-        free = [s.name for s in message.signals if s.name in values and s.name not in chosen and is_there(message, s, chosen)]
+        free = [s.name for s in switches if s.name not in chosen and is_there(s, chosen)]
         if free:
             todo += [{**chosen, free[0]: value} for value in values[free[0]]]
         else:
@@ -230,20 +228,41 @@ class Database:
 
         wanted: which messages.  has_page: which pages of a multiplexed message this pack has.
         """
-        found = []
+        found: list[Slot] = []
         problems = Problems()
         for number, message in self._messages.values():
-            if not wanted(message):
-                continue
-            pages = problems.call(pages_of, message) or []
-            for n, chosen in enumerate(pages):
-                page = None if not chosen else chosen[0][1] if max(map(len, pages)) == 1 else n
-                slot = Slot(number, message, page, chosen)
-                if page is None or has_page(slot):
-                    found.append(slot)
+            if wanted(message):
+                found += problems.call(self._slots_of, number, message, has_page) or []
         if problems.found:
             raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems.found))
-        return sorted(found, key=lambda slot: (slot.bus, slot.message.frame_id, slot.page or 0))
+        return self._in_order(found)
+
+    def _slots_of(self, number: int, message: Any, has_page: Callable[[Slot], bool]) -> list[Slot]:
+        pages = pages_of(message)
+        single = max(map(len, pages)) == 1
+        slots = [
+            Slot(number, message, None if not chosen else chosen[0][1] if single else n, chosen)
+            for n, chosen in enumerate(pages)
+        ]
+        return [slot for slot in slots if slot.page is None or has_page(slot)]
+
+    @staticmethod
+    def _in_order(slots: list[Slot]) -> list[Slot]:
+        return sorted(slots, key=lambda slot: (slot.bus, slot.message.frame_id, slot.page or 0))
+
+    def sound_slots(self, base_tick_ns: int) -> tuple[list[Slot], list[str]]:
+        """All slots of the messages that can be compiled, and why the others cannot."""
+        found: list[Slot] = []
+        problems: list[str] = []
+        for number, message in self._messages.values():
+            try:
+                slots = self._slots_of(number, message, lambda _slot: True)
+                self.layout(slots, base_tick_ns)
+            except ScenarioError as error:
+                problems += error.problems
+            else:
+                found += slots
+        return self._in_order(found), problems
 
     def layout(self, slots: list[Slot], base_tick_ns: int) -> w.Layout:
         """Compile slots into wire tables. Raises ScenarioError where a message cannot be sent or read.

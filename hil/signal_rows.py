@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from firmware_sim.wire import layout as w
 
 _FIRST_WORD = 64
+_NEAR_HALF = 1e-6
 _LARGEST = {32: 3.4028234663852886e38, 64: 1.7976931348623157e308}
 
 
@@ -128,8 +131,17 @@ def raw_range(signal: Any, bits: int) -> tuple[int, int]:
         low, high = 0, min((1 << bits) - 1, (1 << 63) - 1)
     if signal.minimum is None or signal.maximum is None or signal.minimum >= signal.maximum:
         return low, high
-    ends = sorted(round((end - signal.offset) / signal.scale) for end in (signal.minimum, signal.maximum))
+    ends = sorted(_nearest_raw(end, signal) for end in (signal.minimum, signal.maximum))
     return max(low, ends[0]), min(high, ends[1])
+
+
+def _nearest_raw(value: float, signal: Any) -> int:
+    """Raw value nearest to a physical one, by the decimal numbers of the DBC where their floats cannot tell."""
+    raw = (value - signal.offset) / signal.scale
+    if abs(raw - math.floor(raw) - 0.5) > _NEAR_HALF:
+        return round(raw)
+    exact = [Fraction(repr(number)) for number in (value, signal.offset, signal.scale)]
+    return round((exact[0] - exact[1]) / exact[2])
 
 
 def raw_codes(signal: Any) -> tuple[int | None, int | None]:

@@ -29,7 +29,8 @@ _SMALL_BYTES = 32 << 10
 _MOST_KEPT = 64
 # A file that was cut short ends inside a statement, and the parser forgives that; it does not forgive another one there.
 _END = '\nCM_ "end of file";\n'
-_KEPT: dict[str, bytes] = {}
+_Kept = tuple[bytes, dict[str, list[str]], list[str]]
+_KEPT: dict[str, _Kept] = {}
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,45 @@ def text_of(path: Path) -> str:
 def read(path: Path) -> Read:
     """A DBC that may be broken or hostile. Raises ScenarioError when no message of it can be used."""
     text = text_of(path)
+    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+    if digest not in _KEPT:
+        kept = _read(path, text)
+        if len(_KEPT) >= _MOST_KEPT:
+            _KEPT.pop(next(iter(_KEPT)))
+        _KEPT[digest] = kept
+    data, left_out, notes = _KEPT[digest]
+    return Read(path, pickle.loads(data), left_out, notes)  # noqa: S301 - what we pickled ourselves, here or in our worker
+
+
+def _read(path: Path, text: str) -> _Kept:
+    """A pickled database, what was left out of it, and notes."""
+    if path.parent == files.dbc_folder():
+        return pickle.dumps(_parsed_here(path, text)), {}, []  # ours are held against all this in the tests
     found = scan(text)
     report = faults.report(found)
     if not report.kept:
         if report.left_out:
             raise ScenarioError(*(f"{path}: {said}" for said in report.sentences()))
-        if not found.messages:
-            raise ScenarioError(f"{path}: {_no_message(text)}")
-    database = _parsed(path, report.text)
+        raise ScenarioError(f"{path}: {_no_message(text)}")
+    digest = hashlib.sha256(report.text.encode("utf-8", "replace")).hexdigest()
+    if len(report.text) <= _SMALL_BYTES or _is_known(digest):
+        database = _parsed_here(path, report.text)
+    else:
+        database = pickle.loads(_apart(path, report.text + _END))  # noqa: S301 - pickled by our own worker
+        _remember(digest)
     _agree(path, database, report)
     _tie(path, database)
-    return Read(path, database, report.left_out, report.notes)
+    return pickle.dumps(database), report.left_out, report.notes
+
+
+def _parsed_here(path: Path, text: str) -> Any:
+    """A cantools database, parsed in this process. Raises ScenarioError."""
+    from hil.dbcfile import worker
+
+    try:
+        return worker.parse(text + _END)
+    except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
+        raise ScenarioError(f"{path}: {_sentence(str(error) or type(error).__name__)}") from None
 
 
 def _no_message(text: str) -> str:
@@ -87,25 +116,6 @@ def _sentence(what: str) -> str:
     if _END.strip()[:12] in what:
         what = "it ends in the middle of a statement; was it cut short?"
     return f"not a usable DBC file: {what[:300]}"
-
-
-def _parsed(path: Path, text: str) -> Any:
-    from hil.dbcfile import worker
-
-    digest = hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-    if digest not in _KEPT:
-        if len(text) <= _SMALL_BYTES or path.parent == files.dbc_folder() or _is_known(digest):
-            try:
-                data = pickle.dumps(worker.parse(text + _END))
-            except Exception as error:  # noqa: BLE001 - as above
-                raise ScenarioError(f"{path}: {_sentence(str(error) or type(error).__name__)}") from None
-        else:
-            data = _apart(path, text + _END)
-            _remember(digest)
-        if len(_KEPT) >= _MOST_KEPT:
-            _KEPT.pop(next(iter(_KEPT)))
-        _KEPT[digest] = data
-    return pickle.loads(_KEPT[digest])  # noqa: S301 - what we pickled ourselves, here or in our own worker
 
 
 def _apart(path: Path, text: str) -> bytes:

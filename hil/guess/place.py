@@ -79,7 +79,7 @@ def guess(database: Any) -> Guess:
 
 
 def _once(message: Any, signal: Any) -> bool:
-    return sum(is_there(message, signal, dict(page)) for page in pages_of(message)) == 1
+    return sum(is_there(signal, dict(page)) for page in pages_of(message)) == 1
 
 
 def _sent(role: Role) -> bool:

@@ -160,5 +160,5 @@ FLAGS = {
     "Diag_OvercurrentDischargeMsl": (("oc", "overcurr", "ocp", "ocd"), ("over", "curr")),
     "Diag_InsulationLow": (("isofault", "insulfault"), ("iso", "fault"), ("insul", "fault"), ("iso", "low"), ("insul", "low")),
 }
-WARNS = ("heat", "louver", "warn", "warning", "pre", "info", "crc", "count", "limit", "reset")
+WARNS = ("heat", "louver", "link", "warn", "warning", "pre", "info", "crc", "count", "limit", "reset")
 NOT_AVAILABLE = ("sna", "notavailable", "signalnotavailable", "invalid", "unavailable", "na", "init", "notvalid", "undefined")

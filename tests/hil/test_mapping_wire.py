@@ -302,7 +302,7 @@ WRONG = {
     "page twice": ("pages = [0, 2, 4, 1, 3, 5]", "pages = [0, 0]", "a page stands twice"),
     "pages of none": ("cycle_ms = 10", "page_ms = 10", 'message "PDU_Relays" has no multiplexer'),
     "two cycles": ("page_ms = 10", "page_ms = 10\ncycle_ms = 20", "expected one of"),
-    "role of a multiplexer": ('signal = "VMS_FaultReset"', 'signal = "CellPage_No"', 'is the multiplexer of message "CMU_CellPage"'),
+    "role of a multiplexer": ('signal = "VMS_FaultReset"', 'signal = "CellPage_No"', "is the multiplexer of message"),
     "first of no pattern": ('signal = "HVB_SOC"', 'signal = "HVB_SOC"\nfirst = 2', "first is for patterns with a number"),
 }  # fmt: skip
 

@@ -195,12 +195,12 @@ def _guard(work: _Work, n: int, rule: SignalRule, name: str, message: Any, signa
         work.problems.append(
             f'{work.path}: {here} "{name}" comes in another frame than "{work.role_of[role]}"; validity counts in one frame'
         )
-    elif key in work.user_of and work.user_of[key] != f"validity {rule.valid_is} {rule.bad}":
+    elif key in work.user_of and work.user_of[key] != f"validity, valid at {rule.valid_is} and not at {rule.bad}":
         work.problems.append(f'{work.path}: {here} "{name}" plays the role "{work.user_of[key]}" already')
     elif max(rule.valid_is, rule.bad) >= 1 << (guard.length - guard.is_signed) or guard.is_float:
         work.problems.append(f'{work.path}: {here} "{name}" has {guard.length} bits; {rule.valid_is} and {rule.bad} must fit')
     else:
-        work.user_of[key] = f"validity {rule.valid_is} {rule.bad}"
+        work.user_of[key] = f"validity, valid at {rule.valid_is} and not at {rule.bad}"
         guard.minimum = guard.maximum = None
         work.database.guards[message.name, role] = Guard(guard.name, rule.valid_is, rule.bad)
 

@@ -14,6 +14,7 @@ from firmware_sim.wire.layout import (
     COUNT,
     CYCLE_NS,
     FIRST,
+    FLOAT,
     GUARDED,
     KIND,
     LINK,
@@ -27,6 +28,7 @@ from firmware_sim.wire.layout import (
 )
 from hil import roles
 from hil.mapping import Mapping
+from hil.signal_rows import float64_bits
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,14 @@ def hold(mapping: Mapping, layout: Layout, sent: bool) -> Layout:
         if row.role is not None and roles.is_sent(row.role) == sent:
             carrier = _frame_of(layout, row.carrier)
             layout = _with_constant(layout, row.role, row.value, carrier)
-        elif row.signal is not None and (name := row.signal.rpartition(".")[2]) in layout.signal_names:
-            i, signals = layout.index(name), layout.signals.copy()
-            signals[i, RAW_NAN] = round((row.value - layout.scales[i, OFFSET]) / layout.scales[i, SCALE])
+        elif row.signal is not None:
+            message, _, name = row.signal.rpartition(".")
+            signals = layout.signals.copy()
+            for i, other in enumerate(layout.signal_names):
+                owner = layout.slot_names[int(signals[i, SLOT])].partition("[")[0]
+                if other == name and message in ("", owner):  # on every page on which it stands
+                    raw = (row.value - layout.scales[i, OFFSET]) / layout.scales[i, SCALE]
+                    signals[i, RAW_NAN] = float64_bits(float(raw)) if signals[i, KIND] & FLOAT else round(raw)
             layout = replace(layout, signals=signals)
     return layout
 

@@ -84,8 +84,8 @@ def compile_signal(signal: Any, slot: int, word_0: int, problems: list[str]) -> 
         if bits not in _LARGEST:
             problems.append(f'signal "{signal.name}" is a float of {bits} bits; expected 32 or 64')
             bits = 64
-        low, high = (_float64_bits(x) for x in _float_range(signal, bits))
-        return [*where, kind | w.FLOAT, low, high, low, high, _float64_bits(float("nan")), 0], scale
+        low, high = (float64_bits(x) for x in _float_range(signal, bits))
+        return [*where, kind | w.FLOAT, low, high, low, high, float64_bits(float("nan")), 0], scale
     if signal.is_signed:
         kind |= w.SIGNED
     low, high = raw_range(signal, bits)
@@ -110,7 +110,8 @@ def with_meaning(row: list[int], meaning: Meaning) -> list[int]:
     return row
 
 
-def _float64_bits(value: float) -> int:
+def float64_bits(value: float) -> int:
+    """The bits of a float as a whole number with sign."""
     return int(struct.unpack("<q", struct.pack("<d", value))[0])
 
 
@@ -137,7 +138,7 @@ def raw_range(signal: Any, bits: int) -> tuple[int, int]:
 
 def _nearest_raw(value: float, signal: Any) -> int:
     """Raw value nearest to a physical one, by the decimal numbers of the DBC where their floats cannot tell."""
-    raw = (value - signal.offset) / signal.scale
+    raw = float((value - signal.offset) / signal.scale)
     if abs(raw - math.floor(raw) - 0.5) > _NEAR_HALF:
         return round(raw)
     exact = [Fraction(repr(number)) for number in (value, signal.offset, signal.scale)]

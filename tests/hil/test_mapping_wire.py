@@ -342,6 +342,32 @@ def test_cells_of_two_modules_follow_each_other(tmp_path: Path) -> None:
     ]
 
 
+def test_a_signal_that_stands_still_does_so_on_every_page_and_as_a_float(tmp_path: Path) -> None:
+    """A constant of the common part of a paged message, and one of a float."""
+    (tmp_path / "x.dbc").write_text(
+        'VERSION ""\nBU_: D M\nBO_ 1 Cells: 8 M\n SG_ P M : 0|4@1+ (1,0) [0|0] "" D\n SG_ Alive : 4|4@1+ (1,0) [0|0] "" D\n'
+        ' SG_ C0 m0 : 8|16@1+ (0.001,0) [0|0] "V" D\n SG_ C1 m1 : 8|16@1+ (0.001,0) [0|0] "V" D\n'
+        ' SG_ Gain : 32|32@1- (1,0) [0|0] "" D\nBO_ 2 Out: 1 D\n SG_ St : 0|3@1+ (1,0) [0|0] "" M\nSIG_VALTYPE_ 1 Gain : 1;\n',
+        encoding="ascii",
+    )
+    (tmp_path / "x.mapping.toml").write_text(
+        'format = 1\ntitle = "x"\ndut = "D"\n[[signal]]\nrole = "CellVoltage_{n:03}"\nsignal = "C{n}"\n'
+        '[[signal]]\nrole = "BMS_State"\nsignal = "St"\n[[constant]]\nsignal = "Alive"\nvalue = 9\n'
+        '[[constant]]\nsignal = "Cells.Gain"\nvalue = 1.5\n',
+        encoding="ascii",
+    )
+    (tmp_path / "x.network.toml").write_text(
+        'format = 1\ntitle = "x"\nmapping = "x.mapping.toml"\n[[bus]]\nname = "b"\nbitrate = 500000\ndbc = ["x.dbc"]\n'
+        "cycle_ms = { Cells = 10, Out = 10 }\n",
+        encoding="ascii",
+    )
+    layout = network.load(str(tmp_path / "x.network.toml"), 2, 1, TICK_NS).to_dut
+    foreign = cantools.database.load_file(tmp_path / "x.dbc")
+    for page in (0, 1):
+        decoded = foreign.decode_message("Cells", sent(layout, f"Cells[{page}]", {f"CellVoltage_00{page}": 3.0}))
+        assert (page, 9, 1.5, 3.0) == (decoded["P"], decoded["Alive"], decoded["Gain"], decoded[f"C{page}"])
+
+
 def test_a_guard_keeps_its_row_when_a_constant_is_put_before_it(loader: network.Network) -> None:
     """Constants move rows; what is tied to a row moves along."""
     layout = loader.to_dut

@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import cantools
 import pytest
 from rigs import ROOT
 
 from hil.database import Bus, Database
 from hil.dbcfile import reading
 from hil.errors import ScenarioError
+from hil.link import spec
+from hil.link.can_bus import Frame
+from hil.link.watching import open_watch
 
 DATA = ROOT / "tests" / "data" / "dbc"
 HEAD = 'VERSION ""\nBU_: A B\n'
@@ -183,3 +187,18 @@ def test_a_message_that_was_left_out_says_why_when_it_is_asked_for(tmp_path: Pat
     database = Database([Bus("bus", (path,), 500_000, 500_000, {})], tolerant=True)
     with pytest.raises(ScenarioError, match='signals "S" and "T" are overlapping'):
         database.message("Bad")
+
+
+def test_a_watch_reads_what_can_be_read_of_a_foreign_file() -> None:
+    """A car's database with broken messages names the frames of all the others."""
+    path = DATA / "tesla_model3" / "Model3CAN.dbc"
+    watch = open_watch(spec.parse("virtual:foreign"), "classic", [path])
+    try:
+        theirs = cantools.database.load_file(path, strict=False).get_message_by_name("ID401CellVoltages")
+        data = theirs.encode({"MultiplexSelector": 1, "StatusFlags": 0, "Cell3": 3.1, "Cell4": 3.2, "Cell5": 3.3}, strict=False)
+        assert watch.books[0].note(Frame(0, 0x401, 0, data, 0))
+        assert not watch.books[0].note(Frame(0, 0x5D5, 0, bytes(5), 0))  # its message was left out
+        rows = {row.signal: row.value for row in watch.rows()}
+        assert (3.1, 3.2, 3.3) == tuple(pytest.approx(rows[f"Cell{n}"], abs=1e-4) for n in (3, 4, 5))
+    finally:
+        watch.bus.close()

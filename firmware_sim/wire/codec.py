@@ -8,6 +8,7 @@ outside the range is clipped when sent and no value when read.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -75,24 +76,63 @@ def to_raw(value: float, i: int, signals: I64, scales: F64) -> int:
     return raw
 
 
-@inlined
-def _real(bits: int) -> float:
-    """The float64 with these bits."""
-    return np.float64(np.int64(bits).view(np.float64))
+@kernel
+def _float_value(bits: int, length: int) -> float:
+    """The float that these bits are; NaN for infinities too. length: 32 or 64."""
+    if length == 32:
+        sign, exponent, fraction, one, least = (bits >> 31) & 1, (bits >> 23) & 0xFF, bits & 0x7FFFFF, 0x800000, -149
+        top = 0xFF
+    else:
+        sign, exponent, fraction = (bits >> 63) & 1, (bits >> 52) & 0x7FF, bits & 0xFFFFFFFFFFFFF
+        one, least, top = 0x10000000000000, -1074, 0x7FF
+    if exponent == top:
+        x = math.nan
+    elif exponent == 0:
+        x = math.ldexp(float(fraction), int(least))
+    else:
+        x = math.ldexp(float(fraction + one), int(least + exponent - 1))
+    return -x if sign else x
+
+
+@kernel
+def _nearest_bits(x: float, length: int) -> int:
+    """Bits of the float nearest to x, which is finite and in range; of two as near the even one. length: 32 or 64.
+
+    Floats of one sign are ordered as their bits are, so the bits are found by halving.
+    """
+    size = math.fabs(x)
+    low, high = 0, 0x7F800000 if length == 32 else 0x7FF0000000000000
+    infinite = high
+    while high - low > 1:
+        middle = low + ((high - low) >> 1)
+        if _float_value(middle, length) <= size:
+            low = middle
+        else:
+            high = middle
+    if high < infinite:
+        below, above = size - _float_value(low, length), _float_value(high, length) - size
+        if below > above or (below == above and low & 1):
+            low = high
+    if x < 0.0:
+        low = low | (0x80000000 if length == 32 else -1 << 63)
+    return low
 
 
 @kernel
 def _float_bits(value: float, i: int, signals: I64, scales: F64) -> int:
     """Bits of signal i, a float, for a physical value."""
-    x = (value - scales[i, OFFSET]) / scales[i, SCALE]
-    if not x >= _real(signals[i, RAW_MIN]):
-        x = _real(signals[i, RAW_LOW]) if x == x else _real(signals[i, RAW_NAN])
-    elif x > _real(signals[i, RAW_MAX]):
-        x = _real(signals[i, RAW_HIGH])
-    if signals[i, BITS] == 64:
-        bits = int(np.float64(x).view(np.int64))
+    x, length = (value - scales[i, OFFSET]) / scales[i, SCALE], signals[i, BITS]
+    low, high = _float_value(signals[i, RAW_MIN], 64), _float_value(signals[i, RAW_MAX], 64)
+    if x != x:
+        x = _float_value(signals[i, RAW_NAN], 64)
+    elif x < low:
+        x = low
+    elif x > high:
+        x = high
+    if x == x:
+        bits = _nearest_bits(x, length)
     else:
-        bits = int(np.float32(x).view(np.int32)) & 0xFFFFFFFF
+        bits = 0x7FC00000 if length == 32 else 0x7FF8000000000000
     return bits
 
 
@@ -193,17 +233,14 @@ def _extract_any(i: int, signals: I64, words: I64, p: int, base: int) -> int:
 @kernel
 def _float_of(i: int, signals: I64, words: I64, p: int, base: int) -> float:
     """The float that stands in signal i; NaN where it is no value."""
-    bits = _extract_bits(i, signals, words, p, base)
-    if signals[i, BITS] == 64:
-        x = _real(bits)
-    else:
-        low = bits if bits < 0x80000000 else bits - 0x100000000
-        x = np.float64(np.int32(low).view(np.float32))
+    x = _float_value(_extract_bits(i, signals, words, p, base), signals[i, BITS])
     if signals[i, KIND] & GUARDED:
         guard = signals[i, LINK]
         if _extract_bits(guard, signals, words, p, base) != signals[guard, LINK]:
-            x = np.nan
-    return x if _real(signals[i, RAW_MIN]) <= x <= _real(signals[i, RAW_MAX]) else np.nan
+            x = math.nan
+    if not _float_value(signals[i, RAW_MIN], 64) <= x <= _float_value(signals[i, RAW_MAX], 64):
+        x = math.nan
+    return x
 
 
 @inlined

@@ -173,9 +173,13 @@ def _agree(path: Path, database: Any, report: faults.Report) -> None:
 
 
 def _tie(path: Path, database: Any) -> None:
-    """Name multiplexers as their signals are named: where a file has long names the parser gives the short one here."""
+    """Name multiplexers as their signals are named: where a file has long names the parser gives the short one here.
+
+    It then finds no signal on any page, and says nothing.
+    """
     for message in database.messages:
         switches = [signal for signal in message.signals if signal.is_multiplexer]
+        tied = False
         for signal in message.signals:
             above = signal.multiplexer_signal
             if above is None or any(above == switch.name for switch in switches):
@@ -186,7 +190,9 @@ def _tie(path: Path, database: Any) -> None:
                     f'{path}: message "{message.name}" signal "{signal.name}" depends on the multiplexer "{above}", '
                     "which is not among its long names"
                 )
-            signal.multiplexer_signal = meant[0].name
+            signal.multiplexer_signal, tied = meant[0].name, True
+        if tied:
+            message.refresh()
 
 
 def scanned(path: Path) -> Scan:

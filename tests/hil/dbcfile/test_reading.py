@@ -202,3 +202,10 @@ def test_a_watch_reads_what_can_be_read_of_a_foreign_file() -> None:
         assert (3.1, 3.2, 3.3) == tuple(pytest.approx(rows[f"Cell{n}"], abs=1e-4) for n in (3, 4, 5))
     finally:
         watch.bus.close()
+
+
+def test_pages_of_a_multiplexer_with_a_long_name_are_found() -> None:
+    """Its signals name it by the short name; left so, a frame would read as if nothing were in it."""
+    read = reading.read(DATA / "tesla_model3" / "Model3CAN.dbc")
+    message = read.database.get_message_by_name("ID201VCFRONT_loggingAndVitals10Hz")
+    assert 500 == message.decode(bytes([50 << 3 & 0xFF, 50 >> 5, 0, 0, 0, 0, 0, 0]))["VCFRONT_pumpBatteryRPMActual"]

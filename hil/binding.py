@@ -86,9 +86,9 @@ _RX_ROLES = (
     "Vehicle_ParkedTime",
 )  # fmt: skip
 # Without these the firmware cannot work at all.
-_NEEDED_RX = ("Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
+NEEDED_RX = ("Shunt_Current", "Shunt_PackVoltage", "Shunt_LinkVoltage", "PackIO_MainPlusFeedback", "PackIO_MainMinusFeedback",
               "PackIO_PrechargeFeedback", "Vehicle_ModeRequest")  # fmt: skip
-_NEEDED_TX = ("BMS_MainPlusCommand", "BMS_MainMinusCommand", "BMS_PrechargeCommand", "BMS_State", "BMS_FaultCode")
+NEEDED_TX = ("BMS_MainPlusCommand", "BMS_MainMinusCommand", "BMS_PrechargeCommand", "BMS_State", "BMS_FaultCode")
 
 
 def bind(
@@ -113,10 +113,10 @@ def bind(
     sent = {name: n for n, name in enumerate(tx.signal_names)}
     cell_names = [f"CellVoltage_{i:03d}" for i in range(n_cells)]
     ntc_names = [f"CellTemperature_{j:02d}" for j in range(len(ntc_cells))]
-    for name in (*_NEEDED_RX, *cell_names, *ntc_names):
+    for name in (*NEEDED_RX, *cell_names, *ntc_names):
         if name not in rows:
             problems.append(f'{label}: there is no signal "{name}", which the device must receive{nearest(name, rows)}')
-    for name in _NEEDED_TX:
+    for name in NEEDED_TX:
         if name not in sent:
             problems.append(f'{label}: there is no signal "{name}", which the device must send{nearest(name, sent)}')
     codes = _codes(database) if "BMS_FaultCode" in sent else {}

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from hil import files
 from hil.errors import Problems, ScenarioError
 
 
-def check(path: Path) -> str:
-    """Check a file wholly; returns what it is in a few words. Raises ScenarioError with all that is wrong."""
+@dataclass(frozen=True)
+class Checked:
+    """A file that can be used. text: what it is in a few words.  notes: what is wrong with parts of it that can be left out."""
+
+    text: str
+    notes: tuple[str, ...] = ()
+
+
+def check(path: Path, pack: str | None = None) -> Checked:
+    """Check a file wholly. pack: the pack that a network is for.  Raises ScenarioError with all that is wrong."""
     why = files.why_not(path)
     if why:
         raise ScenarioError(f"{path}: {why}")
@@ -18,18 +27,22 @@ def check(path: Path) -> str:
         return _dbc(path)
     if path.suffix.lower() != ".toml":
         raise ScenarioError(f"{path}: expected a .toml or .dbc file; recordings and profiles are checked with their scenario")
-    if path.name.endswith(files.SUFFIXES["scenario"]):
-        return _scenario(path)
-    return _CHECKS[files.kind_of(path, files.read_toml(path))](path)
+    kind = "scenario" if path.name.endswith(files.SUFFIXES["scenario"]) else files.kind_of(path, files.read_toml(path))
+    if kind == "network":
+        return _network(path, pack)
+    return Checked(_CHECKS[kind](path))
 
 
-def _dbc(path: Path) -> str:
+def _dbc(path: Path) -> Checked:
     from hil.database import Bus, Database
 
-    database = Database([Bus("checked", (path,), 500_000, 500_000, {})])
-    slots = database.slots(lambda _message: True, lambda _message, _page: True)
-    layout = database.layout(slots, 1_000_000)
-    return f"database with {len(database.messages)} messages, {layout.n_signals} signals"
+    database = Database([Bus("checked", (path,), 500_000, 500_000, {})], tolerant=True)
+    notes = [f"left out: {text}" for texts in database.left_out.values() for text in texts]
+    slots, problems = database.sound_slots(1_000_000)
+    notes += [f"not for a bench: {text}" for text in problems]
+    n_signals = sum(len(slot.signals) for slot in slots)
+    notes += [f"note: {text}" for text in database.notes]
+    return Checked(f"database with {len(database.messages)} messages, {n_signals} signals", tuple(notes))
 
 
 def _scenario(path: Path) -> str:
@@ -86,12 +99,27 @@ def _requirements(path: Path) -> str:
     return f'requirements "{decoded.name}": {len(decoded.requirement)}'
 
 
-def _network(path: Path) -> str:
-    from hil import network
+def _network(path: Path, pack: str | None) -> Checked:
+    from hil import coverage, network
 
-    net = network.load(str(path), 192, 64, 10_000_000)
+    n_cells, n_sensors = None, None
+    if pack is not None:
+        from hil.plant import packfile
+
+        _, model, _, _ = packfile.load(pack)
+        n_cells, n_sensors = model.series * model.strings, len(model.ntc_cells)
+    net = network.load(str(path), n_cells or 192, n_sensors or 64, 10_000_000)
+    covered = coverage.cover(net, n_cells, n_sensors)
+    wrong = [f"{path}: {text}" for text in covered.wrong]
+    missing = f"{path}: no signal plays {', '.join(covered.missing)}; nabench run needs them" if covered.missing else ""
+    if wrong or (missing and pack is not None):
+        raise ScenarioError(*wrong, *([missing] if missing else []))
     loads = ", ".join(f"{name} {100 * load:.0f} %" for name, load in net.loads.items())
-    return f"network; load with 192 cells, worst case: {loads}"
+    notes = [f"note: {missing}"] if missing else []
+    notes += [f"left out: {text}" for texts in net.database.left_out.values() for text in texts]
+    notes += [f"note: {text}" for text in net.database.notes]
+    with_cells = f"with {n_cells or 192} cells"
+    return Checked(f"network; load {with_cells}, worst case: {loads}; {covered.text}", tuple(notes))
 
 
 def _bench(path: Path) -> str:
@@ -145,7 +173,6 @@ _CHECKS: dict[str, Callable[[Path], str]] = {
     "cell": _cell,
     "calibration": _calibration,
     "requirements": _requirements,
-    "network": _network,
     "mapping": _mapping,
     "bench": _bench,
     "map": _map,

@@ -1,4 +1,4 @@
-"""DBC files in, wire tables out. Only this module knows cantools.
+"""DBC files in, wire tables out.
 
 cantools says what a bit means; its messages are compiled once into a Layout that both sides of the wire use.
 """
@@ -6,11 +6,10 @@ cantools says what a bit means; its messages are compiled once into a Layout tha
 from __future__ import annotations
 
 import hashlib
-import logging
 import math
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,14 @@ import numpy as np
 from firmware_sim.types import MS_NS
 from firmware_sim.wire import layout as w
 from firmware_sim.wire.crc import p11_seed
-from hil import files
+from hil import protection
 from hil.bus import frame_ns
+from hil.dbcfile import reading
 from hil.errors import Problems, ScenarioError, nearest
+from hil.protection import Protection
+from hil.signal_rows import Guard, Meaning, compile_signal, page_bits, with_meaning
 
-_MAX_BYTES = 8 << 20
 _MOST_PAGES = 1024
-# A file that was cut short ends inside a statement, and the parser forgives that; it does not forgive another one there.
-_END = '\nCM_ "end of file";\n'
-_LENGTH = re.compile(r"^[ \t]*BO_[ \t]+\d+[ \t]+(\w+)[ \t]*:[ \t]*(\d+)", re.MULTILINE)
-_BITS = re.compile(r"^[ \t]*SG_[ \t]+(\w+)[^:\n]*:[ \t]*(\d+)\|(\d+)@", re.MULTILINE)
-_MOST_BITS = 8 * 64
-_PROFILES = {"None": w.NO_E2E, "P11": w.P11, "P05": w.P05}
-_HEADERS = {w.P11: ((0, 8), (8, 4)), w.P05: ((0, 16), (16, 8))}
-_COUNTER_MAX = {w.NO_E2E: 0, w.P11: 14, w.P05: 255}
 
 
 @dataclass(frozen=True)
@@ -51,71 +44,100 @@ class Bus:
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """When a message is sent, as far as a mapping says; None where it does not.
+
+    cycle_ms: of the message, and of each page of it.  phase_ms: its first frame.  page_ms: from one page to the next.
+    pages: their order.
+    """
+
+    cycle_ms: int | None = None
+    phase_ms: int | None = None
+    page_ms: int | None = None
+    pages: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Slot:
-    """A (message, page) before it is compiled."""
+    """A (message, page) before it is compiled.
+
+    page: value of its multiplexer, or its number in order where the message has several; None without one.
+    chosen: value of each of them.
+    """
 
     bus: int
     message: Any
     page: int | None
+    chosen: tuple[tuple[str, int], ...] = ()
 
     @property
     def name(self) -> str:
         """Message name, with the page where it has one."""
         return self.message.name if self.page is None else f"{self.message.name}[{self.page}]"
 
+    @cached_property
+    def signals(self) -> list[Any]:
+        """Cantools' signals of this page, in the order of the payload, without the multiplexers that choose it."""
+        chosen = dict(self.chosen)
+        found = [s for s in self.message.signals if s.name not in chosen and is_there(s, chosen)]
+        return sorted(found, key=lambda s: s.start)
+
+
+def is_there(signal: Any, chosen: dict[str, int]) -> bool:
+    """True when a signal stands in the frame for these values of the multiplexers that are there."""
+    return signal.multiplexer_ids is None or chosen.get(signal.multiplexer_signal) in signal.multiplexer_ids
+
+
+def pages_of(message: Any) -> list[tuple[tuple[str, int], ...]]:
+    """Every page of a message, as the values of its multiplexers; one without values when it has none.
+
+    Raises ScenarioError when there are too many.
+    """
+    values: dict[str, set[int]] = {}
+    for signal in message.signals:
+        for page in signal.multiplexer_ids or ():
+            values.setdefault(signal.multiplexer_signal, set()).add(page)
+    switches = [s for s in message.signals if s.name in values]
+    found: list[tuple[tuple[str, int], ...]] = []
+    todo: list[dict[str, int]] = [{}]
+    while todo:
+        chosen = todo.pop()
+        free = [s.name for s in switches if s.name not in chosen and is_there(s, chosen)]
+        if free:
+            todo += [{**chosen, free[0]: value} for value in values[free[0]]]
+        else:
+            found.append(tuple(chosen.items()))
+        if len(found) + len(todo) > _MOST_PAGES:
+            raise ScenarioError(f'message "{message.name}" has more than {_MOST_PAGES} pages; expected at most that')
+    return sorted(found, key=lambda page: [value for _, value in page])
+
 
 def parse(path: Path) -> Any:
-    """A cantools database from a file that may be broken or hostile. Raises ScenarioError."""
-    import cantools
-
-    text = files.read(path, _MAX_BYTES).decode("cp1252", errors="replace")
-    # the parser's time grows with the square of a message's length, so this comes first
-    too_long = [
-        f'{path}: message "{name}" has {length} bytes; expected at most 64'
-        for name, length in _LENGTH.findall(text)
-        if len(length) > 2 or int(length) > 64
-    ]
-    too_long += [
-        f'{path}: signal "{name}" has {length} bits from bit {start} on; expected to lie in {_MOST_BITS} bits'
-        for name, start, length in _BITS.findall(text)
-        if max(len(start), len(length)) > 3 or int(start) >= _MOST_BITS or int(length) > _MOST_BITS
-    ]
-    if too_long:
-        raise ScenarioError(*too_long)
-    logging.getLogger("cantools").setLevel(logging.ERROR)  # of names that stand twice we speak ourselves
-    try:
-        database = cantools.database.load_string(text + _END, database_format="dbc")
-    except Exception as error:  # noqa: BLE001 - the parser raises many types on broken files; all mean the same to the user
-        what = " ".join(str(error).split()) or type(error).__name__
-        if _END.strip()[:12] in what:
-            what = "it ends in the middle of a statement; was it cut short?"
-        raise ScenarioError(f"{path}: not a usable DBC file: {what[:300]}") from None
-    if not isinstance(database, cantools.database.Database) or not database.messages:
-        raise ScenarioError(f"{path}: not a CAN database: it holds no message")
-    found = [f"{path}: {text}" for message in database.messages for text in _number_problems(message)]
-    if found:
-        raise ScenarioError(*found)
-    return database
-
-
-def _number_problems(message: Any) -> list[str]:
-    """Signals whose numbers are no numbers to count with."""
-    found = []
-    for s in message.signals:
-        if s.scale == 0:
-            found.append(f'message "{message.name}" signal "{s.name}" has scale 0')
-        numbers = {"scale": s.scale, "offset": s.offset, "minimum": s.minimum, "maximum": s.maximum}
-        for what, value in numbers.items():
-            if value is not None and not math.isfinite(value):
-                found.append(f'message "{message.name}" signal "{s.name}" has {what} {value}; expected a finite number')
-    return found
+    """A cantools database from a file of which all must be right. Raises ScenarioError with all that is wrong."""
+    found = reading.read(path)
+    if found.left_out:
+        raise ScenarioError(*found.sentences())
+    return found.database
 
 
 class Database:
-    """All messages of a network, from one or more buses."""
+    """All messages of a network, from one or more buses.
 
-    def __init__(self, buses: Iterable[Bus]) -> None:
+    left_out: messages that are not sound, and what is wrong with each; only where they are tolerated.  notes: what does no
+    harm.  schedules, protections: of messages, by name, where a mapping says more than the DBC.  guards, meanings: of
+    signals, by message and name.  played: role of a signal, by message and its name in the DBC.
+    """
+
+    def __init__(self, buses: Iterable[Bus], *, tolerant: bool = False) -> None:
         self.buses = tuple(buses)
+        self.tolerant = tolerant
+        self.left_out: dict[str, list[str]] = {}
+        self.notes: list[str] = []
+        self.schedules: dict[str, Schedule] = {}
+        self.protections: dict[str, Protection] = {}
+        self.guards: dict[tuple[str, str], Guard] = {}
+        self.meanings: dict[tuple[str, str], Meaning] = {}
+        self.played: dict[tuple[str, str], str] = {}
         self._messages: dict[str, tuple[int, Any]] = {}
         self._by_id: dict[tuple[int, int, bool], Any] = {}
         self.constants: dict[str, Any] = {}
@@ -135,7 +157,13 @@ class Database:
 
     def _add(self, number: int, path: Path) -> None:
         found = []
-        for message in parse(path).messages:
+        read = reading.read(path)
+        self.notes += [f"{path}: {text}" for text in read.notes]
+        if self.tolerant:
+            self.left_out |= {name: [f"{path}: {text}" for text in texts] for name, texts in read.left_out.items()}
+        else:
+            found += read.sentences()
+        for message in read.database.messages:
             key = (number, message.frame_id, message.is_extended_frame)
             if key in self._by_id and self._by_id[key].name != message.name:
                 found.append(
@@ -161,6 +189,8 @@ class Database:
 
     def message(self, name: str) -> Any:
         """A message by name. Raises ScenarioError with the nearest name."""
+        if name in self.left_out:
+            raise ScenarioError(*self.left_out[name])
         if name not in self._messages:
             raise ScenarioError(f'{self.label}: there is no message "{name}"{nearest(name, self._messages)}')
         return self._messages[name][1]
@@ -180,33 +210,59 @@ class Database:
         raise ScenarioError(f'{self.label}: there is no signal "{name}"{nearest(name, self.signal_names())}')
 
     def cycle_ms(self, message: Any) -> int:
-        """Cycle of a message: the network's, else the DBC's GenMsgCycleTime; 0 when neither says."""
-        number, _ = self._messages[message.name]
-        return self.buses[number].cycle_ms.get(message.name, message.cycle_time or 0)
+        """Cycle of a message: the network's, else the mapping's, else the DBC's GenMsgCycleTime; 0 when none says.
 
-    def slots(self, wanted: Callable[[Any], bool], has_page: Callable[[Any, int], bool]) -> list[Slot]:
+        Where the mapping gives the time from page to page it is that.
+        """
+        number, _ = self._messages[message.name]
+        said = self.schedules.get(message.name, Schedule())
+        own = said.cycle_ms if said.cycle_ms is not None else said.page_ms
+        return self.buses[number].cycle_ms.get(message.name, (message.cycle_time or 0) if own is None else own)
+
+    def protection(self, message: Any) -> Protection:
+        """How a message is protected: as the mapping says, else as the attributes of the DBC say."""
+        return self.protections.get(message.name) or protection.of_dbc(message)
+
+    def slots(self, wanted: Callable[[Any], bool], has_page: Callable[[Slot], bool]) -> list[Slot]:
         """(message, page) pairs in order of arbitration, bus by bus.
 
         wanted: which messages.  has_page: which pages of a multiplexed message this pack has.
         """
-        found = []
-        problems = []
+        found: list[Slot] = []
+        problems = Problems()
         for number, message in self._messages.values():
-            if not wanted(message):
-                continue
-            selectors = [s for s in message.signals if s.is_multiplexer]
-            pages = sorted({page for s in message.signals for page in s.multiplexer_ids or ()}) if selectors else []
-            if len(selectors) > 1:
-                problems.append(f'message "{message.name}" has {len(selectors)} multiplexers; expected at most one')
-            elif len(pages) > _MOST_PAGES:
-                problems.append(f'message "{message.name}" has {len(pages)} pages; expected at most {_MOST_PAGES}')
-            elif selectors:
-                found += [Slot(number, message, page) for page in pages if has_page(message, page)]
+            if wanted(message):
+                found += problems.call(self._slots_of, number, message, has_page) or []
+        if problems.found:
+            raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems.found))
+        return self._in_order(found)
+
+    def _slots_of(self, number: int, message: Any, has_page: Callable[[Slot], bool]) -> list[Slot]:
+        pages = pages_of(message)
+        single = max(map(len, pages)) == 1
+        slots = [
+            Slot(number, message, None if not chosen else chosen[0][1] if single else n, chosen)
+            for n, chosen in enumerate(pages)
+        ]
+        return [slot for slot in slots if slot.page is None or has_page(slot)]
+
+    @staticmethod
+    def _in_order(slots: list[Slot]) -> list[Slot]:
+        return sorted(slots, key=lambda slot: (slot.bus, slot.message.frame_id, slot.page or 0))
+
+    def sound_slots(self, base_tick_ns: int) -> tuple[list[Slot], list[str]]:
+        """All slots of the messages that can be compiled, and why the others cannot."""
+        found: list[Slot] = []
+        problems: list[str] = []
+        for number, message in self._messages.values():
+            try:
+                slots = self._slots_of(number, message, lambda _slot: True)
+                self.layout(slots, base_tick_ns)
+            except ScenarioError as error:
+                problems += error.problems
             else:
-                found.append(Slot(number, message, None))
-        if problems:
-            raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems))
-        return sorted(found, key=lambda slot: (slot.bus, slot.message.frame_id, slot.page or 0))
+                found += slots
+        return self._in_order(found), problems
 
     def layout(self, slots: list[Slot], base_tick_ns: int) -> w.Layout:
         """Compile slots into wire tables. Raises ScenarioError where a message cannot be sent or read.
@@ -214,62 +270,87 @@ class Database:
         base_tick_ns: cycles are rounded up to whole ticks; the pages of a message are spread over its cycle.
         """
         problems: list[str] = []
-        rows: list[list[int]] = []
-        scales: list[tuple[float, float]] = []
-        names: list[str] = []
-        units: list[str] = []
+        pages: dict[str, list[Slot]] = {}
+        for slot in slots:
+            pages.setdefault(slot.message.name, []).append(slot)
+        messages = [group[0].message for group in pages.values()]
+        for message in messages:
+            problems += protection.problems(message) if message.name not in self.protections else []
+        if problems:
+            raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems))
+        headers = {m.name: protection.header(m, self.protection(m), problems) for m in messages}
+        lines: list[tuple[str, str, list[int], tuple[float, float]]] = []
         table: list[list[int]] = []
         blanks: list[int] = []
-        word = 0
-        pages: dict[str, list[int | None]] = {}
-        for slot in slots:
-            pages.setdefault(slot.message.name, []).append(slot.page)
-        unprotected = [
-            text
-            for message in {slot.message.name: slot.message for slot in slots}.values()
-            for text in _protection_problems(message)
-        ]
-        if unprotected:
-            raise ScenarioError(*(f"{self.label}: {problem}" for problem in unprotected))
         for number, slot in enumerate(slots):
-            message = slot.message
-            header = _header(message, problems)
+            word, first, message = len(blanks), len(lines), slot.message
             n_words = 1 if message.length <= 8 else 8
-            blank = [0] * n_words
-            first = len(rows)
-            for signal in sorted(message.signals, key=lambda s: s.start):
-                if signal.is_multiplexer:
-                    _set_page(blank, signal, slot.page or 0)
-                elif signal.name not in header and (signal.multiplexer_ids is None or slot.page in signal.multiplexer_ids):
-                    row, scale = compile_signal(signal, number, word, problems)
-                    rows.append(row)
-                    scales.append(scale)
-                    names.append(signal.name)
-                    units.append(signal.unit or "")
-            siblings = pages[message.name]
-            table.append(self._slot_row(slot, word, n_words, first, len(rows) - first, base_tick_ns, siblings))
-            blanks += blank
-            word += n_words
+            mask, blank = self._page(slot, problems)
+            signals = [s for s in slot.signals if s.name not in headers[message.name]]
+            lines += self._signal_rows(signals, message, number, word, first, problems)
+            row = self._slot_row(slot, pages[message.name], word, n_words, base_tick_ns)
+            table.append([*row[: w.FIRST], first, len(lines) - first, *row[w.FIRST :], mask])
+            blanks += [blank, *[0] * (n_words - 1)]
         if problems:
             raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems))
         return w.Layout(
-            np.array(rows, np.int64).reshape(-1, w.N_SIGNAL_COLUMNS),
-            np.array(scales, np.float64).reshape(-1, 2),
+            np.array([row for _, _, row, _ in lines], np.int64).reshape(-1, w.N_SIGNAL_COLUMNS),
+            np.array([scale for _, _, _, scale in lines], np.float64).reshape(-1, 2),
             np.array(table, np.int64).reshape(-1, w.N_SLOT_COLUMNS),
             np.array(blanks, np.int64),
-            tuple(names),
+            tuple(name for name, _, _, _ in lines),
             tuple(slot.name for slot in slots),
-            tuple(units),
+            tuple(unit for _, unit, _, _ in lines),
         )
 
-    def _slot_row(
-        self, slot: Slot, word: int, n_words: int, first: int, count: int, tick_ns: int, siblings: list[int | None]
-    ) -> list[int]:
+    def _page(self, slot: Slot, problems: list[str]) -> tuple[int, int]:
+        """(mask, bits) of the first word by which a page is known."""
+        mask = blank = 0
+        for name, value in slot.chosen:
+            try:
+                bits = page_bits(next(s for s in slot.message.signals if s.name == name), value)
+            except ValueError as error:
+                problems.append(f'message "{slot.message.name}" signal "{name}": {error}')
+            else:
+                mask, blank = mask | bits[0], blank | bits[1]
+        return tuple(number - (1 << 64) if number >> 63 else number for number in (mask, blank))  # type: ignore[return-value]
+
+    def _signal_rows(
+        self, signals: list[Any], message: Any, number: int, word: int, first: int, problems: list[str]
+    ) -> list[tuple[str, str, list[int], tuple[float, float]]]:
+        """(name, unit, row, scale) of the signals of a slot."""
+        out = []
+        at = {signal.name: first + n for n, signal in enumerate(signals)}
+        guards = {guard.signal: guard for (name, _), guard in self.guards.items() if name == message.name}
+        for signal in signals:
+            row, scale = compile_signal(signal, number, word, problems)
+            key = (message.name, signal.name)
+            if key in self.meanings:
+                row = with_meaning(row, self.meanings[key])
+            if key in self.guards:
+                guard = self.guards[key]
+                if guard.signal in at:
+                    row[w.KIND] |= w.GUARDED
+                    row[w.LINK] = at[guard.signal]
+                else:
+                    problems.append(f'signal "{guard.signal}" is not on the page of "{signal.name}", whose validity it tells')
+            if signal.name in guards:
+                row[w.KIND] |= w.GUARD
+                row[w.LINK], row[w.RAW_NAN] = guards[signal.name].good, guards[signal.name].bad
+            out.append((signal.name, signal.unit or "", row, scale))
+        return out
+
+    def _slot_row(self, slot: Slot, siblings: list[Slot], word: int, n_words: int, tick_ns: int) -> list[int]:
+        """Columns of Layout.slots without FIRST, COUNT and PAGE_MASK."""
         message, bus = slot.message, self.buses[slot.bus]
-        cycle_ns = max(math.ceil(self.cycle_ms(message) * MS_NS / tick_ns), 1) * tick_ns
-        phase_ns = (siblings.index(slot.page) * cycle_ns // len(siblings)) // tick_ns * tick_ns
-        profile = _profile(message)
-        data_id = _attribute(message, "E2eDataId", 0) + (slot.page or 0)
+        said, own = self.schedules.get(message.name, Schedule()), self.protection(message)
+        cycle_ms = self.cycle_ms(message)
+        if said.page_ms is not None and message.name not in bus.cycle_ms:
+            cycle_ms = said.page_ms * len(siblings)
+        cycle_ns = max(math.ceil(cycle_ms * MS_NS / tick_ns), 1) * tick_ns
+        order = siblings if said.pages is None else sorted(siblings, key=lambda s: (said.pages or ()).index(s.page or 0))
+        phase_ns = (order.index(slot) * cycle_ns // len(siblings) + (said.phase_ms or 0) * MS_NS) // tick_ns * tick_ns
+        data_id = own.data_id + own.per_page * (slot.page or 0)
         flags = (w.EXTENDED if message.is_extended_frame else 0) | (w.FD if message.is_fd or message.length > 8 else 0)
         duration = frame_ns(message.length, message.is_extended_frame, bool(flags & w.FD), bus.bitrate, bus.data_bitrate)
         return [
@@ -278,17 +359,14 @@ class Database:
             message.length,
             word,
             n_words,
-            first,
-            count,
-            profile,
+            own.profile,
             data_id,
             p11_seed(data_id),
-            _COUNTER_MAX[profile],
+            protection.COUNTER_MAX[own.profile],
             cycle_ns,
             phase_ns,
             duration,
             slot.bus,
-            _page_mask(message),
         ]
 
     def fingerprint(self) -> str:
@@ -298,109 +376,3 @@ class Database:
             for path in bus.paths:
                 digest.update(path.read_bytes())
         return digest.hexdigest()
-
-
-def _attribute(message: Any, name: str, default: Any) -> Any:
-    attributes = message.dbc.attributes if message.dbc is not None else {}
-    return attributes[name].value if name in attributes else default
-
-
-def _protection_problems(message: Any) -> list[str]:
-    """What is wrong with the E2E attributes of a message, which a foreign file may have defined as anything."""
-    value, data_id = _attribute(message, "E2eProfile", 0), _attribute(message, "E2eDataId", 0)
-    found = []
-    if value not in _PROFILES and value not in _PROFILES.values():
-        found.append(f'message "{message.name}": E2eProfile is {value!r}; expected one of {", ".join(_PROFILES)}')
-    pages = max((page for s in message.signals for page in s.multiplexer_ids or ()), default=0)
-    if not isinstance(data_id, int) or not 0 <= data_id <= 0xFFFF - pages:
-        found.append(f'message "{message.name}": E2eDataId is {data_id!r}; expected 0 to {0xFFFF - pages}')
-    return found
-
-
-def _profile(message: Any) -> int:
-    value = _attribute(message, "E2eProfile", 0)
-    return _PROFILES[value] if isinstance(value, str) else int(value)
-
-
-def _header(message: Any, problems: list[str]) -> set[str]:
-    """Names of the CRC and counter signals, which the E2E code owns."""
-    profile = _profile(message)
-    if profile == w.NO_E2E:
-        return set()
-    found = set()
-    for (start, length), what in zip(_HEADERS[profile], ("CRC", "counter"), strict=True):
-        match = [s.name for s in message.signals if (s.start, s.length) == (start, length) and s.byte_order == "little_endian"]
-        if match:
-            found.add(match[0])
-        else:
-            problems.append(
-                f'message "{message.name}": E2E needs its {what} at bit {start}, {length} bits long; no signal lies there'
-            )
-    return found
-
-
-def _page_mask(message: Any) -> int:
-    """Bits of the first word in which a message's page stands."""
-    selectors = [s for s in message.signals if s.is_multiplexer]
-    return ((1 << selectors[0].length) - 1) << selectors[0].start if selectors else 0
-
-
-def _set_page(blank: list[int], signal: Any, page: int) -> None:
-    if signal.byte_order != "little_endian":
-        raise ScenarioError(f'signal "{signal.name}": a big-endian multiplexer is not supported')
-    if signal.start + signal.length > 63:
-        raise ScenarioError(f'signal "{signal.name}": a multiplexer must lie in the first 63 bits, found it at {signal.start}')
-    blank[0] |= page << signal.start
-
-
-def compile_signal(signal: Any, slot: int, word_0: int, problems: list[str]) -> tuple[list[int], tuple[float, float]]:
-    """Rows of Layout.signals and Layout.scales for a cantools signal.
-
-    slot, word_0: its slot and that slot's first word.  problems: sentences are added to it.
-    """
-    bits, kind = signal.length, 0
-    if signal.is_float:
-        problems.append(f'signal "{signal.name}" is a float; expected an integer')
-    if bits > 64:
-        problems.append(f'signal "{signal.name}" has {bits} bits; expected at most 64')
-        bits = 64
-    if signal.byte_order == "little_endian":
-        position = signal.start
-    else:
-        kind |= w.BIG_ENDIAN
-        position = signal.start // 8 * 8 + 7 - signal.start % 8
-    if position % 64 + bits > 64:
-        kind |= w.SPLIT
-    if signal.is_signed:
-        kind |= w.SIGNED
-    mask = (1 << bits) - 1 if bits < 64 else -1
-    low, high = raw_range(signal, bits)
-    if low > high:
-        problems.append(f'signal "{signal.name}": no raw value of it lies in its range [{signal.minimum}|{signal.maximum}]')
-        low = high = 0
-    error, none = (None if code is not None and low <= code <= high else code for code in raw_codes(signal))
-    below = low if error is None else error
-    above = high if error is None else error
-    nan = none if none is not None else error if error is not None else low
-    row = [slot, word_0 + position // 64, position % 64, bits, mask, kind, low, high, below, above, nan]
-    return row, (float(signal.scale), float(signal.offset))
-
-
-def raw_range(signal: Any, bits: int) -> tuple[int, int]:
-    """Smallest and largest raw value that is a value: the DBC's [min|max], or all that the bits hold."""
-    if signal.is_signed:
-        low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    else:
-        low, high = 0, min((1 << bits) - 1, (1 << 63) - 1)
-    if signal.minimum is None or signal.maximum is None or signal.minimum >= signal.maximum:
-        return low, high
-    ends = sorted(round((end - signal.offset) / signal.scale) for end in (signal.minimum, signal.maximum))
-    return max(low, ends[0]), min(high, ends[1])
-
-
-def raw_codes(signal: Any) -> tuple[int | None, int | None]:
-    """Raw values whose names say "error" and "not available"; None where no value that fits the bits has such a name."""
-    most = 1 << min(signal.length, 63)
-    choices = {int(raw): str(name) for raw, name in (signal.choices or {}).items()}
-    named = {name.lower().replace(" ", "_"): raw for raw, name in choices.items() if -most <= raw < most}
-    return named.get("error"), named.get("not_available")

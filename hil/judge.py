@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from firmware_sim.types import F64
-from hil import figures, observe, opening, reaction, silence, within
+from hil import figures, observe, opening, reaction, roles, silence, within
 from hil.observe import Effect, View
 from hil.requirement import Requirement
 from hil.scenario import ContactorsExpect, Expect, QuietExpect, SignalExpect
@@ -219,11 +219,7 @@ def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Ef
     first_ns, last_ns = silence.span(view, row.from_s, row.to_s)
     but = f" but {', '.join(row.allow)}" if row.allow else ""
     expected = f"no diagnosis flag{but} and contactors as they are, {row.from_s:g} to {row.to_s:g} s"
-    flags = [
-        n
-        for n in view.setup.network.from_dut.signal_names
-        if n.startswith("Diag_") and n.removeprefix("Diag_") not in row.allow
-    ]
+    flags = [n for n in view.setup.network.from_dut.signal_names if n.startswith("Diag_") and roles.code_of(n) not in row.allow]
     if not flags:
         nothing, hint = "the network has no such flag to look at", "expect contactors or signals instead"
         return [Finding(req.id, "no nuisance trip", expected, nothing, Verdict.INCONC, next_step=hint)]
@@ -236,7 +232,7 @@ def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Ef
         counts.append(int(span.sum()))
         k = np.flatnonzero(span & (series.value > 0.5))
         if len(k):
-            found.append(Evidence(int(series.t_ns[k[0]]), name.removeprefix("Diag_"), name))
+            found.append(Evidence(int(series.t_ns[k[0]]), roles.code_of(name), name))
         slot = silence.slot_of(view, name)
         gap = silence.gap(series.t_ns[series.valid], first_ns, last_ns, silence.allowed_ns(view, slot))
         if gap is not None or not counts[-1]:

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from firmware_sim.wire.layout import CYCLE_NS, FRAME_NS, SENT, Image, Layout
 from hil import bus as bus_model
-from hil import files, mapping
-from hil.database import Bus, Database, Slot
+from hil import casting, files, holding, mapping, roles
+from hil.database import Bus, Database, Schedule, Slot
 from hil.errors import Problems, ScenarioError, nearest
 from hil.shape import settle
 
@@ -60,6 +60,7 @@ class Network:
 
     path: its file.  data: mapping and databases, (name as written there, path).  to_dut, from_dut: wire tables of both
     directions.  loads: share of each bus that the schedule takes, worst case.  dut_node: name of the device in the databases.
+    along: codes that come along with others.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Network:
     from_dut: Layout
     loads: dict[str, float]
     dut_node: str = DUT_NODE
+    along: frozenset[str] = frozenset()
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -92,17 +94,20 @@ def load(
     """
     path = files.resolve("network", name, near)
     file = files.load(path, NetworkFile)
-    buses, mapped = _parts(path, file)
-    database = Database(buses)
+    buses, mapped = parts(path, file)
+    database = Database(buses, tolerant=mapped is not None)
     dut_node = DUT_NODE
     if mapped is not None:
-        mapping.apply(mapped[1], mapped[0], database)
+        casting.apply(mapped[1], mapped[0], database)
         dut_node = mapped[1].dut
     counts = {"CellVoltage": n_cells, "CellTemperature": n_ntc, "CellSoc": n_cells}
 
-    def has_page(message: Any, page: int) -> bool:
-        signals = [s for s in message.signals if s.multiplexer_ids is not None and page in s.multiplexer_ids]
+    def has_page(slot: Slot) -> bool:
+        signals = [s for s in slot.signals if s.multiplexer_ids is not None]
         items = [match for s in signals if (match := _PER_ITEM.match(s.name))]
+        order = database.schedules.get(slot.message.name, Schedule()).pages
+        if (order is not None and slot.page not in order) or (mapped is not None and not any(map(_plays, signals))):
+            return False
         return not items or any(int(match[2]) < counts[match[1]] for match in items)
 
     def wanted(message: Any) -> bool:
@@ -122,15 +127,16 @@ def load(
         _check_cycles(path, database, incoming + outgoing)
     layouts = database.layout(incoming, dt_ns), database.layout(outgoing, dt_ns)
     if mapped is not None:
-        layouts = mapping.hold(mapped[1], layouts[0], sent=False), mapping.hold(mapped[1], layouts[1], sent=True)
+        layouts = holding.hold(mapped[1], layouts[0], sent=False), holding.hold(mapped[1], layouts[1], sent=True)
     loads = _loads(buses, (incoming, outgoing), layouts)
     data = [pair for b, bus in zip(file.bus, buses, strict=True) for pair in zip(b.dbc, bus.paths, strict=True)]
     if mapped is not None and file.mapping is not None:
         data.insert(0, (file.mapping, mapped[0]))
-    return Network(name, path, tuple(data), database, *layouts, loads, dut_node)
+    along = mapped[1].along if mapped is not None else frozenset()
+    return Network(name, path, tuple(data), database, *layouts, loads, dut_node, along)
 
 
-def _parts(path: Path, file: NetworkFile) -> tuple[list[Bus], tuple[Path, mapping.Mapping] | None]:
+def parts(path: Path, file: NetworkFile) -> tuple[list[Bus], tuple[Path, mapping.Mapping] | None]:
     """What a network file names: its buses with their databases, and the mapping. Raises ScenarioError."""
     problems = Problems()
     shipped = files.dbc_folder()
@@ -163,9 +169,13 @@ def _loads(buses: list[Bus], slots: tuple[list[Slot], list[Slot]], layouts: tupl
     return loads
 
 
+def _plays(signal: Any) -> bool:
+    return roles.is_role(signal.name)
+
+
 def _is_mapped(message: Any, counts: dict[str, int]) -> bool:
     """True for a foreign message that plays a role in a pack of this size."""
-    if not mapping.has_role(message):
+    if not casting.has_role(message):
         return False
     items = [_PER_ITEM.match(signal.name) for signal in message.signals]
     return not all(items) or any(int(match[2]) < counts[match[1]] for match in items if match is not None)

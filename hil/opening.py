@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_sim.wire.layout import CYCLE_NS, SLOT
+from hil import roles
 from hil.fault.catalogue import Bound
 from hil.observe import Moment, View
 from hil.requirement import Requirement, RequirementsFile
@@ -141,7 +142,9 @@ def opened_by_other(
 
 
 def _codes(view: View) -> list[str]:
-    return [name.removeprefix("Diag_") for name in view.setup.network.from_dut.signal_names if name.startswith("Diag_")]
+    """Codes that can say who opened the path: without those that come along with others."""
+    network = view.setup.network
+    return [code for code in roles.codes(network.from_dut.signal_names) if code not in network.along]
 
 
 def _cycle_ns(view: View, signal: str) -> int:

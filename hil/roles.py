@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ _SHIPPED = ("monitor.dbc", "shunt.dbc", "pack_io.dbc", "vehicle.dbc", "bms.dbc")
 _DEVICE = "BMS"
 _HEADER = re.compile(r"_(Crc|Counter|Page)$")
 _FLAG = re.compile(r"Diag_\w+")
+_FURTHER = re.compile(r"__\d+$")
 
 
 @lru_cache(maxsize=1)
@@ -27,6 +29,26 @@ def sent_by_device() -> dict[str, bool]:
             elif line.startswith(" SG_ ") and not _HEADER.search(signal := line.split()[1]):
                 found[signal] = sent
     return found
+
+
+def further_flag(role: str, n: int) -> str:
+    """Name of the nth flag that says the same code."""
+    return f"{role}__{n}"
+
+
+def code_of(flag: str) -> str:
+    """The code that a diagnosis flag says: its name without Diag_, and without the number of a further flag."""
+    return _FURTHER.sub("", flag.removeprefix("Diag_"))
+
+
+def codes(names: Iterable[str]) -> list[str]:
+    """The codes that some signals say, each once."""
+    return list(dict.fromkeys(code_of(name) for name in names if name.startswith("Diag_")))
+
+
+def further_flags(flag: str, names: Iterable[str]) -> list[str]:
+    """Those of some signals that say the same code as this one, which has no number."""
+    return [name for name in names if name.startswith(f"{flag}__") and _FURTHER.sub("", name) == flag]
 
 
 def is_role(name: str) -> bool:

@@ -32,6 +32,7 @@ from firmware_sim.wire.layout import (
     Layout,
 )
 from hil import journal as j
+from hil import roles
 from hil.network import Network
 
 Bools = npt.NDArray[np.bool_]
@@ -88,6 +89,10 @@ class WireLog:
             slot = int(layout.signals[layout.index(name), SLOT])
             for n, series in enumerate(self._decode(kind, slot)):
                 self._cache[layout.signal_names[int(layout.slots[slot, FIRST]) + n], kind] = series
+            for further in roles.further_flags(name, layout.signal_names) if name.startswith("Diag_") else ():
+                slot = int(layout.signals[layout.index(further), SLOT])
+                other = self.series(further, self.sent_kind(slot) if kind == j.OFFERED_FROM_DUT else kind)
+                self._cache[key] = _either(self._cache[key], other)
         return self._cache[key]
 
     def sent_kind(self, slot: int) -> int:
@@ -137,6 +142,20 @@ class WireLog:
         right = np.zeros(len(rows), np.uint8)
         crc_many(words, layout.slots, slot, right)
         return right == 1
+
+
+def _either(a: Series, b: Series) -> Series:
+    """A code that two flags say: raised while one of them is. Each frame of either tells what both said last."""
+    t_ns = np.concatenate([a.t_ns, b.t_ns])
+    order = np.argsort(t_ns, kind="stable")
+    last = np.maximum.accumulate(np.where(order < len(a.t_ns), order, -1))
+    mate = np.maximum.accumulate(np.where(order >= len(a.t_ns), order - len(a.t_ns), -1))
+    raised = np.zeros(len(order))
+    for series, at in ((a, last), (b, mate)):
+        known = at >= 0
+        raised[known] = np.maximum(raised[known], np.where(series.valid, series.value, 0.0)[at[known]])
+    valid, told = (np.concatenate([getattr(a, key), getattr(b, key)])[order] for key in ("valid", "told"))
+    return Series(t_ns[order], raised, valid, max(a.frame_ns, b.frame_ns), told)
 
 
 def _find_slots(rows: I64, network: Network) -> I64:

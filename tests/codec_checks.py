@@ -22,6 +22,15 @@ def value_range(signal: Any) -> tuple[Fraction, Fraction]:
     return low, high
 
 
+def float_range(signal: Any) -> tuple[float, float]:
+    """Smallest and largest float that means a value."""
+    most = float(np.finfo(np.float32 if signal.length == 32 else np.float64).max)
+    if signal.minimum is not None and signal.maximum is not None and signal.minimum < signal.maximum:
+        ends = sorted((end - signal.offset) / signal.scale for end in (signal.minimum, signal.maximum))
+        return max(float(ends[0]), -most), min(float(ends[1]), most)
+    return -most, most
+
+
 def codes(signal: Any) -> tuple[int | None, int | None]:
     """Raw values that are named error and not available, and lie outside the range; inside, such a name is a state."""
     low, high = value_range(signal)
@@ -39,6 +48,12 @@ def check_decode(frames: Frames, rng: np.random.Generator, n: int = N) -> None:
     for k, payload in enumerate(payloads):
         scaled, raw = frames.read(payload), frames.read(payload, scaling=False)
         for n_signal, signal in enumerate(frames.signals):
+            if signal.is_float:
+                low, high = float_range(signal)
+                is_value = low <= raw[signal.name] <= high  # NaN and infinities are none
+                assert is_value == bool(valid[k, n_signal]), signal.name
+                assert not is_value or scaled[signal.name] == value[k, n_signal], signal.name
+                continue
             if signal.length == 64 and raw[signal.name] >= 1 << 63:
                 assert valid[k, n_signal] == 0  # the words are signed; so large a number is no value
                 continue
@@ -48,13 +63,18 @@ def check_decode(frames: Frames, rng: np.random.Generator, n: int = N) -> None:
 
 
 def _with_page(frames: Frames, payload: bytes) -> bytes:
-    """The payload with the multiplexer of this slot."""
-    page = [signal for signal in frames.slot.message.signals if signal.is_multiplexer]
-    if not page:
-        return payload
+    """The payload with the multiplexers of this slot, bit by bit."""
     number = int.from_bytes(payload, "little")
-    mask = ((1 << page[0].length) - 1) << page[0].start
-    return ((number & ~mask) | ((frames.slot.page or 0) << page[0].start)).to_bytes(len(payload), "little")
+    for name, page in frames.slot.chosen:
+        signal = next(signal for signal in frames.slot.message.signals if signal.name == name)
+        first = signal.start if signal.byte_order == "little_endian" else 8 * (signal.start // 8) + 7 - signal.start % 8
+        for n in range(signal.length):
+            bit = first + n
+            if signal.byte_order == "big_endian":
+                at = first + signal.length - 1 - n
+                bit = 8 * (at // 8) + 7 - at % 8
+            number = number & ~(1 << bit) | (page >> n & 1) << bit
+    return number.to_bytes(len(payload), "little")
 
 
 def check_encode(frames: Frames, rng: np.random.Generator, n: int = N) -> None:
@@ -64,6 +84,12 @@ def check_encode(frames: Frames, rng: np.random.Generator, n: int = N) -> None:
     for k in range(n):
         raw = {}
         for at, signal in enumerate(frames.signals):
+            if signal.is_float:
+                low, high = float_range(signal)
+                number = float(rng.uniform(max(low, -1e6), min(high, 1e6))) if k > 1 else (low, high)[k]
+                raw[signal.name] = number if signal.length == 64 else float(np.float32(number))
+                values[k, at] = raw[signal.name] * signal.scale + signal.offset
+                continue
             low, high = (int(x) for x in value_range(signal))
             most = 1 << (52 if (signal.scale, signal.offset) == (1, 0) else 44)  # what a float tells apart
             low, high = max(low, -most), min(high, most - 1)

@@ -42,8 +42,8 @@ class Frames:
         own = {signal.name for signal in self.signals}
         found = {}
         for signal in self.slot.message.signals:
-            if signal.is_multiplexer:
-                found[signal.name] = self.slot.page or 0
+            if signal.name in dict(self.slot.chosen):
+                found[signal.name] = dict(self.slot.chosen)[signal.name]
             elif signal.name not in own and signal.multiplexer_ids is None:
                 found[signal.name] = 0
         return found
@@ -68,7 +68,7 @@ class Frames:
         decode_many(words, self.s, lay.signals, lay.scales, lay.slots, value, valid)
         return value, valid.astype(np.int64)
 
-    def theirs(self, raw: dict[str, int]) -> bytes:
+    def theirs(self, raw: dict[str, Any]) -> bytes:
         """Cantools' payload of raw values."""
         return bytes(self.slot.message.encode({**raw, **self.others}, scaling=False, strict=False))
 
@@ -81,7 +81,7 @@ class Frames:
 
 def compiled(database: Database, base_tick_ns: int = 10_000_000) -> list[Frames]:
     """Every (message, page) of a database. Raises ScenarioError for the first that cannot be compiled."""
-    slots = database.slots(lambda _message: True, lambda _message, _page: True)
+    slots = database.slots(lambda _message: True, lambda _slot: True)
     layout = database.layout(slots, base_tick_ns)
     return [Frames(layout, s, slot) for s, slot in enumerate(slots)]
 

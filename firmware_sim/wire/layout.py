@@ -15,10 +15,17 @@ from firmware_sim.types import F64, I64
 
 # Columns of Layout.signals: one row a signal.
 # RAW_MIN to RAW_MAX is a value; RAW_LOW, RAW_HIGH, RAW_NAN stand on the wire for values below, above, and for none.
-SLOT, WORD, SHIFT, BITS, MASK, KIND, RAW_MIN, RAW_MAX, RAW_LOW, RAW_HIGH, RAW_NAN = range(11)
-N_SIGNAL_COLUMNS = 11
+SLOT, WORD, SHIFT, BITS, MASK, KIND, RAW_MIN, RAW_MAX, RAW_LOW, RAW_HIGH, RAW_NAN, LINK = range(12)
+N_SIGNAL_COLUMNS = 12
 # KIND is a sum of these; 0 is the fast path: unsigned, little-endian, inside one word.
-SIGNED, BIG_ENDIAN, SPLIT = 1, 2, 4
+# GUARDED   another signal of its frame, row LINK, says whether it is a value.
+# GUARD     such a signal: raw LINK means "a value", raw RAW_NAN "none".
+# TABLE     the values 0 to 7 stand as the raw values in the bytes of LINK; 255 is none. RAW_LOW, RAW_HIGH and RAW_NAN that
+#           are no such value are ~raw.
+# FLOAT     a float of 32 or 64 bits; RAW_MIN to RAW_NAN are the bits of float64 numbers. The largest kind, so that one
+#           comparison tells.
+SIGNED, BIG_ENDIAN, SPLIT, GUARDED, GUARD, TABLE, FLOAT = 1, 2, 4, 8, 16, 32, 64
+NO_VALUE = 255
 
 # Columns of Layout.scales: physical = raw * SCALE + OFFSET.
 SCALE, OFFSET = range(2)
@@ -39,7 +46,7 @@ NO_E2E, P11, P05 = range(3)
 class Layout:
     """All frames of one direction.
 
-    signals: (n_signals, 11) int64, columns SLOT ... RAW_NAN.  scales: (n_signals, 2) float64, SCALE OFFSET.
+    signals: (n_signals, 12) int64, columns SLOT ... LINK.  scales: (n_signals, 2) float64, SCALE OFFSET.
     slots: (n_slots, 16) int64, columns CAN_ID ... PAGE_MASK; the signals of slot s are rows FIRST to FIRST + COUNT - 1.
     blank: (n_words,) int64, the bits of an empty frame: the multiplexer's page.
     signal_names, slot_names: in the order of the rows.  units: of each signal.

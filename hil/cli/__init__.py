@@ -17,6 +17,7 @@ from hil.cli import (
     fit,
     instrument,
     judge,
+    map_,
     new,
     plot,
     replay,
@@ -44,6 +45,7 @@ app.command("plot")(plot.plot)
 app.command("check")(check.check)
 app.command("list")(show.show)
 app.command("cells")(cells.cells)
+app.command("map")(map_.map_)
 app.command("new")(new.new)
 app.command("fit")(fit.fit)
 app.command("score")(score.score)

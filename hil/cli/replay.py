@@ -133,7 +133,7 @@ def _one(path: Path, options: Options, console: Console, is_suite: bool) -> Case
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(path.name, total=None)
             return case.replay(path, options, lambda k, n: bar.update(task, completed=k, total=n))
-    except (NotArmedError, ScenarioError) as error:
+    except ScenarioError as error:
         if not is_suite:
             raise
         return case.refused(path, error.problems)

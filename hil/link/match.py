@@ -67,11 +67,11 @@ class Finder:
     """Which slot a frame belongs to, by one look into a dictionary."""
 
     def __init__(self, layout: Layout) -> None:
-        self._pages: dict[Key, tuple[int, dict[int, int]]] = {}
+        self._pages: dict[Key, dict[int, dict[int, int]]] = {}  # by mask: pages below pages are known by more bits
         for s, slot in enumerate(layout.slots.tolist()):
             mask, key = slot[PAGE_MASK], (slot[BUS], slot[CAN_ID], slot[FLAGS] & EXTENDED)
             page = int(layout.blank[slot[WORD_0]]) & mask
-            self._pages.setdefault(key, (mask, {}))[1][page] = s
+            self._pages.setdefault(key, {}).setdefault(mask, {})[page] = s
 
     def knows(self, bus: int, frame: Frame) -> bool:
         """True when the id is one of this direction, whatever its page."""
@@ -82,8 +82,11 @@ class Finder:
         found = self._pages.get((bus, frame.can_id, frame.flags & EXTENDED))
         if found is None:
             return -1
-        mask, pages = found
-        return pages.get(words_of(frame.data, 1)[0] & mask, -1)
+        word = words_of(frame.data, 1)[0]
+        for mask, pages in found.items():
+            if (slot := pages.get(word & mask, -1)) >= 0:
+                return slot
+        return -1
 
 
 @dataclass

@@ -28,7 +28,7 @@ class Supply:
     def __init__(self) -> None:
         path = files.dbc_folder() / "bench.dbc"
         database = Database([Bus("bench", (path,), _ANY_RATE, _ANY_RATE, {})])
-        slots = database.slots(lambda message: BENCH_NODE in message.senders, lambda _message, _page: True)
+        slots = database.slots(lambda message: BENCH_NODE in message.senders, lambda _slot: True)
         self._layout = database.layout(slots, MS_NS)
         self._image = Image.empty(self._layout, 1)
         self._sender = sender_state(self._layout, 1)

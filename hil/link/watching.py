@@ -61,7 +61,7 @@ class Book:
     """The messages of one database, and which of them were heard."""
 
     def __init__(self, database: Database) -> None:
-        slots = database.slots(lambda _message: True, lambda _message, _page: True)
+        slots, _ = database.sound_slots(MS_NS)  # what cannot be read is unknown on the bus
         self.database, self.layout = database, database.layout(slots, MS_NS)
         self.heard: dict[int, Heard] = {}
         self._finder = Finder(self.layout)
@@ -158,7 +158,7 @@ def open_watch(spec: BusSpec, network_name: str, dbc: list[Path], wanted: Sequen
     wanted: patterns of signals and messages; each must fit one of them. Raises ScenarioError, DutError.
     """
     if dbc:
-        database = Database([Bus("watched", tuple(dbc), _ANY_RATE, _ANY_RATE, {})])
+        database = Database([Bus("watched", tuple(dbc), _ANY_RATE, _ANY_RATE, {})], tolerant=True)
     else:
         database = network.load(network_name, _MOST_CELLS, _MOST_SENSORS, 10 * MS_NS).database
     bench = Database([Bus("bench", (files.dbc_folder() / "bench.dbc",), _ANY_RATE, _ANY_RATE, {})])

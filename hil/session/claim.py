@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import silence
+from hil import roles, silence
 from hil.fault.catalogue import Bound
 from hil.observe import Moment, View
 from hil.opening import Deeds, opened_by_other
@@ -256,7 +256,7 @@ def _raised(view: View) -> list[str]:
             series = view.log.series(name)
             last = series.value[series.valid][-1:]
             if len(last) and last[0] > 0.5:
-                found.append(name.removeprefix("Diag_"))
+                found.append(roles.code_of(name))
     return found
 
 
@@ -331,7 +331,7 @@ def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> F
     unseen: list[Finding] = []
     n_frames = 0
     for name in view.setup.network.from_dut.signal_names:
-        if not name.startswith("Diag_") or name.removeprefix("Diag_") in claim.allow:
+        if not name.startswith("Diag_") or roles.code_of(name) in claim.allow:
             continue
         series = view.log.series(name)
         span = series.valid & (series.t_ns >= first_ns) & (series.t_ns < last_ns)
@@ -342,7 +342,7 @@ def _quiet(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> F
             unseen.append(_silent(view, base_ns, faults, claim, "quiet", expected, missed))
         raised = np.flatnonzero(span & (series.value > 0.5))
         if len(raised):
-            found.append(Evidence(int(series.t_ns[raised[0]]), name.removeprefix("Diag_"), name))
+            found.append(Evidence(int(series.t_ns[raised[0]]), roles.code_of(name), name))
     _, t_ns, x = course(view, Goal("path", "open", "contactors open"))
     rows = x[(view.t_ns >= first_ns) & (view.t_ns < last_ns)]
     moved = np.flatnonzero(np.diff(rows))

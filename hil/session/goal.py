@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import truth
+from hil import roles, truth
 from hil.errors import ScenarioError, nearest
 from hil.observe import View
 from hil.opening import CONTACTS, path_open
@@ -55,7 +55,7 @@ def goal_of(setup: Setup, what: str, wanted: str | float | None, above: float | 
         bounds = {"above": 0.5} if wanted == "closed" else {"below": 0.5}
         return Goal("contact", what, f"{what} {wanted}", **bounds, hint=hint)
     if what == "code":
-        codes = [name.removeprefix("Diag_") for name in layout.signal_names if name.startswith("Diag_")]
+        codes = roles.codes(layout.signal_names)
         if wanted not in codes:
             raise ScenarioError(f'code "{wanted}" is not a diagnosis flag of the device{nearest(str(wanted), codes)}')
         hint = "look at limit and debounce of that code, and whether the check is on"

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from hil import roles
 from hil.errors import ScenarioError
 from hil.session import filed, health, stimulus
 from hil.session.claim import Measured
@@ -292,7 +293,7 @@ class Session:
     def codes(self) -> frozenset[str]:
         """Diagnosis codes that the device raises now."""
         flags = [name for name in self._run.setup.network.from_dut.signal_names if name.startswith("Diag_")]
-        return frozenset(name.removeprefix("Diag_") for name in flags if self.signal(name) > 0.5)
+        return frozenset(roles.code_of(name) for name in flags if self.signal(name) > 0.5)
 
     def capture(self, *names: str, from_s: float = 0.0, to_s: float | None = None) -> Capture:
         """Signals and truths over time. Raises ScenarioError when from_s is no longer in the record."""

@@ -11,7 +11,7 @@ from codec_checks import check_codes, check_decode, check_encode
 from rigs import ROOT
 from wires import Frames, compiled, of_file
 
-from hil.database import Database
+from hil.database import Bus, Database
 from hil.errors import ScenarioError
 
 SHIPPED = sorted((ROOT / "dbc").glob("*.dbc"))
@@ -53,14 +53,15 @@ def test_foreign_messages_agree_or_are_refused_in_a_sentence(path: Path) -> None
     """Whatever we compile of a foreign file means what cantools says; the rest ends in a ScenarioError with the name."""
     rng = np.random.default_rng(4)
     try:
-        database = of_file(path)
+        database = Database([Bus("bus", (path,), 500_000, 2_000_000, {})], tolerant=True)
     except ScenarioError as error:
-        assert path.stem in ("bad_message_length", "issue_63", "issue_199", "tesla_can")
+        assert path.stem in ("bad_message_length", "issue_63", "issue_199", "issue_199_extended")
         assert all(str(path) in problem and "\n" not in problem for problem in error.problems)
         return
+    n = 20 if len(database.messages) < 60 else 4
     for message in database.messages:
         try:
-            slots = database.slots(lambda other, own=message: other is own, lambda _message, _page: True)
+            slots = database.slots(lambda other, own=message: other is own, lambda _slot: True)
             layout = database.layout(slots, 10_000_000)
         except ScenarioError as error:
             names = {message.name} | {signal.name for signal in message.signals}
@@ -68,8 +69,8 @@ def test_foreign_messages_agree_or_are_refused_in_a_sentence(path: Path) -> None
             continue
         for s, slot in enumerate(slots):
             if message.length:
-                check_decode(Frames(layout, s, slot), rng, 20)
-                check_encode(Frames(layout, s, slot), rng, 20)
+                check_decode(Frames(layout, s, slot), rng, n)
+                check_encode(Frames(layout, s, slot), rng, n)
 
 
 def test_which_foreign_messages_are_compiled() -> None:
@@ -90,7 +91,7 @@ def test_which_foreign_messages_are_compiled() -> None:
 
 def _is_compiled(database: Database, message: Any) -> bool:
     try:
-        database.layout(database.slots(lambda other: other is message, lambda _message, _page: True), 10_000_000)
+        database.layout(database.slots(lambda other: other is message, lambda _slot: True), 10_000_000)
     except ScenarioError:
         return False
     return True

@@ -114,3 +114,40 @@ def test_a_value_too_large_for_a_wide_signal_is_clipped_at_its_end(tmp_path: Pat
     low = -(1 << (length - 1)) if signed else 0
     for value in (-(2.0**63) * 1.5, -1e300, float("-inf")):
         assert low % (1 << length) == int.from_bytes(frames.encode(np.array([[value]]))[0], "little")
+
+
+def of_floats(folder: Path, lines: str, kinds: dict[str, int], length: int) -> Database:
+    """A message whose signals are floats: 1 for 32 bits, 2 for 64."""
+    path = folder / "float.dbc"
+    types = "".join(f"SIG_VALTYPE_ 1 {name} : {kind};\n" for name, kind in kinds.items())
+    path.write_text(f'VERSION ""\nBU_: A B\nBO_ 1 M: {length} A\n{lines}{types}', encoding="ascii")
+    return Database([Bus("bus", (path,), 500_000, 500_000, {})])
+
+
+@pytest.mark.parametrize("little", [True, False])
+@pytest.mark.parametrize("length", [32, 64])
+def test_a_float_at_every_place_of_an_fd_frame(tmp_path: Path, length: int, little: bool) -> None:
+    """Floats in both byte orders and over the border of two words, beside a whole number, with a scale and a range."""
+    rng = np.random.default_rng(6)
+    for at in range(8, 72, 9):
+        start = at if little else 8 * (at // 8) + 7 - at % 8
+        line = f' SG_ F : {start}|{length}@{int(little)}- (0.5,-3) [-1e5|2e5] "" B\n SG_ N : 0|7@1+ (1,0) [0|0] "" B\n'
+        (frames,) = compiled(of_floats(tmp_path, line, {"F": length // 32}, 24))
+        check_decode(frames, rng, 8)
+        check_encode(frames, rng, 8)
+
+
+@pytest.mark.parametrize("length", [32, 64])
+def test_floats_that_are_no_value(tmp_path: Path, length: int) -> None:
+    """NaN is sent as NaN and read as none, infinities and what lies outside the range are none; sent they are clipped."""
+    form, line = f"<f{length // 8}", f' SG_ F : 0|{length}@1- (1,0) [-5|100] "" B\n'
+    (frames,) = compiled(of_floats(tmp_path, line, {"F": length // 32}, 8))
+
+    def sent(value: float) -> float:
+        return float(np.frombuffer(frames.encode(np.array([[value]]))[0][: length // 8], form)[0])
+
+    assert np.isnan(sent(float("nan")))
+    assert [100.0, 100.0, -5.0, -5.0, 2.5] == [sent(x) for x in (float("inf"), 1e300, float("-inf"), -5.001, 2.5)]
+    bad = [float("nan"), float("inf"), float("-inf"), 100.5, -6.0]
+    _, valid = frames.decode([np.array([x], form).tobytes().ljust(8, b"\0") for x in [*bad, 100.0, -5.0, 0.0]])
+    assert [0, 0, 0, 0, 0, 1, 1, 1] == valid[:, 0].tolist()

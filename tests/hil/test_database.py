@@ -172,10 +172,14 @@ BROKEN = {
     "message twice": (MESSAGE + MESSAGE.replace("BO_ 16", "BO_ 17"), "defined twice"),
     "id too large": (MESSAGE.replace("BO_ 16", "BO_ 5000"), "more than 11 bits"),
     "too long": (MESSAGE.replace("M: 8", "M: 65"), "expected at most 64"),
-    "unused values": (MESSAGE + 'VAL_ 99 S 0 "a" ;\n', "not a usable DBC"),
+    "name of digits": (MESSAGE.replace("S :", "2nd :"), "begins with a digit"),
+    "65 bits": (MESSAGE.replace("M: 8", "M: 16").replace("0|8@", "0|65@"), "has 65 bits; expected 1 to 64"),
+    "signal twice": (MESSAGE + ' SG_ S : 8|8@1+ (1,0) [0|0] "" BMS\n', 'has the signal "S" twice'),
+    "scale of no number": (MESSAGE.replace("(1,0)", "(1e999,0)"), "expected a finite number"),
+    "page of no multiplexer": (MESSAGE.replace("S :", "S m0 :"), "multiplexer that is not there"),
 }
 UNCOMPILED = {
-    "a float": (MESSAGE.replace("0|8@1+", "0|32@1-") + "SIG_VALTYPE_ 16 S : 1;\n", "is a float"),
+    "half a float": (MESSAGE.replace("0|8@1+", "0|16@1-") + "SIG_VALTYPE_ 16 S : 1;\n", "is a float of 16 bits"),
     "E2E without header": (E2E + MESSAGE + 'BA_ "E2eProfile" BO_ 16 1;\n', "E2E needs its counter"),
     "another profile": (E2E + MESSAGE + 'BA_ "E2eProfile" BO_ 16 3;\n', "E2eProfile"),
     "a word as profile": (
@@ -185,10 +189,9 @@ UNCOMPILED = {
         E2E + MESSAGE + ' SG_ C : 8|4@1+ (1,0) [0|14] "" BMS\nBA_ "E2eProfile" BO_ 16 1;\nBA_ "E2eDataId" BO_ 16 70000;\n',
         "E2eDataId",
     ),
-    "two multiplexers": (
-        MESSAGE + ' SG_ P M : 8|4@1+ (1,0) [0|0] "" BMS\n SG_ Q m0M : 12|4@1+ (1,0) [0|0] "" BMS\n'
-        ' SG_ R m1 : 16|4@1+ (1,0) [0|0] "" BMS\nSG_MUL_VAL_ 16 Q P 0-0;\nSG_MUL_VAL_ 16 R Q 1-1;\n',
-        "multiplexers",
+    "a multiplexer behind the first word": (
+        MESSAGE.replace("M: 8", "M: 16") + ' SG_ P M : 64|4@1+ (1,0) [0|0] "" BMS\n SG_ Q m0 : 70|4@1+ (1,0) [0|0] "" BMS\n',
+        "first 64 bits",
     ),
 }  # fmt: skip
 

@@ -257,7 +257,7 @@ def test_a_fault_on_a_constant_is_refused(tmp_path: Path) -> None:
 
 def test_check_knows_a_mapping_file() -> None:
     """The check command says what a mapping holds."""
-    assert 'mapping of node "BCU": 17 rules, 4 constants' in checker.check(OWN / "truck.mapping.toml")
+    assert 'mapping of node "BCU": 17 rules, 4 constants' in checker.check(OWN / "truck.mapping.toml").text
 
 
 def test_roles_are_the_signals_of_the_shipped_databases() -> None:

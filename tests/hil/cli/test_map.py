@@ -1,0 +1,135 @@
+"""nabench map: what it guesses of a database, that its drafts load, and what it says of the rest."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import rigs
+from command import nabench
+
+from hil import files
+
+DATA = rigs.ROOT / "tests" / "data" / "dbc"
+EXAMPLES = rigs.ROOT / "examples"
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def rows(path: Path) -> dict[str, object]:
+    """Role to signal of a mapping."""
+    return {row["role"]: row["signal"] for row in files.read_toml(path)["signal"]}
+
+
+@pytest.mark.parametrize(("folder", "stem", "needed"), [("own_dbc", "truck", 14), ("paged_dbc", "loader", 15)])
+def test_the_examples_are_guessed_as_they_were_written(here: Path, folder: str, stem: str, needed: int) -> None:
+    """Every role that the draft places is placed as a person did; the device too; and the draft loads."""
+    shutil.copy(EXAMPLES / folder / f"{stem}.dbc", here)
+    ran = nabench("map", f"{stem}.dbc", "--pack", "nfm-16s")
+    assert (0, "") == (ran.code, ran.err)
+    assert f"{needed} of 15 needed roles placed" in ran.out
+    drafted, written = rows(here / f"{stem}.mapping.toml"), rows(EXAMPLES / folder / f"{stem}.mapping.toml")
+    plain = {role: str(signal).rpartition(".")[2] for role, signal in written.items()}
+    assert {role: plain[role] for role in drafted} == {role: str(signal).rpartition(".")[2] for role, signal in drafted.items()}
+    assert (
+        files.read_toml(here / f"{stem}.mapping.toml")["dut"]
+        == files.read_toml(EXAMPLES / folder / f"{stem}.mapping.toml")["dut"]
+    )
+    checked = nabench("check", f"{stem}.network.toml")
+    assert (0, "") == (checked.code, checked.err)
+    assert "16 cells, each once, 6 sensors, each once" in checked.out
+
+
+def test_units_signs_polarity_and_meanings_are_guessed_too(here: Path) -> None:
+    """What the draft says of the loader besides names is what its mapping says."""
+    shutil.copy(EXAMPLES / "paged_dbc" / "loader.dbc", here)
+    nabench("map", "loader.dbc")
+    keys = ("scale", "offset", "positive", "valid", "valid_is", "meaning", "not_available")
+    drafted, written = (
+        {row["role"]: {key: row[key] for key in keys if key in row} for row in files.read_toml(path)["signal"]}
+        for path in (here / "loader.mapping.toml", EXAMPLES / "paged_dbc" / "loader.mapping.toml")
+    )
+    assert drafted == {role: written[role] for role in drafted}
+
+
+def test_a_draft_is_the_same_every_time_and_says_how_sure_it_is(here: Path) -> None:
+    """Two drafts are equal byte for byte; each row stands behind its figure and its reason."""
+    shutil.copy(EXAMPLES / "own_dbc" / "truck.dbc", here)
+    for name in ("one", "two"):
+        assert 0 == nabench("map", "truck.dbc", "--out", f"{name}.mapping.toml").code
+    one, two = ((here / f"{name}.mapping.toml").read_text(encoding="utf-8") for name in ("one", "two"))
+    assert one == two
+    blocks = one.split("[[signal]]")[:-1]
+    assert all(re.search(r"\n# \d+ %: .+\n$", block) for block in blocks)
+
+
+@pytest.mark.parametrize(
+    ("name", "placed"),
+    [
+        ("tesla_model3/Model3CAN.dbc", {"CellVoltage_{n:03}": "Cell{n}", "BMS_State": "BMS_hvState"}),
+        ("opendbc/vw_meb_common.dbc", {"BMS_State": "BMS_IstModus"}),
+        ("opendbc/tesla_can.dbc", {}),
+    ],
+)
+def test_drafts_of_real_files_load(here: Path, name: str, placed: dict[str, str]) -> None:
+    """Files of cars, with what is wrong with them: the draft loads, the cells are there, the rest is listed."""
+    ran = nabench("map", DATA / name, "--out", "x.mapping.toml")
+    assert (0, "") == (ran.code, ran.err)
+    assert placed.items() <= rows(here / "x.mapping.toml").items()
+    assert "needed, not placed: " in ran.out
+    checked = nabench("check", "x.network.toml")
+    assert (0, "") == (checked.code, checked.err)
+    assert "nabench run needs them" in checked.out
+
+
+def test_what_the_device_says_of_itself_must_come_from_the_bench(here: Path) -> None:
+    """Cells that a database has sent by the device are turned round, and it is said."""
+    ran = nabench("map", DATA / "tesla_model3" / "Model3CAN.dbc", "--out", "x.mapping.toml")
+    (line,) = [line for line in ran.out.splitlines() if line.startswith('taken as sent by "CellMonitor": ')]
+    assert "ID401CellVoltages (the DBC has it sent by VehicleBus itself" in line
+    turned = {row["name"]: row["sender"] for row in files.read_toml(here / "x.mapping.toml")["message"]}
+    assert "CellMonitor" == turned["ID401CellVoltages"]
+
+
+def test_a_database_of_which_no_bench_can_be_made_is_refused_with_what_was_found(here: Path) -> None:
+    """96 cells of GM, and no word of a device: no file is written, and the cells are told."""
+    ran = nabench("map", DATA / "opendbc" / "gm_global_a_high_voltage_management.dbc")
+    assert 2 == ran.code
+    assert any("too little of this looks like either" in problem for problem in ran.problems)
+    assert any("Voltage_1_0_A to Voltage_4_7_C (96)" in problem for problem in ran.problems)
+    assert not list(here.iterdir())
+
+
+def test_nothing_that_exists_is_overwritten(here: Path) -> None:
+    """A second draft of the same name is refused, and the first stays."""
+    shutil.copy(EXAMPLES / "own_dbc" / "truck.dbc", here)
+    (here / "truck.network.toml").write_text("mine")
+    ran = nabench("map", "truck.dbc")
+    assert (2, ["truck.network.toml exists already; give another name with --out, or remove it first"]) == (
+        ran.code,
+        ran.problems,
+    )
+    assert ["truck.dbc", "truck.network.toml"] == sorted(path.name for path in here.iterdir())
+    assert 2 == nabench("map", "truck.dbc", "--out", "x.txt").code
+
+
+def test_a_pack_with_more_cells_than_the_database_is_told(here: Path) -> None:
+    """The count of both."""
+    shutil.copy(EXAMPLES / "own_dbc" / "truck.dbc", here)
+    ran = nabench("map", "truck.dbc", "--pack", "ev-192s")
+    assert "the pack needs 192 of CellVoltage_{n:03}; the DBC has 16" in ran.out
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", 'VERSION ""\nBO_ 1 M: 100 A\n'])
+def test_what_is_no_database_is_a_sentence(here: Path, text: str) -> None:
+    """Never a traceback."""
+    (here / "x.dbc").write_text(text)
+    ran = nabench("map", "x.dbc")
+    assert 2 == ran.code
+    assert ran.problems and all(problem.startswith("x.dbc: ") for problem in ran.problems)

@@ -35,7 +35,7 @@ from firmware_sim.wire.layout import (
     Image,
     Layout,
 )
-from hil.link.can_bus import Frame
+from hil.link.frame import Frame
 
 _EVENT_ROOM = 512
 _SIGN = 1 << 63

@@ -16,7 +16,6 @@ from firmware_sim.wire.layout import EXTENDED, FD
 from hil.errors import DutError, LinkLostError
 from hil.link.can_bus import CanBus, Frame
 from hil.link.pty_pair import PtyPair
-from hil.link.slcan import Slcan
 from hil.link.spec import parse
 
 SECOND_NS = 1_000_000_000
@@ -46,16 +45,6 @@ def next_of(bus: CanBus) -> Frame:
     frame = bus.receive(time.monotonic_ns() + 2 * SECOND_NS)
     assert frame is not None, "no frame came"
     return frame
-
-
-@contextmanager
-def far_end(line: PtyPair) -> Iterator[int]:
-    """The bytes at the other end of a line."""
-    far = os.open(line.far, os.O_RDWR | os.O_NOCTTY)
-    try:
-        yield far
-    finally:
-        os.close(far)
 
 
 @pytest.fixture
@@ -95,6 +84,9 @@ def test_a_stamped_frame_has_the_time_at_which_it_was_sent() -> None:
     """A reader that comes late still learns when a frame arrived; the band around it is microseconds."""
     text = wall.multicast()
     with bus_on(text) as bus, peer(text) as other:
+        other.send(can.Message(arbitration_id=2, is_extended_id=False))
+        next_of(bus)
+        time.sleep(0.05)  # the kernel begins to stamp a little after it was asked to
         before_ns = time.monotonic_ns()
         other.send(can.Message(arbitration_id=1, is_extended_id=False, data=b"x"))
         after_ns = time.monotonic_ns()
@@ -196,21 +188,3 @@ def test_a_burst_of_a_thousand_frames_is_not_lost() -> None:
         while (frame := bus.receive(time.monotonic_ns() + SECOND_NS // 10)) is not None:
             got.append(frame.can_id)
         assert list(range(1000)) == got
-
-
-def test_slcan_speaks_the_published_words(line: PtyPair) -> None:
-    """What leaves and arrives is what the LAWICEL manual prints, letter by letter."""
-    with far_end(line) as far, Slcan(str(line.near), bitrate=500_000, sleep_after_open=0) as bus:
-        bus.send(can.Message(arbitration_id=0x100, is_extended_id=False, data=b"\x11\x22\x33"))
-        bus.send(can.Message(arbitration_id=0x456789, data=b"\x44"))
-        heard = b""
-        while not heard.endswith(b"144\r"):
-            heard += os.read(far, 64)
-        assert b"S6\r" in heard
-        assert heard.endswith(b"O\rt1003112233\rT00456789144\r")
-        os.write(far, b"T0000010021122\rt7FF0\r")
-        first, second = bus.recv(2.0), bus.recv(2.0)
-        assert first is not None
-        assert second is not None
-        assert (0x100, True, b"\x11\x22") == (first.arbitration_id, first.is_extended_id, bytes(first.data))
-        assert (0x7FF, False, b"") == (second.arbitration_id, second.is_extended_id, bytes(second.data))

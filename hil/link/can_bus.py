@@ -23,6 +23,7 @@ class CanBus:
     """An open bus. bitrate: of the network, where the description has none.  fd: the network has CAN FD frames.
 
     device: stand at the device's end, so be the adapter on a serial line, and do not hear ourselves.
+    reopened: channel, options and whether they come from python-can's configuration, to open it a second time there.
     Raises DutError when it cannot be opened.
     """
 
@@ -35,6 +36,8 @@ class CanBus:
             options.setdefault("bitrate", bitrate)
         if fd:
             options.setdefault("fd", True)
+        more = {"sleep_after_open": 0} if spec.interface == "slcan" else {}
+        self.reopened: tuple[str | None, dict[str, Any], bool] = (spec.channel, {**more, **options}, spec.interface is None)
         try:
             self._wire = _open(spec, self.interface, options, device)
         except Exception as error:  # noqa: BLE001 - every driver raises its own; all mean that the bus did not open

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import agree
 import numpy as np
 import pytest
 import wall
@@ -30,30 +31,11 @@ from hil.verdict import Verdict
 SCENARIOS = ("monitor-silent", "frames-wrong-crc", "reset-in-run")
 MS_NS = 1_000_000
 
-Judged = list[tuple[str, str, str]]
-
-
-def judged(findings: list[dict[str, Any]]) -> Judged:
-    return [(finding["requirement"], finding["what"], finding["verdict"]) for finding in findings]
-
 
 @pytest.fixture(scope="module")
-def lockstep() -> dict[str, Judged]:
+def lockstep() -> dict[str, agree.Judged]:
     """What the scenarios find against the emulator in virtual time."""
-    records = {name: runner.run(wall.shipped(name), runner.Options()) for name in SCENARIOS}
-    return {name: judged([finding.as_dict() for finding in record.findings]) for name, record in records.items()}
-
-
-def assert_as_in_lockstep(result: dict[str, Any], expected: Judged, device_was_late: bool) -> None:
-    """Verdict for verdict as in lockstep; a machine that was too busy leaves INCONC, and says that this is why."""
-    assert set(expected) == {(r, what, "PASS") for r, what, _ in expected}
-    for finding in result["findings"]:
-        if finding["verdict"] == "INCONC":
-            assert "missed" in finding["seen"], finding
-        elif not device_was_late:
-            assert (finding["requirement"], finding["what"], finding["verdict"]) in expected, finding
-    if result["verdict"] == "PASS":
-        assert expected == judged(result["findings"])
+    return {name: agree.lockstep(name) for name in SCENARIOS}
 
 
 def over_processes(bus: tuple[str, ...], reach: Callable[[str], str], out: Path) -> tuple[dict[str, Any], bool]:
@@ -69,7 +51,7 @@ def over_processes(bus: tuple[str, ...], reach: Callable[[str], str], out: Path)
 
 @pytest.mark.timeout(150)
 def test_two_processes_agree_with_lockstep_over_multicast_and_over_a_serial_line(
-    tmp_path: Path, lockstep: dict[str, Judged]
+    tmp_path: Path, lockstep: dict[str, agree.Judged]
 ) -> None:
     """Bench and device in processes of their own, over UDP and over slcan on a pair of ports, pass as in lockstep."""
     multicast, port = wall.multicast(), tmp_path / "bms"
@@ -90,16 +72,16 @@ def test_two_processes_agree_with_lockstep_over_multicast_and_over_a_serial_line
     assert set(ways) == set(results)
     for found, was_late in results.values():
         for name in SCENARIOS:
-            assert_as_in_lockstep(found[name], lockstep[name], was_late)
+            agree.assert_as_in_lockstep(found[name], lockstep[name], was_late)
     assert not port.is_symlink()
 
 
-def test_bench_and_device_in_one_process_agree_with_lockstep(lockstep: dict[str, Judged]) -> None:
+def test_bench_and_device_in_one_process_agree_with_lockstep(lockstep: dict[str, agree.Judged]) -> None:
     """Over python-can's virtual bus, one thread each; the device is switched off and on between the runs."""
     with wall.device(wall.virtual()) as device:
         for name in SCENARIOS:
             record = wall.run(wall.shipped(name), device.bus)
-            assert_as_in_lockstep(record.result(), lockstep[name], device.was_late)
+            agree.assert_as_in_lockstep(record.result(), lockstep[name], device.was_late)
     assert device.error is None
     assert device.served.report.starts == 1 + len(SCENARIOS) + 1  # its own, one a run, and that of the reset
 

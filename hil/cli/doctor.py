@@ -91,13 +91,14 @@ def _time() -> list[Row]:
 
     import numpy as np
 
-    from hil.clock import WallClock
+    from hil.clock import WallClock, sharp
 
     clock = WallClock()
-    clock.start()
-    late = np.sort([clock.wait(k * _JITTER_TICK_NS) for k in range(1, _JITTER_TICKS + 1)])
+    with sharp() as scheduling:
+        clock.start()
+        late = np.sort([clock.wait(k * _JITTER_TICK_NS) for k in range(1, _JITTER_TICKS + 1)])
     half, most, worst = (f"{x / 1e6:.2f}" for x in (late[len(late) // 2], late[len(late) * 99 // 100], late[-1]))
-    text = f"10 ms ticks for 1 s: late by {half} ms (half), {most} ms (99 %), {worst} ms (worst); {clock.scheduling}"
+    text = f"10 ms ticks for 1 s: late by {half} ms (half), {most} ms (99 %), {worst} ms (worst); {scheduling}"
     good = bool(late[len(late) * 99 // 100] <= _GOOD_JITTER_NS)
     rows = [_row("timer", good, text, "close other programs; a real-time scheduler helps")]
     if sys.platform == "linux":

@@ -15,18 +15,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
 from firmware_sim.types import MS_NS
-from firmware_sim.wire.layout import CYCLE_NS, SLOT, Events, Image
+from firmware_sim.wire.layout import BUS, CAN_ID, CYCLE_NS, SLOT, Events, Image
 from firmware_sim.wire.send import COUNTER, send_due, sender_state
-from hil.clock import Clock, WallClock
+from hil.clock import Clock, WallClock, sharp
 from hil.errors import BenchError, DutError, LinkLostError, ScenarioError
 from hil.link.link import Link
 from hil.link.match import Catcher, Outgoing, Reader
+from hil.link.pacing import AHEAD_NS, Record, send_paced
 from hil.link.spec import parse_all
 from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
 from hil.link.supply import Supply
@@ -38,7 +39,8 @@ _SAFE_NS = 100 * MS_NS
 _COMPANY_NS = 30 * MS_NS
 _READY_S = 5.0
 _SPARE_NS = 500_000  # left at the end of a tick for the bench's own work
-_AHEAD_NS = 1_000_000  # frames due within this leave together
+# How well a stamp is known: to the kernel or the sender, or to a reader behind an adapter with its own buffers.
+_STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
 _DEAF_NS = 200 * MS_NS
 _MOST_FRAMES = 4_096
 _QUIET_NS = 20 * MS_NS  # a device that has said nothing for so long has lost its supply
@@ -50,7 +52,8 @@ _COMMAND = "BMS_MainPlusCommand"
 class Remote:
     """A device behind a bus description, one for each bus of the network (see hil.link.spec).
 
-    Options of ours in the description: supply=none (the device cannot be switched by frame), ready_s (how long to wait).
+    Options of ours in the description: supply=none (the device cannot be switched by frame), ready_s (how long to wait),
+    boot_ms (how long the device may be silent after its supply came back), scheduling=normal (do not ask for SCHED_FIFO).
     Raises ScenarioError when the description does not fit.
     """
 
@@ -68,6 +71,10 @@ class Remote:
         if not isinstance(ready_s, int | float) or not 0 < ready_s <= 600:
             raise ScenarioError(f'bus "{text}": ready_s={ready_s}; expected seconds, up to 600')
         self._ready_ns = round(ready_s * 1e9)
+        scheduling = self._specs[0].options.pop("scheduling", "fifo")
+        if scheduling not in ("fifo", "normal"):
+            raise ScenarioError(f'bus "{text}": scheduling={scheduling}; expected "fifo" or "normal"')
+        self._fifo = scheduling == "fifo"
         self._supply = Supply() if supply == "frame" else None
         if self._supply is not None and _uses(network, self._supply.can_id):
             raise ScenarioError(
@@ -84,6 +91,9 @@ class Remote:
         self._supply_ns = 0
         self._off_ns: int | None = None
         self._spoke_ns = 0
+        self._departures = Record(_names(network))
+        self._sharp = ExitStack()
+        self._scheduling = ""
         self._blind: list[list[Any]] = []
         self._lost = ""
 
@@ -101,6 +111,7 @@ class Remote:
         """Open the bus, speak for the rest of it, switch the device off and on, wait for it. Raises DutError."""
         del t_ns
         self._link = Link(self._specs, self._network)
+        self._scheduling = self._sharp.enter_context(sharp(self._fifo))
         self._refuse_company(self._link)
         self._speaks = True
         rest = RestOfBus(self._rig, self._network)
@@ -164,14 +175,10 @@ class Remote:
         if not self.late_ns:
             self._begin(t_ns)
         end_ns = t_ns + self._rig.dt_ns - _SPARE_NS
-        late_ns = 0
         with self._loss_noted():
             self._feed(t_ns)
-            for frame in self._reader.frames(image, events):
-                if frame.t_ns - self._now() > _AHEAD_NS:
-                    self._listen(frame.t_ns - _AHEAD_NS)
-                self._send(frame)
-                late_ns = max(late_ns, self._now() - frame.t_ns)
+            frames = self._reader.frames(image, events)
+            late_ns = send_paced(frames, self._now, self._listen, self._send, self._departures)
             self._listen(end_ns)
         self.late_ns.append(max(late_ns, self._catcher.take_blur()))
         self._look_alive(t_ns + self._rig.dt_ns)
@@ -257,8 +264,10 @@ class Remote:
             return {}
         return {
             "bus": self._link.name,
-            "stamp_ns": _AHEAD_NS,
-            "stamps": "arrival" if all(bus.is_stamped for bus in self._link.buses) else "reading",
+            "stamp_ns": AHEAD_NS + max(_STAMP_NS[bus.stamps] for bus in self._link.buses),
+            "stamps": sorted({bus.stamps for bus in self._link.buses}),
+            "scheduling": self._scheduling,
+            "pacing": self._departures.as_dict(),
             "blind": self._blind,
             "lost": self._lost,
             "unknown_ids": {f"{bus}:0x{can_id:X}": n for (bus, can_id), n in sorted(self._catcher.unknown.items())},
@@ -275,6 +284,7 @@ class Remote:
         except LinkLostError:
             self._lost = "while the device was made safe"
         finally:
+            self._sharp.close()
             self._link.close()
             self._link = None
 
@@ -323,6 +333,15 @@ def _reading(rig: Rig) -> Any:
     rig.sense()
     rig.faults.memory[...], rig.request_row[...] = memory, row
     return rig.values.copy()
+
+
+def _names(network: Network) -> dict[tuple[int, int], str]:
+    """Bus and id of the bench's messages to their names."""
+    layout = network.to_dut
+    return {
+        (bus, can_id): layout.slot_names[slot].partition("[")[0]
+        for slot, (bus, can_id) in enumerate(layout.slots[:, [BUS, CAN_ID]].tolist())
+    }
 
 
 def _uses(network: Network, can_id: int) -> bool:

@@ -30,7 +30,7 @@ _SEND_TIMEOUT_S = 0.02
 _SLICE_NS = 2_000_000  # how long to listen at a stretch where stamps are moments of reading
 _OLDEST_NS = 10_000_000_000
 _NEWEST_NS = 1_000_000
-_RECEIVE_BUFFER = 1 << 20
+_RECEIVE_BUFFER = 4 << 20
 
 
 class PythonCan:

@@ -14,13 +14,31 @@ _JITTER_TICKS = 100
 _GOOD_JITTER_NS = 2_000_000
 
 
-def doctor(json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+def doctor(
+    jitter: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            max=3600.0,
+            metavar="SECONDS",
+            help="Only send 800 frames/s for so long; say how they kept time.",
+            show_default=False,
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
     """Say what this machine can do: versions, kernels, timers, buses, ports; and what fixes what is missing."""
     import json
 
     from rich.markup import escape
     from rich.table import Table
 
+    if jitter is not None:
+        from hil.speed import wire, wire_table
+
+        pace = wire.pacing(jitter)
+        typer.echo(json.dumps(pace, indent=1) if json_ else wire_table.pace_text(pace))
+        return
     rows = [*_software(), *_kernels(), *_time(), *_buses()]
     if json_:
         typer.echo(json.dumps(rows, indent=1))

@@ -1,9 +1,9 @@
 """One CAN bus: frames out, frames in with the time at which they arrived, whatever kind of wire it is.
 
-slcan and the kernel's SocketCAN have readers of our own (hil.link.slcan, hil.link.socketcan) as long as they know all
-options that the description has; everything else goes through python-can. One thread owns a bus; nothing runs in the
-background, so nothing can die unseen. What a bus does badly is either counted (see Counts) or raised as LinkLostError,
-a sentence.
+slcan, python-can's serial framing and the kernel's SocketCAN have readers of our own (hil.link.slcan, .serial_frames,
+.socketcan) as long as they know all options that the description has; everything else goes through python-can. One
+thread owns a bus; nothing runs in the background, so nothing can die unseen. What a bus does badly is either counted
+(see Counts) or raised as LinkLostError, a sentence.
 """
 
 from __future__ import annotations
@@ -92,6 +92,11 @@ def _open(spec: BusSpec, interface: str, options: dict[str, Any], device: bool) 
 
         if options.keys() <= slcan.OPTIONS:
             return slcan.Slcan(spec.channel or "", options, device)
+    if spec.interface == "serial" and sys.platform != "win32":
+        from hil.link import serial_frames
+
+        if options.keys() <= serial_frames.OPTIONS:
+            return serial_frames.SerialFrames(spec.channel or "", options)
     if spec.interface == "socketcan" and sys.platform == "linux":
         from hil.link import socketcan
 

@@ -58,11 +58,15 @@ def line() -> Iterator[PtyPair]:
     ("can_id", "flags", "data"),
     [(0x10, 0, b""), (0x7FF, 0, bytes(range(8))), (0x1ABCDEF, EXTENDED, b"\xff\0\r\a"), (0x100, FD, bytes(range(64)))],
 )
-@pytest.mark.parametrize("kind", ["virtual", "udp_multicast", "slcan"])
+@pytest.mark.parametrize("kind", ["virtual", "udp_multicast", "slcan", "serial"])
 def test_a_frame_crosses_as_it_is_both_ways(line: PtyPair, kind: str, can_id: int, flags: int, data: bytes) -> None:
     """Standard, extended and CAN FD frames, over every kind of wire, to and from python-can's own end."""
-    near = {"virtual": wall.virtual(), "udp_multicast": wall.multicast(), "slcan": f"slcan:{line.near}"}[kind]
-    far = f"slcan:{line.far}" if kind == "slcan" else near
+    if kind == "serial" and flags & FD:
+        with pytest.raises(DutError, match="this framing has no CAN FD"):
+            CanBus(parse(f"serial:{line.near}"), 500_000, True)
+        return
+    near = {"virtual": wall.virtual(), "udp_multicast": wall.multicast()}.get(kind, f"{kind}:{line.near}")
+    far = f"{kind}:{line.far}" if kind in ("slcan", "serial") else near
     with peer(far, **({"sleep_after_open": 0} if kind == "slcan" else {})) as other, bus_on(near, fd=bool(flags & FD)) as bus:
         assert bus.send(can_id, flags, data)
         arrived = other.recv(2.0)
@@ -188,3 +192,21 @@ def test_a_burst_of_a_thousand_frames_is_not_lost() -> None:
         while (frame := bus.receive(time.monotonic_ns() + SECOND_NS // 10)) is not None:
             got.append(frame.can_id)
         assert list(range(1000)) == got
+
+
+def test_noise_between_serial_frames_costs_no_frame(line: PtyPair) -> None:
+    """Starts that are none, a length that cannot be, an end in the wrong place, remote and error frames; frames survive."""
+    frame = b"\xaa\x01\0\0\0\x02\x23\x01\0\0\x11\x22\xbb"
+    noise = (b"", b"\xaa", b"\x00\xff\xbb", b"\xaa\xaa\xaa", b"\xaa\0\0\0\0\x09\0\0\0\0", frame[:-1] + b"\x00", frame[:7])
+    with bus_on(f"serial:{line.near}") as bus:
+        far = os.open(line.far, os.O_RDWR | os.O_NOCTTY)
+        for junk in noise:
+            os.write(far, junk + frame * 2)
+        os.write(far, b"\xaa\0\0\0\0\0\x01\0\0\x40\xbb" + b"\xaa\0\0\0\0\0\x01\0\0\x20\xbb")
+        got = []
+        while (found := bus.receive(time.monotonic_ns() + SECOND_NS // 5)) is not None:
+            got.append((found.can_id, found.data))
+        os.close(far)
+        assert [(0x123, b"\x11\x22")] * (2 * len(noise)) == got
+        assert bus.counts.garbled >= 5
+        assert (1, 1) == (bus.counts.remote, bus.counts.errors)

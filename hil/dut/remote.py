@@ -71,6 +71,10 @@ class Remote:
         if not isinstance(ready_s, int | float) or not 0 < ready_s <= 600:
             raise ScenarioError(f'bus "{text}": ready_s={ready_s}; expected seconds, up to 600')
         self._ready_ns = round(ready_s * 1e9)
+        boot_ms = self._specs[0].options.pop("boot_ms", 0)
+        if not isinstance(boot_ms, int | float) or not 0 <= boot_ms <= 10_000:
+            raise ScenarioError(f'bus "{text}": boot_ms={boot_ms}; expected milliseconds, up to 10000')
+        self._boot_ns = round(boot_ms * 1e6)
         scheduling = self._specs[0].options.pop("scheduling", "fifo")
         if scheduling not in ("fifo", "normal"):
             raise ScenarioError(f'bus "{text}": scheduling={scheduling}; expected "fifo" or "normal"')
@@ -267,6 +271,7 @@ class Remote:
             "stamp_ns": AHEAD_NS + max(_STAMP_NS[bus.stamps] for bus in self._link.buses),
             "stamps": sorted({bus.stamps for bus in self._link.buses}),
             "scheduling": self._scheduling,
+            "boot_ns": self._boot_ns + _MOST_OFF_NS if self._boot_ns else 0,
             "pacing": self._departures.as_dict(),
             "blind": self._blind,
             "lost": self._lost,

@@ -1,9 +1,9 @@
 """The same scenarios over every wire: two nabench processes, the bench and the BMS, against the run in lockstep.
 
-    python tools/wires.py --ci             8 scenarios of at most 15 s over each wire: a minute on an idle machine
-    python tools/wires.py                  all scenarios: ten hours, so it goes on where it was ended (see --fresh)
-    python tools/wires.py --longest 30     those of at most 30 s
-    python tools/wires.py --write          write docs/wires.md of what is known so far
+    python tools/every_wire.py --ci         8 scenarios of at most 15 s over each wire: a minute on an idle machine
+    python tools/every_wire.py              all scenarios: ten hours, so it goes on where it was ended (see --fresh)
+    python tools/every_wire.py --longest 30 those of at most 30 s
+    python tools/every_wire.py --write      write docs/wires.md of what is known so far
 
 The wires run at the same time, each with its own pair of processes; results are kept in build/wires/WIRE/SCENARIO.json.
 A run that the machine was too busy for is undecided and tried once more; undecided is said, but is no difference.
@@ -64,8 +64,10 @@ def cases(names: list[str], longest_s: float) -> list[Case]:
     """The scenarios that are wanted, those of one device together, short ones first."""
     out = []
     for name, path in files.shipped("scenario").items():
+        if names and name not in names:
+            continue
         s = scenario.load(path).scenario
-        if s.duration_s > longest_s or (names and name not in names):
+        if s.duration_s > longest_s:
             continue
         own = () if s.calibration is None else ("--calibration", s.calibration)
         out.append(Case(name, path, s.duration_s, ("--pack", s.pack, "--network", s.network, *own)))

@@ -13,6 +13,8 @@ import sys
 import time
 from dataclasses import dataclass, field
 
+from hil.clock import sharp
+
 _LONGEST = 4096  # bytes without an end: this is no socketcand
 
 
@@ -101,5 +103,6 @@ class Hub:
 if __name__ == "__main__":
     hub = Hub(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
     print(hub.port, flush=True)
-    while True:
-        hub.turn()
+    with sharp():
+        while True:
+            hub.turn()

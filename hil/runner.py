@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from hil import calibration, devices, judge, scenario, setup
 from hil.bench import Bench, Progress
-from hil.clock import Clock, VirtualClock, WallClock
+from hil.clock import Clock, VirtualClock, WallClock, sharp
 from hil.dut import Paced
 from hil.errors import LinkLostError, ScenarioError
 from hil.report.record import RunRecord, Speed, fingerprint
@@ -90,8 +91,10 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
 
 def _run(bench: Bench, n_ticks: int, progress: Progress | None) -> bool:
     """Run to the end, or until the link to the device breaks: True then, and what was recorded is judged."""
+    in_wall_time = bench.clock.real and bench.dut.lockstep  # a remote device sees to it by itself
     try:
-        bench.run(n_ticks, progress)
+        with sharp() if in_wall_time else nullcontext():
+            bench.run(n_ticks, progress)
     except LinkLostError:
         if bench.rig.k == 0:
             raise

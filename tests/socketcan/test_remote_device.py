@@ -95,3 +95,44 @@ def test_the_kernels_own_slcan_driver_takes_our_served_device_for_an_adapter(tmp
             daemon.wait(timeout=10)
         served.end()
     agree.assert_as_in_lockstep(result, agree.lockstep(SCENARIOS[0]), served.was_late)
+
+
+FD_DRIVE = """
+format = 1
+name = "fd-drive"
+title = "A drive over CAN FD"
+pack = "nfm-16s"
+network = "fd"
+duration_s = 2.0
+
+[initial]
+soc = 0.6
+
+[[request]]
+at_s = 0.1
+mode = "drive"
+
+[[expect]]
+kind = "signal"
+requirement = "SR-MODE-RUN"
+signal = "BMS_State"
+is = "run"
+mode = "once"
+from_s = 0.4
+to_s = 1.9
+"""
+
+
+@pytest.mark.timeout(100)
+def test_a_network_with_can_fd_frames_over_vcan(tmp_path: Path) -> None:
+    """Frames of up to 64 bytes with a fast data phase, both ways; candump saw them as such."""
+    path, log = tmp_path / "fd-drive.scenario.toml", tmp_path / "bus.log"
+    path.write_text(FD_DRIVE, encoding="utf-8")
+    with wall.serve("--bus", f"socketcan:{BUS}", "--network", "fd") as served, candump(BUS, log):
+        (result,) = over(f"socketcan:{BUS}", (str(path),), tmp_path / "runs")
+        served.end()
+    (finding,) = result["findings"]
+    assert finding["verdict"] == "PASS" or "missed" in finding["seen"] or served.was_late, finding
+    long = [row for row in log.read_text().splitlines() if "##" in row]
+    assert max(len(row.split("##")[1]) for row in long) == 1 + 2 * 64
+    assert len(long) > 100

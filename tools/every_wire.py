@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,9 @@ CI = (
     "shunt-silent", "overcurrent-discharge-real",
 )  # fmt: skip
 _TRIES = 2
+_SHOWN = 90
+STOPPED = threading.Event()
+CHILDREN: list[subprocess.Popen[str]] = []
 _ARMED = ["--arm"] if "armed" in runner.Options.__dataclass_fields__ else []
 _BUSY = ("missed", "not be proven alive")
 
@@ -86,7 +90,17 @@ def lockstep(path: Path) -> tuple[tuple[str, str, str], ...]:
 def nabench(*arguments: str) -> subprocess.Popen[str]:
     """The command line in a process of its own."""
     command = [sys.executable, "-c", "from hil.cli import main; main()", *arguments]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    CHILDREN.append(child)
+    return child
+
+
+def stop(_number: int, _frame: object) -> None:
+    """Ctrl-C or a request to terminate: end what is under way; it is not kept."""
+    STOPPED.set()
+    for child in CHILDREN:
+        if child.poll() is None:
+            child.send_signal(signal.SIGINT)
 
 
 @contextmanager
@@ -161,6 +175,8 @@ def over(wire: str, wanted: list[Case], say: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     todo = [case for case in wanted if not (folder / f"{case.name}.json").exists()]
     for device in dict.fromkeys(case.device for case in todo):
+        if STOPPED.is_set():
+            return
         with ExitStack() as stack:
             work = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             arguments, bus = stack.enter_context(line(wire, work))
@@ -168,8 +184,10 @@ def over(wire: str, wanted: list[Case], say: Any) -> None:
             for case in (case for case in todo if case.device == device):
                 for _ in range(_TRIES):
                     outcome = judge(run(case, bus, work / "runs"), lockstep(case.path))
-                    if not outcome.startswith("undecided"):
+                    if not outcome.startswith("undecided") or STOPPED.is_set():
                         break
+                if STOPPED.is_set():
+                    return
                 kept = folder / f"{case.name}.json"
                 kept.with_suffix(".new").write_text(
                     json.dumps({"outcome": outcome, "duration_s": case.duration_s}), encoding="utf-8"
@@ -218,9 +236,7 @@ def page(wanted: list[Case]) -> str:
     left = len(wanted) - len(rows)
     lines += [
         "",
-        f"{len(rows)} of {len(wanted)} scenarios were run; the others take longer than anybody waited."
-        if left
-        else "All were run.",
+        f"{len(rows)} of {len(wanted)} scenarios were run; the others have not been run yet." if left else "All were run.",
     ]
     if notes:
         lines += ["", "## What is not equal", "", *notes]
@@ -244,9 +260,13 @@ def main() -> int:
         for wire in wires:
             for case in wanted:
                 (KEPT / wire / f"{case.name}.json").unlink(missing_ok=True)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
     with ThreadPoolExecutor(len(wires)) as pool:
         for done in [pool.submit(over, wire, wanted, lambda text: print(text, flush=True)) for wire in wires]:
             done.result()
+    if STOPPED.is_set():
+        sys.exit("stopped; what was done is kept")
     if given.write:
         PAGE.write_text(page(cases([], 1e9)), encoding="utf-8")
     outcomes = [text for by_wire in known(wanted).values() for wire, text in by_wire.items() if wire in wires]

@@ -7,25 +7,26 @@ Of the protocol: open, rawmode, echo, send, frame. One thread, no bus behind it.
 
 from __future__ import annotations
 
+import math
 import selectors
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hil.clock import sharp
 
+_PAUSE_S = 0.1  # python-can takes what comes at once with the answer for a part of it
 _LONGEST = 4096  # bytes without an end: this is no socketcand
 
 
 @dataclass
 class Client:
-    """A connection. text: what of a message has come."""
+    """A connection. text: what of a message has come.  raw_s: from when on it gets frames (monotonic)."""
 
     line: socket.socket
     text: bytes = b""
-    is_raw: bool = False
-    out: bytearray = field(default_factory=bytearray)
+    raw_s: float = math.inf
 
 
 class Hub:
@@ -69,7 +70,7 @@ class Hub:
             case [b"open", _]:
                 self._tell(client, b"< ok >")
             case [b"rawmode"]:
-                client.is_raw = True
+                client.raw_s = time.monotonic() + _PAUSE_S
                 self._tell(client, b"< ok >")
             case [b"echo"]:
                 self._tell(client, b"< echo >")
@@ -77,7 +78,7 @@ class Hub:
                 text = b"".join(byte.rjust(2, b"0") for byte in data).upper()
                 frame = b"< frame %b %.6f %b >" % (can_id.upper(), time.time(), text)
                 for other in list(self._clients.values()):
-                    if other is not client and other.is_raw:
+                    if other is not client and other.raw_s <= time.monotonic():
                         self._tell(other, frame)
             case _:
                 self._tell(client, b"< error unknown command >")

@@ -135,4 +135,4 @@ def test_a_network_with_can_fd_frames_over_vcan(tmp_path: Path) -> None:
     assert finding["verdict"] == "PASS" or "missed" in finding["seen"] or served.was_late, finding
     long = [row for row in log.read_text().splitlines() if "##" in row]
     assert max(len(row.split("##")[1]) for row in long) == 1 + 2 * 64
-    assert len(long) > 100
+    assert len(long) >= 20  # one every 100 ms

@@ -252,7 +252,7 @@ def test_an_interrupted_bench_leaves_the_device_safe(tmp_path: Path) -> None:
     with wall.device(wall.multicast()) as device:
         ears = CanBus(parse(device.bus), 500_000, False)
         child = wall.nabench("run", str(scenario), "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
-        wall.wait_until(lambda: device.served.report.starts > 1, 60.0)
+        wall.wait_until(lambda: wall.started(device, ears), 60.0)
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=20)
         modes, orders = last_orders(ears)

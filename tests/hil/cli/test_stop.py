@@ -58,7 +58,7 @@ def test_the_device_is_switched_off_whatever_ended_the_run(tmp_path: Path, slow:
     with wall.device(wall.multicast()) as device:
         ears = CanBus(parse(device.bus), 500_000, False)
         child = wall.nabench("run", str(slow), "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
-        wall.wait_until(lambda: device.served.report.starts > 1, 60.0)
+        wall.wait_until(lambda: wall.started(device, ears), 60.0)
         child.send_signal(number)
         _, err = child.communicate(timeout=20)
         on = last_order(ears)
@@ -75,7 +75,7 @@ def test_the_device_is_switched_off_whatever_ended_pytest(tmp_path: Path, number
         ears = CanBus(parse(device.bus), 500_000, False)
         call = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--nabench-dut=remote:{device.bus}", "."]
         child = subprocess.Popen(call, cwd=tmp_path, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        wall.wait_until(lambda: device.served.report.starts > 1, 60.0)
+        wall.wait_until(lambda: wall.started(device, ears), 60.0)
         child.send_signal(number)
         out, _ = child.communicate(timeout=20)
         on = last_order(ears)

@@ -19,6 +19,7 @@ from hil import journal, judge, network, runner
 from hil.dut.remote import Remote
 from hil.errors import ScenarioError
 from hil.link.pty_pair import PtyPair
+from hil.report import folder
 from hil.report.record import RunRecord
 from hil.verdict import Verdict
 from hil.wirelog import WireLog
@@ -100,7 +101,7 @@ def assert_follows(record: RunRecord, name: str, late_ns: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["udp", "slcan"])
-def test_contacts_feedback_link_and_current_follow_the_devices_frames(short: Path, kind: str) -> None:
+def test_contacts_feedback_link_and_current_follow_the_devices_frames(short: Path, tmp_path: Path, kind: str) -> None:
     """From the arrival of a command to what the device hears of it: within a tick of the plant's own physics."""
     with wire(kind) as (near, far), wall.device(near) as device:
         record = wall.run(short, far)
@@ -124,6 +125,12 @@ def test_contacts_feedback_link_and_current_follow_the_devices_frames(short: Pat
     assert heard["pacing"]["frames"] > 200
     assert heard["stamps"] == (["kernel"] if kind == "udp" else ["host"])
     assert "scheduling" in heard["scheduling"] or "SCHED_FIFO" in heard["scheduling"]
+    place = folder.write(record, tmp_path)
+    told = f"{heard['pacing']['late']} of {heard['pacing']['frames']} frames left more than 1.5 ms off their times"
+    page = (place / "report.html").read_text(encoding="utf-8")
+    assert told in page
+    assert f"times of arrival from: {heard['stamps'][0]}" in page
+    assert heard["pacing"] == json.loads((place / "environment.json").read_text(encoding="utf-8"))["pacing"]
 
 
 BURN = "import time, sys\nend = time.monotonic() + float(sys.argv[1])\nwhile time.monotonic() < end: pass"

@@ -152,7 +152,7 @@ def _device(view: View) -> list[Finding]:
         return [Finding("DEVICE", "frames", expected, never, verdict, next_step=hint)]
     told = [view.log.told_ns(slot) for slot in range(layout.n_slots)]
     ready_ns = min(int(t_ns[0]) for t_ns in told if len(t_ns))
-    every = silence.gap(np.sort(np.concatenate(told)), ready_ns, end_ns, silence.SILENCE_NS)
+    every = silence.gap(np.sort(np.concatenate(told)), ready_ns, end_ns, silence.pause_ns(view))
     gaps = [(every, "frame")] if every is not None else []
     for slot in range(layout.n_slots) if every is None else ():
         gap = silence.gap(told[slot], ready_ns, end_ns, silence.allowed_ns(view, slot))

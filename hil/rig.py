@@ -22,6 +22,7 @@ from hil.vehicle import N_REQUEST_COLUMNS
 
 CHUNK = 200
 _NOISE_BLOCK = 1000
+_MOST_EVENTS = 2_048  # of a tick, both directions
 _EVENT_ROOM = 64
 
 
@@ -79,6 +80,8 @@ class Rig:
         self.addresses = np.zeros((0, 3), np.int64)
         self.offered = np.zeros(to_dut.n_slots, np.int64), np.zeros(network.from_dut.n_slots, np.int64)
         self.every = np.ones(to_dut.n_slots, np.int64), np.ones(network.from_dut.n_slots, np.int64)
+        # what a tick can bring: every slot twice, and events; a device may send far more than its schedule
+        self._most_rows = 2 * (to_dut.n_slots + network.from_dut.n_slots) + _MOST_EVENTS
         self.k = 0
         self.chunks: list[Chunk] = []
         self.chunk = self._new_chunk()
@@ -170,6 +173,8 @@ class Rig:
             pl.cells, pl.par, pl.strings, pl.pack, pl.pack_par, pl.sensor, pl.block, self.addresses, c.truth[c.n_ticks],
             c.cells[c.n_cells], c.parameters[c.n_ticks], with_cells,
         )  # fmt: skip
+        if len(c.log) - int(c.log_count[0]) < self._most_rows:
+            c.log = np.concatenate([c.log, np.zeros_like(c.log)])
         self.count(1, int(with_cells))
 
     def count(self, n_ticks: int, n_cells: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from hil import arming, benchfile, calibration, devices, judge, lacks, scenario, setup
 from hil.bench import Bench, Progress
-from hil.clock import Clock, VirtualClock, WallClock
+from hil.clock import Clock, VirtualClock, WallClock, sharp
 from hil.dut import Compiled, Dut, Journaled, Logged, Paced
 from hil.errors import LinkLostError, ScenarioError
 from hil.io.asking import Person, Turn, question_of
@@ -34,10 +35,10 @@ class Options:
     seed: int | None = None
     realtime: bool = False
     calibration: str | None = None
-    journal: Path | None = None
     armed: bool = False
     bench: Path | None = None
     interactive: bool = False
+    journal: Path | None = None
 
 
 # A trace is held in memory, twice when it is put together; this is 16 h of 16 cells at 10 ms.
@@ -174,8 +175,10 @@ def keep(dut: Dut, built: Setup, options: Options) -> Journal | None:
 
 def _run(bench: Bench, n_ticks: int, progress: Progress | None) -> bool:
     """Run to the end, or until the link to the device breaks: True then, and what was recorded is judged."""
+    in_wall_time = bench.clock.real and bench.dut.lockstep  # a remote device sees to it by itself
     try:
-        bench.run(n_ticks, progress)
+        with sharp() if in_wall_time else nullcontext():
+            bench.run(n_ticks, progress)
     except LinkLostError:
         if bench.rig.k == 0:
             raise

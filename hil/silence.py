@@ -37,9 +37,15 @@ def gap(t_ns: I64, first_ns: int, last_ns: int, allowed_ns: int) -> tuple[int, i
     return (int(at[k[0]]), int(at[k[0] + 1])) if len(k) else None
 
 
+def pause_ns(view: View) -> int:
+    """How long a pause a restart explains: SILENCE_NS, or what the bus of a device says of it where the run has a restart."""
+    link = view.trace.info.get("link") or {}
+    return max(SILENCE_NS, int(link.get("boot_ns", 0))) if view.setup.resets_ns else SILENCE_NS
+
+
 def allowed_ns(view: View, slot: int) -> int:
     """How long the device may say nothing in a slot: five cycles, and as long as a restart takes."""
-    return max(5 * int(view.setup.network.from_dut.slots[slot, CYCLE_NS]), SILENCE_NS)
+    return max(5 * int(view.setup.network.from_dut.slots[slot, CYCLE_NS]), pause_ns(view))
 
 
 def slot_of(view: View, signal: str) -> int:

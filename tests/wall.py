@@ -20,6 +20,7 @@ import rigs
 from hil import files, runner
 from hil.dut.emulator import Emulator
 from hil.link import stand
+from hil.link.can_bus import CanBus
 from hil.link.served import Served
 from hil.report.record import RunRecord
 from hil.verdict import Verdict
@@ -106,6 +107,13 @@ def device(bus: str) -> Iterator[Thread]:
     finally:
         thread.stop()
         built.close()
+
+
+def started(device: Thread, ears: CanBus) -> bool:
+    """Whether a bench switched a device on. What ears heard until now is dropped: their socket has room for seconds only."""
+    while ears.receive(0) is not None:
+        pass
+    return device.served.report.starts > 1
 
 
 @dataclass

@@ -19,6 +19,9 @@ def bench(
     peers: Annotated[
         bool, typer.Option("--peers", help="Measure the plant alone against thevenin and PyBaMM instead (extra: peers).")
     ] = False,
+    wire: Annotated[
+        bool, typer.Option("--wire", help="Measure a full bus instead: readers, the whole bench, and how frames keep time.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print figures as JSON instead of tables.")] = False,
 ) -> None:
     """Measure speed against the obvious design (NumPy, cantools, python-can) and against codec and bus alone."""
@@ -29,11 +32,17 @@ def bench(
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     from hil import warm
-    from hil.speed import case, measure, peer_cells, peer_table, table
+    from hil.errors import ScenarioError
+    from hil.speed import case, measure, peer_cells, peer_table, table, wire_table
     from hil.speed import peers as solvers
+    from hil.speed import wire as full_bus
 
-    subject, shown = (solvers, peer_table) if peers else (measure, table)
-    if peers:
+    subject, shown = (full_bus, wire_table) if wire else (solvers, peer_table) if peers else (measure, table)
+    if wire and peers:
+        raise ScenarioError("--wire and --peers are two measurements; expected one of them")
+    if wire:
+        sizes = ()
+    elif peers:
         peer_cells.need()
         sizes = tuple(dict.fromkeys((1, *sizes)))
     else:

@@ -14,13 +14,31 @@ _JITTER_TICKS = 100
 _GOOD_JITTER_NS = 2_000_000
 
 
-def doctor(json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False) -> None:
+def doctor(
+    jitter: Annotated[
+        float | None,
+        typer.Option(
+            min=1.0,
+            max=3600.0,
+            metavar="SECONDS",
+            help="Only send 800 frames/s for so long; say how they kept time.",
+            show_default=False,
+        ),
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
     """Say what this machine can do: versions, kernels, timers, scheduling, buses, ports, permissions; and what fixes it."""
     import json
 
     from rich.markup import escape
     from rich.table import Table
 
+    if jitter is not None:
+        from hil.speed import wire, wire_table
+
+        pace = wire.pacing(jitter)
+        typer.echo(json.dumps(pace, indent=1) if json_ else wire_table.pace_text(pace))
+        return
     rows = [*_software(), *_kernels(), *_time(), *_buses()]
     if json_:
         typer.echo(json.dumps(rows, indent=1))
@@ -91,13 +109,14 @@ def _time() -> list[Row]:
 
     import numpy as np
 
-    from hil.clock import WallClock
+    from hil.clock import WallClock, sharp
 
     clock = WallClock()
-    clock.start()
-    late = np.sort([clock.wait(k * _JITTER_TICK_NS) for k in range(1, _JITTER_TICKS + 1)])
+    with sharp() as scheduling:
+        clock.start()
+        late = np.sort([clock.wait(k * _JITTER_TICK_NS) for k in range(1, _JITTER_TICKS + 1)])
     half, most, worst = (f"{x / 1e6:.2f}" for x in (late[len(late) // 2], late[len(late) * 99 // 100], late[-1]))
-    text = f"10 ms ticks for 1 s: late by {half} ms (half), {most} ms (99 %), {worst} ms (worst); {clock.scheduling}"
+    text = f"10 ms ticks for 1 s: late by {half} ms (half), {most} ms (99 %), {worst} ms (worst); {scheduling}"
     good = bool(late[len(late) * 99 // 100] <= _GOOD_JITTER_NS)
     rows = [_row("timer", good, text, "close other programs; a real-time scheduler helps")]
     if sys.platform == "linux":

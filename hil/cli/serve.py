@@ -10,7 +10,7 @@ import typer
 
 def serve(
     bus: Annotated[
-        str, typer.Option(help="INTERFACE:CHANNEL[?KEY=VALUE&...]; slcan:pty makes a pair of serial ports.")
+        str, typer.Option(help="INTERFACE:CHANNEL[?KEY=VALUE&...]; slcan:pty or serial:pty makes a pair of ports.")
     ] = "udp_multicast:239.74.163.2",
     pack: Annotated[str, typer.Option(help="Pack (name or file) that the device is for.")] = "nfm-16s",
     calibration: Annotated[
@@ -18,7 +18,7 @@ def serve(
     ] = None,
     network: Annotated[str, typer.Option(help="Network (name or file).")] = "classic",
     link: Annotated[
-        Path | None, typer.Option(help="With slcan:pty: name for the other end of the line.", show_default=False)
+        Path | None, typer.Option(help="With slcan:pty or serial:pty: name for the other end of the line.", show_default=False)
     ] = None,
     for_: Annotated[float | None, typer.Option("--for", min=0.01, metavar="SECONDS", help="End after this time.")] = None,
 ) -> None:

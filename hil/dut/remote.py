@@ -13,20 +13,20 @@ cannot be told from a broken line.
 
 from __future__ import annotations
 
-import copy
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import numpy as np
 
 from firmware_sim.types import F64, MS_NS
 from firmware_sim.wire.layout import BUS, CAN_ID, CYCLE_NS, EXTENDED, FLAGS, SLOT, Events, Image
-from firmware_sim.wire.send import COUNTER, NEXT_NS, send_due, sender_state
+from firmware_sim.wire.send import COUNTER, NEXT_NS
 from hil.benchfile import BenchFile
-from hil.clock import Clock, WallClock
+from hil.clock import Clock, WallClock, sharp
 from hil.dut import safety
+from hil.dut.rest import NEVER_NS, RestOfBus, rehearse
 from hil.errors import BenchError, DutError, LinkLostError, SafeStopError, ScenarioError
 from hil.io.feed import Feeder, blank_signals, silent_slots
 from hil.link import guardian
@@ -34,6 +34,7 @@ from hil.link.can_bus import Frame
 from hil.link.kept import opened
 from hil.link.link import Link
 from hil.link.match import Catcher, Outgoing, Reader
+from hil.link.pacing import AHEAD_NS, Record, send_paced
 from hil.link.spec import NO_BUS, BusSpec, parse_all
 from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
 from hil.link.supply import Supply
@@ -46,13 +47,12 @@ _SAFE_NS = 100 * MS_NS
 _COMPANY_NS = 30 * MS_NS
 _READY_S = 5.0
 _SPARE_NS = 500_000  # left at the end of a tick for the bench's own work
-_AHEAD_NS = 1_000_000  # frames due within this leave together
+# How well a stamp is known: to the kernel or the sender, or to a reader behind an adapter with its own buffers.
+_STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
 _DEAF_NS = 200 * MS_NS
 _MOST_FRAMES = 4_096
 _QUIET_NS = 20 * MS_NS  # a device that has said nothing for so long has lost its supply
 _MOST_OFF_NS = 200 * MS_NS
-_STANDBY = 0.0
-_NEVER_NS = 1 << 62
 MISSED = "the bench missed its own heartbeat"
 _COMMAND = "BMS_MainPlusCommand"
 
@@ -60,7 +60,8 @@ _COMMAND = "BMS_MainPlusCommand"
 class Remote:
     """A device behind a bus description, one for each bus of the network (see hil.link.spec).
 
-    Options of ours in the description: supply=none (the device cannot be switched by frame), ready_s (how long to wait).
+    Options of ours in the description: supply=none (the device cannot be switched by frame), ready_s (how long to wait),
+    boot_ms (how long the device may be silent after its supply came back), scheduling=normal (do not ask for SCHED_FIFO).
     bench: what feeds and switches the device; without one, frames do.
     Raises ScenarioError when the description does not fit.
     """
@@ -80,11 +81,19 @@ class Remote:
             raise ScenarioError(f'bus "{text}": ready_s={ready_s}; expected seconds, up to 600')
         self._ready_ns = round(ready_s * 1e9)
         self._switched_by = str(supply)
+        boot_ms = self._specs[0].options.pop("boot_ms", 0)
+        if not isinstance(boot_ms, int | float) or not 0 <= boot_ms <= 10_000:
+            raise ScenarioError(f'bus "{text}": boot_ms={boot_ms}; expected milliseconds, up to 10000')
+        self._boot_ns = round(boot_ms * 1e6)
+        scheduling = self._specs[0].options.pop("scheduling", "fifo")
+        if scheduling not in ("fifo", "normal"):
+            raise ScenarioError(f'bus "{text}": scheduling={scheduling}; expected "fifo" or "normal"')
+        self._fifo = scheduling == "fifo"
         self._supply = Supply() if supply == "frame" else None
         self._feeder = None if bench is None else Feeder(bench, network.to_dut)
         self._blank = [] if bench is None else blank_signals(bench, network.to_dut)
         self._silent = [] if bench is None else silent_slots(bench, network.to_dut)
-        rig.sender[:, NEXT_NS, self._silent] = _NEVER_NS
+        rig.sender[:, NEXT_NS, self._silent] = NEVER_NS
         if self._supply is not None and _uses(network, self._supply.can_id):
             raise ScenarioError(
                 f"id 0x{self._supply.can_id:X} of Bench_Supply belongs to a message of this network; add supply=none to the bus"
@@ -102,6 +111,9 @@ class Remote:
         self._supply_ns = 0
         self._off_ns: int | None = None
         self._spoke_ns = 0
+        self._departures = Record(_names(network))
+        self._sharp = ExitStack()
+        self._scheduling = ""
         self._blind: list[list[Any]] = []
         self._lost = ""
         self._guard = guardian.Guard()
@@ -162,6 +174,7 @@ class Remote:
         del t_ns
         rehearse(self._rig)
         self._link = opened(self._specs, self._network, self._journal)
+        self._scheduling = self._sharp.enter_context(sharp(self._fifo))
         self._set_guard(self._link)
         self._speaks = True
         rest = self._rest()
@@ -275,15 +288,11 @@ class Remote:
         if not self.late_ns:
             self._begin(t_ns)
         end_ns = t_ns + self._rig.dt_ns - _SPARE_NS
-        late_ns = 0
         with self._loss_noted():
             self._beat()
             self._feed(t_ns)
-            for frame in self._reader.frames(image, events):
-                if frame.t_ns - self._now() > _AHEAD_NS:
-                    self._listen(frame.t_ns - _AHEAD_NS)
-                self._send(frame)
-                late_ns = max(late_ns, self._now() - frame.t_ns)
+            frames = self._reader.frames(image, events)
+            late_ns = send_paced(frames, self._now, self._listen, self._send, self._departures)
             self._listen(end_ns)
         self.late_ns.append(max(late_ns, self._catcher.take_blur()))
         self._look_alive(t_ns + self._rig.dt_ns)
@@ -386,8 +395,14 @@ class Remote:
             return {}
         return {
             "bus": self._link.name,
-            "stamp_ns": max(_AHEAD_NS, 0 if self._feeder is None else self._feeder.worst_ns),
-            "stamps": "arrival" if all(bus.is_stamped for bus in self._link.buses) else "reading",
+            "stamp_ns": max(
+                AHEAD_NS + max(_STAMP_NS[bus.stamps] for bus in self._link.buses),
+                0 if self._feeder is None else self._feeder.worst_ns,
+            ),
+            "stamps": sorted({bus.stamps for bus in self._link.buses}),
+            "scheduling": self._scheduling,
+            "boot_ns": self._boot_ns + _MOST_OFF_NS if self._boot_ns else 0,
+            "pacing": self._departures.as_dict(),
             "blind": self._blind,
             "lost": self._lost,
             "guardian": self._guard.kind,
@@ -411,6 +426,7 @@ class Remote:
         finally:
             self._end_feeds()
             self._guard.dismiss()
+            self._sharp.close()
             self._link.close()
             self._link = None
 
@@ -446,71 +462,17 @@ class Remote:
             self._beat()
 
 
-class RestOfBus:
-    """What all nodes but the device send while the plant stands still: sensors as they read now, a request for standby.
-
-    sender: state whose counters go on; None starts anew.  blank: signals that are sent without a value.  silent: slots that
-    are not sent.  events: always empty.  reading: what the sensors read, and the request for standby.  readings: instead of
-    the rig's, where no NaN.
-    """
-
-    def __init__(
-        self,
-        rig: Rig,
-        network: Network,
-        sender: Any = None,
-        blank: Sequence[int] = (),
-        silent: Sequence[int] = (),
-        readings: F64 | None = None,
-    ) -> None:
-        self._layout = network.to_dut
-        self._values = _reading(rig)
-        if readings is not None:
-            self._values[0] = np.where(np.isnan(readings), self._values[0], readings)
-        if rig.request_roles[0] >= 0:
-            self._values[0, rig.request_roles[0]] = _STANDBY
-        self.reading: F64 = self._values[0].copy()
-        self._values[:, list(blank)] = np.nan
-        self.sender = sender_state(self._layout, 1)
-        self.sender[:, NEXT_NS, list(silent)] = _NEVER_NS
-        if sender is not None:
-            self.sender[:, COUNTER] = sender[:, COUNTER]
-        self.events = Events.empty(1)
-        self._image = Image.empty(self._layout, 1)
-        self._free_ns = np.zeros((1, network.n_buses), np.int64)
-
-    def image_at(self, t_ns: int) -> Image:
-        """The frames that are due at t_ns."""
-        layout, image = self._layout, self._image
-        send_due(
-            t_ns, self._values, self._free_ns, self.sender, layout.signals, layout.scales, layout.slots, layout.blank,
-            image.words, image.meta,
-        )  # fmt: skip
-        return image
-
-
-def rehearse(rig: Rig) -> None:
-    """Go through two ticks with a twin of the rig, so that no kernel has to be loaded once the heart must beat."""
-    twin = copy.deepcopy(rig, {id(rig.network): rig.network})
-    image, events = Image.empty(rig.network.from_dut, 1), Events.empty(1)
-    for _ in range(2):
-        twin.advance()
-        twin.sense()
-        twin.send()
-        twin.answer(image, events)
-        twin.record()
-
-
 def _bus_of(spec: BusSpec) -> str:
     return spec.text or NO_BUS
 
 
-def _reading(rig: Rig) -> Any:
-    """What the sensors read now, without leaving a trace in the rig."""
-    memory, row = rig.faults.memory.copy(), rig.request_row.copy()
-    rig.sense()
-    rig.faults.memory[...], rig.request_row[...] = memory, row
-    return rig.values.copy()
+def _names(network: Network) -> dict[tuple[int, int], str]:
+    """Bus and id of the bench's messages to their names."""
+    layout = network.to_dut
+    return {
+        (bus, can_id): layout.slot_names[slot].partition("[")[0]
+        for slot, (bus, can_id) in enumerate(layout.slots[:, [BUS, CAN_ID]].tolist())
+    }
 
 
 def _uses(network: Network, can_id: int) -> bool:

@@ -2,6 +2,13 @@
 
 spec       "slcan:/dev/ttyACM0?bitrate=500000" as a bus description
 can_bus    one bus: open, send, receive with times of arrival
+frame      a frame that arrived, and what every kind of wire can do
+slcan      slcan from either end, over a port; slcan_lines: its lines
+serial_frames  python-can's serial framing, over a port
+port       a serial port, or a TCP connection to one
+socketcan  the kernel's CAN, by its raw socket
+python_can everything else
+pacing     frames that leave at their times, and how well they kept them
 link       the buses of a network as one
 match      frames <-> Images and Events, by id, page and bus
 supply     the frame that switches a served device on and off

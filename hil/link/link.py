@@ -12,14 +12,14 @@ _REST_NS = 500_000
 
 
 class Link:
-    """All buses of a network, open. Raises DutError when one cannot be opened."""
+    """All buses of a network, open. device: from the device's end. Raises DutError when one cannot be opened."""
 
-    def __init__(self, specs: list[BusSpec], network: Network) -> None:
+    def __init__(self, specs: list[BusSpec], network: Network, device: bool = False) -> None:
         fd = any(slot.is_fd for slot in network.database.messages)
         self.buses: list[CanBus] = []
         try:
             for spec, bus in zip(specs, network.database.buses, strict=True):
-                self.buses.append(CanBus(spec, bus.bitrate, fd))
+                self.buses.append(CanBus(spec, bus.bitrate, fd, device))
         except Exception:
             self.close()
             raise
@@ -54,9 +54,9 @@ class Link:
             time.sleep(min(left_ns, _REST_NS) * 1e-9)
 
     def counts(self) -> dict[str, int]:
-        """Error, remote, garbled and refused frames over all buses."""
+        """Error, remote, garbled, refused and lost frames over all buses."""
         rows = [bus.counts for bus in self.buses]
-        return {name: sum(getattr(row, name) for row in rows) for name in ("errors", "remote", "garbled", "refused")}
+        return {name: sum(getattr(row, name) for row in rows) for name in ("errors", "remote", "garbled", "refused", "lost")}
 
     def close(self) -> None:
         """Close all buses."""

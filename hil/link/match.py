@@ -35,7 +35,7 @@ from firmware_sim.wire.layout import (
     Image,
     Layout,
 )
-from hil.link.can_bus import Frame
+from hil.link.frame import Frame
 
 _EVENT_ROOM = 512
 _SIGN = 1 << 63
@@ -53,9 +53,13 @@ def words_of(data: bytes, n_words: int) -> list[int]:
 
 def bytes_of(words: list[int], length: int, flags: int) -> bytes:
     """Payload of a frame that can exist: at most 8 bytes, or the next length of CAN FD."""
-    data = b"".join((word & ((1 << 64) - 1)).to_bytes(8, "little") for word in words)
+    return sized(b"".join((word & ((1 << 64) - 1)).to_bytes(8, "little") for word in words)[:length], length, flags)
+
+
+def sized(data: bytes, length: int, flags: int) -> bytes:
+    """Payload with zeros up to the next length that a frame can have."""
     size = _size(length, flags)
-    return data[:length].ljust(size, b"\0")[:size]
+    return data.ljust(size, b"\0")[:size]
 
 
 def _size(length: int, flags: int) -> int:
@@ -184,13 +188,14 @@ class Catcher:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A frame to send. t_ns: when it should have ended on the bus."""
+    """A frame to send. t_ns: when it should have ended on the bus.  bulk: a page of a message, which may wait for others."""
 
     t_ns: int
     bus: int
     can_id: int
     flags: int
     data: bytes
+    bulk: bool = False
 
 
 class Reader:
@@ -206,8 +211,10 @@ class Reader:
         for s in sent:
             slot = self._slots[s]
             first, n_words = slot[WORD_0], slot[N_WORDS]
-            data = bytes_of(image.words[0, first : first + n_words].tolist(), int(image.meta[0, LEN, s]), slot[FLAGS])
-            found.append(Outgoing(int(image.meta[0, T_NS, s]), slot[BUS], slot[CAN_ID], slot[FLAGS], data))
+            raw, length = image.words[0, first : first + n_words].tobytes(), int(image.meta[0, LEN, s])
+            data = raw if length == len(raw) else sized(raw[:length], length, slot[FLAGS])
+            at_ns = int(image.meta[0, T_NS, s])
+            found.append(Outgoing(at_ns, slot[BUS], slot[CAN_ID], slot[FLAGS], data, slot[PAGE_MASK] != 0))
         for row in events.rows[: int(events.count[0])].tolist():
             if row[EVENT_PACK] == 0:
                 data = bytes_of(row[EVENT_WORD_0:], row[EVENT_LEN], row[EVENT_FLAGS])

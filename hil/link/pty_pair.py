@@ -12,6 +12,7 @@ import select
 import threading
 from pathlib import Path
 
+from hil.clock import sharp
 from hil.errors import BenchError
 
 _BLOCK = 4096
@@ -61,6 +62,10 @@ class PtyPair:
 
     def _pump(self) -> None:
         other = dict(zip(self._masters, reversed(self._masters), strict=True))
+        with sharp():
+            self._carry_on(other)
+
+    def _carry_on(self, other: dict[int, int]) -> None:
         try:
             while True:
                 ready, _, _ = select.select([*self._masters, self._wake_read], [], [])

@@ -117,7 +117,7 @@ class Named:
 
     def __init__(self, database: Database, name: str, values: Sequence[str]) -> None:
         message = database.message(name.partition("[")[0])
-        slots = database.slots(lambda m: m.name == message.name, lambda _message, _page: True)
+        slots = database.slots(lambda m: m.name == message.name, lambda _slot: True)
         layout = self._layout = database.layout(slots, MS_NS)
         given = dict(_pair(text) for text in values)
         found: dict[int, float] = {}

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hil.clock import WallClock
+from hil.clock import WallClock, sharp
 from hil.dut.emulator import Emulator
 from hil.link.link import Link
 from hil.link.match import Catcher, Reader
@@ -25,7 +25,7 @@ _MOST_FRAMES = 4_096
 
 @dataclass
 class Report:
-    """What a served device did. late_ns: how late its worst tick was."""
+    """What a served device did. late_ns: how late its worst tick was.  scheduling: what was in force."""
 
     n_ticks: int = 0
     sent: int = 0
@@ -33,6 +33,7 @@ class Report:
     starts: int = 1
     missed: int = 0
     late_ns: int = 0
+    scheduling: str = ""
 
     def text(self, dt_ns: int) -> str:
         """One line."""
@@ -56,6 +57,10 @@ class Served:
 
     def run(self, stopped: Callable[[], bool]) -> Report:
         """Work until told to stop. Raises LinkLostError."""
+        with sharp() as self.report.scheduling:
+            return self._work(stopped)
+
+    def _work(self, stopped: Callable[[], bool]) -> Report:
         dt_ns = self.dut.dt_ns
         self.dut.start(0)
         self.clock.start()

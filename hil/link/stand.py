@@ -31,16 +31,16 @@ _PTY = "pty"
 
 @dataclass
 class Stand:
-    """A served device with all it needs. title: what is served.  pairs: serial pairs that were made for it."""
+    """A served device with all it needs. title: what is served.  pairs: what speaks on serial pairs that were made for it."""
 
     title: str
     served: Served
-    pairs: list[PtyPair]
+    pairs: list[tuple[str, PtyPair]]
 
     def greeting(self) -> str:
         """What is served, where, and how to reach it."""
         where = ",".join(bus.name for bus in self.served.link.buses)
-        reach = ",".join(f"slcan:{pair.far}" for pair in self.pairs) if self.pairs else where
+        reach = ",".join(f"{kind}:{pair.far}" for kind, pair in self.pairs) if self.pairs else where
         dut = shlex.quote("remote" if reach == NO_BUS else f"remote:{reach}")
         return f"serving {self.title} on {where}; test it with: nabench run --arm --dut {dut}"
 
@@ -48,7 +48,7 @@ class Stand:
         """Work until told to stop; returns a summary. Raises LinkLostError, BenchError."""
 
         def ended() -> bool:
-            for pair in self.pairs:
+            for _, pair in self.pairs:
                 pair.check()
             return stopped()
 
@@ -57,7 +57,7 @@ class Stand:
     def close(self) -> None:
         """Close bus and serial pairs."""
         self.served.link.close()
-        for pair in self.pairs:
+        for _, pair in self.pairs:
             pair.close()
 
 
@@ -80,27 +80,28 @@ def build(bus: str, pack_name: str, calibration_name: str | None, network_name: 
 
 def stand_up(dut: Emulator, net: Network, bus: str, far: Path | None, title: str) -> Stand:
     """An emulator on its bus. Raises ScenarioError, DutError, BenchError."""
-    pairs: list[PtyPair] = []
+    pairs: list[tuple[str, PtyPair]] = []
     specs = [_on_pty(spec, pairs, far) for spec in parse_all(bus, net.n_buses)]
     if far is not None and len(pairs) != 1:
-        for pair in pairs:
+        for _, pair in pairs:
             pair.close()
-        raise ScenarioError(f'--link names the other end of one slcan:pty; "{bus}" has {len(pairs)}')
+        raise ScenarioError(f'--link names the other end of one slcan:pty or serial:pty; "{bus}" has {len(pairs)}')
     try:
-        link = Link(specs, net)
+        link = Link(specs, net, device=True)
     except Exception:
-        for pair in pairs:
+        for _, pair in pairs:
             pair.close()
         raise
     return Stand(title, Served(dut, net, link, WallClock()), pairs)
 
 
-def _on_pty(spec: BusSpec, pairs: list[PtyPair], far: Path | None) -> BusSpec:
-    """slcan:pty becomes slcan on one end of a new pair."""
-    if (spec.interface, spec.channel) != ("slcan", _PTY):
+def _on_pty(spec: BusSpec, pairs: list[tuple[str, PtyPair]], far: Path | None) -> BusSpec:
+    """slcan:pty becomes slcan on one end of a new pair; serial:pty python-can's serial framing."""
+    if spec.interface not in ("slcan", "serial") or spec.channel != _PTY:
         return spec
-    pairs.append(PtyPair(far=far))
-    return replace(spec, text=f"slcan:{pairs[-1].near}", channel=str(pairs[-1].near))
+    pair = PtyPair(far=far)
+    pairs.append((spec.interface, pair))
+    return replace(spec, text=f"{spec.interface}:{pair.near}", channel=str(pair.near))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from firmware_sim.wire.layout import CAN_ID, EXTENDED, FLAGS, LENGTH, Image
 from firmware_sim.wire.send import NEXT_NS, send_due, sender_state
 from hil import files
 from hil.database import Bus, Database
-from hil.link.can_bus import Frame
+from hil.link.frame import Frame
 from hil.link.match import Outgoing, bytes_of, words_of
 from hil.network import BENCH_NODE
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -261,9 +262,23 @@ def _late(scene: Scene) -> Panel:
     trace = scene.view.trace
     late = scene.line("lateness", "lateness of each tick", trace.t_s[: len(trace.late_ns)], trace.late_ns / 1e6, PURPLE, 1.0)
     tick_ms = trace.dt_ns / 1e6
-    note = "how late the bench itself was; judgements that rest on a missed deadline are INCONC"
+    note = f"how late the bench itself was; judgements that rest on a missed deadline are INCONC{_kept(trace.info.get('link'))}"
     limits = [Limit(tick_ms, "ms", f"deadline {tick_ms:g}", RED, "dashed")]
     return Panel("late", "Lateness of the bench", "ms", note, [late], [], limits, least=1.5 * tick_ms, digits=3, height=150)
+
+
+def _kept(link: dict[str, Any] | None) -> str:
+    """How the frames of the bench kept their times, under what scheduling, and who made the stamps."""
+    if not link or "pacing" not in link:
+        return ""
+    pacing = link["pacing"]
+    worst = "".join(
+        f"; {row['frame']}: {row['late']} late, worst {row['worst_ms']:g} ms" for row in pacing["late_by_message"][:3]
+    )
+    return (
+        f"; {pacing['late']} of {pacing['frames']} frames left more than 1.5 ms off their times{worst}; "
+        f"{link['scheduling']}; times of arrival from: {', '.join(link['stamps'])}"
+    )
 
 
 # ---- lanes

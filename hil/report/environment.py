@@ -41,6 +41,8 @@ def text(record: RunRecord) -> str:
             "tick": tick_ms,
         }
         out["missed_deadlines"] = int((late > record.trace.dt_ns).sum())
+    link = record.trace.info.get("link") or {}
+    out |= {name: link[name] for name in ("scheduling", "stamps", "pacing") if name in link}
     return json.dumps(out, indent=1, sort_keys=True) + "\n"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import agree
 import numpy as np
 import pytest
 import wall
@@ -30,30 +31,11 @@ from hil.verdict import Verdict
 SCENARIOS = ("monitor-silent", "frames-wrong-crc", "reset-in-run")
 MS_NS = 1_000_000
 
-Judged = list[tuple[str, str, str]]
-
-
-def judged(findings: list[dict[str, Any]]) -> Judged:
-    return [(finding["requirement"], finding["what"], finding["verdict"]) for finding in findings]
-
 
 @pytest.fixture(scope="module")
-def lockstep() -> dict[str, Judged]:
+def lockstep() -> dict[str, agree.Judged]:
     """What the scenarios find against the emulator in virtual time."""
-    records = {name: runner.run(wall.shipped(name), runner.Options()) for name in SCENARIOS}
-    return {name: judged([finding.as_dict() for finding in record.findings]) for name, record in records.items()}
-
-
-def assert_as_in_lockstep(result: dict[str, Any], expected: Judged, device_was_late: bool) -> None:
-    """Verdict for verdict as in lockstep; a machine that was too busy leaves INCONC, and says that this is why."""
-    assert set(expected) == {(r, what, "PASS") for r, what, _ in expected}
-    for finding in result["findings"]:
-        if finding["verdict"] == "INCONC":
-            assert "missed" in finding["seen"] or result["link"]["safe_stop"] or device_was_late, finding
-        elif not device_was_late:
-            assert (finding["requirement"], finding["what"], finding["verdict"]) in expected, finding
-    if result["verdict"] == "PASS":
-        assert expected == judged(result["findings"])
+    return {name: agree.lockstep(name) for name in SCENARIOS}
 
 
 def over_processes(bus: tuple[str, ...], reach: Callable[[str], str], out: Path) -> tuple[dict[str, Any], bool]:
@@ -71,7 +53,7 @@ def over_processes(bus: tuple[str, ...], reach: Callable[[str], str], out: Path)
 
 @pytest.mark.timeout(150)
 def test_two_processes_agree_with_lockstep_over_multicast_and_over_a_serial_line(
-    tmp_path: Path, lockstep: dict[str, Judged]
+    tmp_path: Path, lockstep: dict[str, agree.Judged]
 ) -> None:
     """Bench and device in processes of their own, over UDP and over slcan on a pair of ports, pass as in lockstep."""
     multicast, port = wall.multicast(), tmp_path / "bms"
@@ -92,16 +74,16 @@ def test_two_processes_agree_with_lockstep_over_multicast_and_over_a_serial_line
     assert set(ways) == set(results)
     for found, was_late in results.values():
         for name in SCENARIOS:
-            assert_as_in_lockstep(found[name], lockstep[name], was_late)
+            agree.assert_as_in_lockstep(found[name], lockstep[name], was_late)
     assert not port.is_symlink()
 
 
-def test_bench_and_device_in_one_process_agree_with_lockstep(lockstep: dict[str, Judged]) -> None:
+def test_bench_and_device_in_one_process_agree_with_lockstep(lockstep: dict[str, agree.Judged]) -> None:
     """Over python-can's virtual bus, one thread each; the device is switched off and on between the runs."""
     with wall.device(wall.virtual()) as device:
         for name in SCENARIOS:
             record = wall.run(wall.shipped(name), device.bus)
-            assert_as_in_lockstep(record.result(), lockstep[name], device.was_late)
+            agree.assert_as_in_lockstep(record.result(), lockstep[name], device.was_late)
     assert device.error is None
     assert device.served.report.starts == 1 + len(SCENARIOS) + 1  # its own, one a run, and that of the reset
 
@@ -270,9 +252,9 @@ def test_an_interrupted_bench_leaves_the_device_safe(tmp_path: Path) -> None:
     scenario = tmp_path / "long.scenario.toml"  # so long that no busy machine lets it end before it is interrupted
     scenario.write_text(SHORT.replace("duration_s = 2.0", "duration_s = 60.0"), encoding="utf-8")
     with wall.device(wall.multicast()) as device:
-        child = wall.nabench("run", str(scenario), "--arm", "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
-        wall.wait_until(lambda: device.served.report.starts > 1, 60.0)
         ears = CanBus(parse(device.bus), 500_000, False)
+        child = wall.nabench("run", str(scenario), "--arm", "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
+        wall.wait_until(lambda: wall.started(device, ears), 60.0)
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=20)
         modes, orders = last_orders(ears)

@@ -56,9 +56,9 @@ def last_order(ears: CanBus) -> bool:
 def test_the_device_is_switched_off_whatever_ended_the_run(tmp_path: Path, slow: Path, number: int, name: str) -> None:
     """The last word on the bus is that the supply is off; the exit code is that of the signal."""
     with wall.device(wall.multicast()) as device:
-        child = wall.nabench("run", str(slow), "--arm", "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
-        wall.wait_until(lambda: device.served.report.starts > 1, 60.0)
         ears = CanBus(parse(device.bus), 500_000, False)
+        child = wall.nabench("run", str(slow), "--arm", "--dut", f"remote:{device.bus}", "--out", str(tmp_path / "out"))
+        wall.wait_until(lambda: wall.started(device, ears), 60.0)
         child.send_signal(number)
         _, err = child.communicate(timeout=20)
         on = last_order(ears)
@@ -72,6 +72,7 @@ def test_the_device_is_switched_off_whatever_ended_pytest(tmp_path: Path, number
     (tmp_path / "test_slow.py").write_text("def test_slow(bench):\n    bench.run_for(3000)\n")
     own = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST_", "NABENCH_D"))}
     with wall.device(wall.multicast()) as device:
+        ears = CanBus(parse(device.bus), 500_000, False)
         call = [
             sys.executable,
             "-m",
@@ -84,8 +85,7 @@ def test_the_device_is_switched_off_whatever_ended_pytest(tmp_path: Path, number
             ".",
         ]
         child = subprocess.Popen(call, cwd=tmp_path, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        wall.wait_until(lambda: device.served.report.starts > 1, 60.0)
-        ears = CanBus(parse(device.bus), 500_000, False)
+        wall.wait_until(lambda: wall.started(device, ears), 60.0)
         child.send_signal(number)
         out, _ = child.communicate(timeout=20)
         on = last_order(ears)

@@ -26,7 +26,7 @@ from firmware_sim.wire.layout import (
 )
 from hil import network
 from hil.dut.emulator import Emulator
-from hil.link.can_bus import Frame
+from hil.link.frame import Frame
 from hil.link.match import Catcher, Finder, Reader, bytes_of, words_of
 from hil.network import Network
 

@@ -11,7 +11,7 @@ import wall
 from firmware_sim import state as st
 from firmware_sim.wire.layout import CAN_ID
 from hil import network
-from hil.link.can_bus import Frame
+from hil.link.frame import Frame
 from hil.link.link import Link
 from hil.link.spec import parse_all
 from hil.link.supply import Supply

@@ -7,7 +7,7 @@ import e2e
 import pytest
 
 from hil import files
-from hil.link.can_bus import Frame
+from hil.link.frame import Frame
 from hil.link.supply import Supply
 
 

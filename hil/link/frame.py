@@ -1,0 +1,53 @@
+"""A frame that arrived, what a bus did that was none, and what every kind of wire can do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A frame that arrived. t_ns: on the monotonic clock.  blur_ns: it may have come this much earlier."""
+
+    t_ns: int
+    can_id: int
+    flags: int
+    data: bytes
+    blur_ns: int
+
+
+@dataclass
+class Counts:
+    """What a bus did that was no frame for us: error and remote frames, garbled ones, refused sends, frames it lost."""
+
+    errors: int = 0
+    remote: int = 0
+    garbled: int = 0
+    refused: int = 0
+    lost: int = 0
+
+
+class GoneError(Exception):
+    """The wire is gone: unplugged, taken down, closed by the other side. Its text is the reason."""
+
+
+class Wire(Protocol):
+    """One open bus, of whatever kind.
+
+    stamps: who says when a frame arrived: "kernel", "sender", or "host", which is the moment of reading.
+    echoes: it gives our own frames back.
+    """
+
+    counts: Counts
+    stamps: str
+    echoes: bool
+
+    def send(self, can_id: int, flags: int, data: bytes) -> bool:
+        """Send a frame; False when the wire refused it for now. Raises GoneError."""
+
+    def receive(self, until_ns: int) -> Frame | None:
+        """The next frame, or None when none came until then (monotonic; the past: only look). Raises GoneError."""
+
+    def close(self) -> None:
+        """Close it; one that is gone is closed too."""

@@ -1,0 +1,140 @@
+"""A CAN bus of the Linux kernel (SocketCAN), by its raw socket.
+
+One system call a frame and none for the time: the kernel stamps each frame, counts what found no room in the socket, and
+marks our own frames that come back (MSG_CONFIRM). Error frames are counted; a controller that went bus-off is gone.
+"""
+
+from __future__ import annotations
+
+import errno
+import select
+import socket
+import struct
+import time
+from collections import deque
+from typing import Any
+
+from firmware_sim.wire.layout import EXTENDED, FD
+from hil.link.frame import Counts, Frame, GoneError
+
+OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "receive_own_messages"})
+_CLASSIC, _LONG = struct.Struct("=IB3x8s"), struct.Struct("=IBB2x64s")  # struct can_frame, struct canfd_frame
+_EXTENDED, _REMOTE, _ERROR = 0x8000_0000, 0x4000_0000, 0x2000_0000
+_MASKS = (0x7FF, 0x1FFF_FFFF)
+_BUS_OFF = 0x40
+_ALL_ERRORS = 0x1FFF_FFFF
+_FAST = 0x01  # CANFD_BRS
+_CAN_RAW_ERR_FILTER = 2
+_SO_TIMESTAMPNS, _SO_RXQ_OVFL, _SO_RCVBUFFORCE = 35, 40, 33
+_ROOM = socket.CMSG_SPACE(16) + socket.CMSG_SPACE(4)
+_BUFFER = 1 << 20
+_MOST = 256  # frames in one go
+_SEND_NS, _REST_S = 20_000_000, 0.0005
+_OLDEST_NS, _NEWEST_NS = 10_000_000_000, 50_000_000  # stamps beyond are of a clock that was put
+
+
+class SocketCan:
+    """An open interface. channel: as in `ip link`.  options: those of OPTIONS. Raises OSError, ValueError."""
+
+    stamps = "kernel"
+
+    def __init__(self, channel: str, options: dict[str, Any]) -> None:
+        self.counts = Counts()
+        self.echoes = bool(options.get("receive_own_messages", False))
+        self._ready: deque[Frame] = deque()
+        self._socket = socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW)
+        try:
+            self._set_up(channel, bool(options.get("fd")))
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def _set_up(self, channel: str, fd: bool) -> None:
+        s, raw = self._socket, socket.SOL_CAN_RAW
+        if fd:
+            s.setsockopt(raw, socket.CAN_RAW_FD_FRAMES, 1)
+        s.setsockopt(raw, socket.CAN_RAW_RECV_OWN_MSGS, int(self.echoes))
+        s.setsockopt(raw, _CAN_RAW_ERR_FILTER, _ALL_ERRORS)
+        s.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        s.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
+        try:
+            s.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        except OSError:  # beyond the limit of this system only with CAP_NET_ADMIN
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+        s.setblocking(False)
+        s.bind((channel,))
+
+    def send(self, can_id: int, flags: int, data: bytes) -> bool:
+        """Send a frame; False when the queue of the interface stays full. Raises GoneError."""
+        number = can_id | (_EXTENDED if flags & EXTENDED else 0)
+        frame = _LONG.pack(number, len(data), _FAST, data) if flags & FD else _CLASSIC.pack(number, len(data), data)
+        end_ns = 0
+        while True:
+            try:
+                self._socket.send(frame)
+            except OSError as error:
+                if error.errno not in (errno.ENOBUFS, errno.EAGAIN):
+                    raise GoneError(error.strerror) from None
+                now = time.monotonic_ns()
+                end_ns = end_ns or now + _SEND_NS
+                if now >= end_ns:
+                    self.counts.refused += 1
+                    return False
+                time.sleep(_REST_S)
+            else:
+                return True
+
+    def receive(self, until_ns: int) -> Frame | None:
+        """The next frame, or None when none came until then. Raises GoneError."""
+        while not self._ready:
+            now = time.monotonic_ns()
+            left_ns = until_ns - now
+            if left_ns > 0:
+                select.select([self._socket], [], [], left_ns * 1e-9)
+                now = time.monotonic_ns()
+            self._drain(now)
+            if not self._ready and now >= until_ns:
+                return None
+        return self._ready.popleft()
+
+    def _drain(self, now: int) -> None:
+        """Take all that is there. now: on the monotonic clock."""
+        ahead_ns = None
+        for _ in range(_MOST):
+            try:
+                raw, extra, _, _ = self._socket.recvmsg(_LONG.size, _ROOM)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                raise GoneError(error.strerror) from None
+            if ahead_ns is None:  # how far the time of day is ahead of the monotonic clock
+                before = time.monotonic_ns()
+                ahead_ns = time.time_ns() - before
+                now = max(now, before)
+            self._take(raw, extra, now, ahead_ns)
+
+    def _take(self, raw: bytes, extra: list[tuple[int, int, bytes]], now: int, ahead_ns: int) -> None:
+        number, length = _CLASSIC.unpack_from(raw)[:2] if len(raw) == _CLASSIC.size else _LONG.unpack_from(raw)[:2]
+        t_ns = now
+        for level, kind, content in extra:
+            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
+                seconds, rest = struct.unpack("@ll", content[:16])
+                stamp_ns = seconds * 1_000_000_000 + rest - ahead_ns
+                t_ns = stamp_ns if now - _OLDEST_NS <= stamp_ns <= now + _NEWEST_NS else now
+            elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
+                self.counts.lost = int.from_bytes(content[:4], "little")
+        if number & _ERROR:
+            self.counts.errors += 1
+            if number & _BUS_OFF:
+                raise GoneError("the controller went bus-off")
+            return
+        if number & _REMOTE:
+            self.counts.remote += 1
+            return
+        extended = bool(number & _EXTENDED)
+        flags = (EXTENDED if extended else 0) | (FD if len(raw) == _LONG.size else 0)
+        self._ready.append(Frame(t_ns, number & _MASKS[extended], flags, raw[8 : 8 + length], 0))
+
+    def close(self) -> None:
+        """Close it."""
+        self._socket.close()

@@ -14,7 +14,7 @@ from hil.link.supply import Supply
 from hil.network import Network
 
 if TYPE_CHECKING:
-    from hil.dut.remote import RestOfBus
+    from hil.dut.rest import RestOfBus
 
 Instruments = tuple[tuple[str, tuple[str, ...]], ...]
 _SUPPLY_FORMS = 3

@@ -9,7 +9,7 @@ TESTS ?= tests examples/pytest_suite
 # what is run again interpreted and with bounds checks
 REDUCED := tests/firmware_sim tests/hil/plant/test_conservation.py tests/hil/test_gears.py tests/hil/fault/test_primitives.py tests/hil/fault/test_shapes.py
 
-.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants clean
+.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants twins clean
 
 help:
 	@echo "make demo    install into $(VENV) and run the main job; prints the verdict and where the report lies"
@@ -19,6 +19,7 @@ help:
 	@echo "make docs    build the documentation into site/"
 	@echo "make picture the picture of the report in the README (needs chromium)"
 	@echo "make mutants which scenario catches which broken firmware: writes docs/mutants.md (minutes)"
+	@echo "make twins   the C firmware against the emulator over every scenario of nfm-16s (minutes)"
 	@echo "make accuracy fit every fold again and compare with docs/accuracy.md (minutes)"
 	@echo "make clean   remove $(VENV) and everything built"
 
@@ -88,6 +89,9 @@ accuracy: $(DEV_STAMP)
 
 mutants: $(DEV_STAMP)
 	$(BIN)/python tools/mutants.py --write
+
+twins: $(DEV_STAMP)
+	$(BIN)/python tools/twins.py --write
 
 clean:
 	rm -rf $(VENV) build dist site nabench-runs .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

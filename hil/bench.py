@@ -81,11 +81,11 @@ class Bench:
         torn_ns: start of the fault that wants this in the middle of a write to memory; None when nobody does.
         """
         self.rig.release(self.rig.t_ns)
-        if torn_ns is not None and isinstance(self.dut, Torn):
-            self.dut.tear(self.rig.t_ns)
-        else:
+        if torn_ns is None or not isinstance(self.dut, Torn):
             self.untorn_ns += [] if torn_ns is None else [torn_ns]
             self.dut.reset(self.rig.t_ns)
+        elif not self.dut.tear(self.rig.t_ns):
+            self.untorn_ns.append(torn_ns)
 
     def run(self, n_ticks: int, progress: Progress | None = None) -> None:
         """Run n_ticks, staged."""

@@ -30,6 +30,12 @@ def _remote(setup: Setup, options: str) -> Dut:
     return Remote(setup.rig, setup.network, options)
 
 
+def _native(setup: Setup, options: str) -> Dut:
+    from hil.dut.native import Native
+
+    return Native(setup.rig, setup.network, options)
+
+
 BUILT_IN: dict[str, tuple[str, Maker]] = {
     "emulator": ("the built-in firmware, in lockstep and virtual time", _emulator),
     "broken": (
@@ -42,6 +48,10 @@ BUILT_IN: dict[str, tuple[str, Maker]] = {
             "remote:slcan:/dev/ttyACM0; remote alone takes python-can's configuration"
         ),
         _remote,
+    ),
+    "native": (
+        "firmware compiled to a shared library, in lockstep and virtual time: native:PATH.so, see docs/native.md",
+        _native,
     ),
 }
 

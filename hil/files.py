@@ -70,6 +70,12 @@ def dbc_folder() -> Path:
     return inside if inside.is_dir() else _ROOT.parent / "dbc"
 
 
+def example_folder(name: str) -> Path:
+    """Folder of an example that ships with the package: inside it when installed, beside it in a checkout."""
+    inside = _ROOT / "examples" / name
+    return inside if inside.is_dir() else _ROOT.parent / "examples" / name
+
+
 def shipped(kind: str) -> dict[str, Path]:
     """Name to path of every shipped file of a kind, in name order."""
     suffix = SUFFIXES.get(kind, ".toml")

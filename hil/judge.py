@@ -42,7 +42,7 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
         findings.append(_lost_frames(trace))
     if trace.n_ticks < setup.inputs.scenario.n_ticks:
         findings.append(_ended_early(view))
-    findings += device
+    findings += _fallen(view) + device
     for row in setup.inputs.scenario.expect:
         found = _JUDGES[row.kind](view, row, required[row.requirement], effects)
         findings += [_cut(view, row, finding) for finding in found]
@@ -81,6 +81,18 @@ def _ended_early(view: View) -> Finding:
         "BENCH", "run", f"the run goes on for {duration_s:g} s", f"it ended at {end_ns / 1e9:g} s", Verdict.INCONC,
         evidence=(Evidence(0, "start of the run"), Evidence(end_ns, "end of the run")), next_step="let the run go to its end",
     )  # fmt: skip
+
+
+def _fallen(view: View) -> list[Finding]:
+    """That a firmware which the bench ran itself died or hung after it was ready, once for each time."""
+    rows = view.trace.info.get("firmware", {}).get("fallen", ())
+    return [
+        Finding(
+            "DEVICE", "firmware", "the firmware runs to the end of the run", f"at {t_ns / 1e9:.3f} s {why}", Verdict.FAIL,
+            evidence=(Evidence(t_ns, "the firmware falls"),), next_step="run it in a debugger, or build it with sanitizers",
+        )
+        for t_ns, why in rows
+    ]  # fmt: skip
 
 
 def _device(view: View) -> list[Finding]:

@@ -11,7 +11,7 @@ import numpy as np
 from hil import calibration, devices, judge, scenario, setup
 from hil.bench import Bench, Progress
 from hil.clock import Clock, VirtualClock, WallClock
-from hil.dut import Paced
+from hil.dut import Compiled, Paced
 from hil.errors import LinkLostError, ScenarioError
 from hil.report.record import RunRecord, Speed, fingerprint
 from hil.scenario import Inputs
@@ -71,6 +71,7 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
         lost = _run(bench, s.n_ticks, progress)
         speed = Speed(built.rig.t_ns * 1e-9, time.process_time() - cpu, time.perf_counter() - wall)
         noted = dut.notes() if isinstance(dut, Paced) else None
+        built_of = dut.account() if isinstance(dut, Compiled) else None
     finally:
         dut.close()
     trace = bench.trace()
@@ -80,6 +81,8 @@ def run(path: Path, options: Options, progress: Progress | None = None) -> RunRe
         "clock": "wall" if clock.real else "virtual",
         "inputs": fingerprint(built),
     }
+    if built_of is not None:
+        trace.info["firmware"] = built_of
     if isinstance(dut, Paced):
         trace.info["link"] = noted
         trace.late_ns = np.maximum(trace.late_ns, np.array(dut.late_ns[: trace.n_ticks], np.int64))

@@ -32,7 +32,7 @@ def wanted(what: str, wish: Wish, name: str | None, folder: Path) -> tuple[dict[
     known = {"calibration": ("pack", "out"), "pack": ("cell", "series", "parallel", "strings", "out")}.get(what, ())
     strangers = wish.strangers(*known)
     if strangers:
-        belongs = {"--pack": "new calibration", "--out": "new calibration and new pack --cell"}
+        belongs = {"--pack": "new calibration, new firmware and new headers", "--out": "new calibration and new pack --cell"}
         raise ScenarioError(
             *(f"{option} belongs to {belongs.get(option, 'new pack')}, not to new {what}" for option in strangers)
         )

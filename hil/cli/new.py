@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hil.cli import draft, from_datasheet, say
+from hil.cli import draft, firmware, from_datasheet, say
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}")
@@ -25,6 +25,8 @@ class What(StrEnum):
     mapping = "mapping"
     map = "map"
     suite = "suite"
+    firmware = "firmware"
+    headers = "headers"
 
 
 # Template to file, NAME standing for the name; and what to do next.
@@ -63,7 +65,13 @@ def new(
         typer.Argument(metavar="[NAME]", help="Its name; my-WHAT by default. Or a data sheet, SHEET.toml.", show_default=False),
     ] = None,
     dir_: Annotated[Path, typer.Option("--dir", help="Folder to write to; made when it is missing.")] = Path(),
-    pack: Annotated[str | None, typer.Option(help="calibration: the pack that it is for, shipped or a file.")] = None,
+    pack: Annotated[
+        str | None, typer.Option(help="calibration, firmware, headers: the pack that it is for, shipped or a file.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(help="firmware, headers: its network, shipped or a file; classic by default.", show_default=False),
+    ] = None,
     cell: Annotated[str | None, typer.Option(help="pack: its cell, shipped or a file, instead of a template.")] = None,
     series: Annotated[int | None, typer.Option(min=1, help="pack: cells, or groups, in a string.")] = None,
     parallel: Annotated[int | None, typer.Option(min=1, help="pack: cells of a group, 1 by default.")] = None,
@@ -119,8 +127,14 @@ def new(
     stem = f"my-{what.value}" if name is None and out is None else name if name is not None else str(out and out.stem)
     if not _NAME.fullmatch(stem):
         raise ScenarioError(f'name "{stem}": expected small letters, digits and dashes, as in my-{what.value}')
-    derived = draft.wanted(what.value, draft.Wish(pack, cell, series, parallel, strings, out), name, dir_)
-    texts, then = derived if derived is not None else _from_templates(what, stem, dir_)
+    if what in (What.firmware, What.headers):
+        others = {"--cell": cell, "--series": series, "--parallel": parallel, "--strings": strings}
+        made: tuple[dict[Path, str], str] | None = firmware.files_of(what.value, dir_ / stem, pack, network, others)
+    elif network is not None:
+        raise ScenarioError(f"--network belongs to new firmware and new headers, not to new {what.value}")
+    else:
+        made = draft.wanted(what.value, draft.Wish(pack, cell, series, parallel, strings, out), name, dir_)
+    texts, then = made if made is not None else _from_templates(what, stem, dir_)
     there = [path for path in texts if path.exists()]
     if there:
         raise ScenarioError(*(f"{path} exists already; give another name, or remove it first" for path in there))

@@ -33,8 +33,16 @@ class Dut(Protocol):
 class Torn(Protocol):
     """What a device can do whose memory the bench reaches."""
 
-    def tear(self, t_ns: int) -> None:
-        """Lose supply at t_ns in the middle of a write to non-volatile memory, and regain it."""
+    def tear(self, t_ns: int) -> bool:
+        """Lose supply at t_ns in the middle of a write to non-volatile memory, and regain it. False: there was no write."""
+
+
+@runtime_checkable
+class Compiled(Protocol):
+    """What a device has besides that is a program of somebody else's, run by the bench."""
+
+    def account(self) -> dict[str, Any]:
+        """For the record: what it was made of, and in "fallen" when and how it ended, (time [ns], words)."""
 
 
 @runtime_checkable

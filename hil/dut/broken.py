@@ -339,12 +339,13 @@ class _ResumesAfterReset(Emulator):
 class _TrustsTornCopy(Emulator):
     """Takes the copy that was written last, whether it is whole or not."""
 
-    def tear(self, t_ns: int) -> None:
+    def tear(self, t_ns: int) -> bool:
         before = self.state
         super().tear(t_ns)
         for p in range(self.n_packs):
             torn = 1 - int(before.whole[st.NVM_COPY, p])
             nvm.load(self.state.nvm, torn, self.state.cell, self.state.real, self.state.whole, p)
+        return True
 
 
 class _ForgetsAtReset(Emulator):

@@ -41,7 +41,7 @@ class Emulator:
         """Power on again; non-volatile memory survives."""
         self.state = bms.power_on(self.settings, self.n_packs, t_ns, self.state)
 
-    def tear(self, t_ns: int) -> None:
+    def tear(self, t_ns: int) -> bool:
         """Lose the supply in the middle of a write to memory, in every pack, and power on again.
 
         Of the page that is being written half is there, and the rest as it was erased; which page, follows from t_ns.
@@ -55,6 +55,7 @@ class Emulator:
             at = nvm.FORMAT + nvm.PIECE * max(int(b.whole[st.NVM_PIECE, p]) - 3, 0)
             b.nvm[1 - int(b.whole[st.NVM_COPY, p]), p, at + nvm.PIECE // 2 : at + nvm.PIECE] = nvm.ERASED
         self.reset(t_ns)
+        return True
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
         """One task of the firmware: its frames start when the tick ends."""

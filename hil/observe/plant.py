@@ -135,10 +135,13 @@ def reset(view: View, fault: Bound) -> Effect:
     return Effect(True, text, moment, moment)
 
 
+_NO_TEAR = "run this against a device whose memory the bench reaches, as the emulator's; native firmware needs nab_save"
+
+
 def reset_torn(view: View, fault: Bound) -> Effect:
     """As reset. Memory is out of sight: where the bench could not disturb it, the fault was not put to the test."""
     effect = reset(view, fault)
     if effect.happened and fault.start_ns in view.trace.info.get(UNTORN, ()):
         text = f"{effect.text}; but the bench cannot disturb the memory of this device"
-        return Effect(True, text, hint="run this against a device whose memory the bench reaches, as the emulator's")
+        return Effect(True, text, hint=_NO_TEAR)
     return effect

@@ -77,7 +77,7 @@ def text(record: RunRecord, facts: dict[str, Any]) -> str:
             assumptions=record.resting(),
             shares=rests.shares(record.setup.inputs, record.setup.kinds[1:]),
             inputs=record.trace.info.get("inputs", {}),
-            facts=_flat({**facts, "link": record.trace.info.get("link", {})}),
+            facts=_flat({**facts, **{key: record.trace.info.get(key, {}) for key in ("link", "firmware")}}),
             script=bokehjs.script(),
             document=document.replace("<", "\\u003c"),
             roots=json.dumps({root: f"plot-{key}" for key, root in roots.items()}),

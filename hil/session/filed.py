@@ -18,7 +18,7 @@ from typing import Any
 
 from hil import journal as j
 from hil import scenario, setup
-from hil.dut import Paced
+from hil.dut import Compiled, Paced
 from hil.errors import ScenarioError
 from hil.session import claim as claims
 from hil.session.claim import Claim
@@ -68,6 +68,8 @@ def _whole(run: Run, demands: Demands, built: Setup, out: Path, said: Sequence[F
     }
     if isinstance(run.dut, Paced):
         trace.info["link"] = run.dut.notes()
+    if isinstance(run.dut, Compiled):
+        trace.info["firmware"] = run.dut.account()
     speed = Speed(run.t_ns * 1e-9, run.cpu_s, run.wall_s)
     return folder.write(RunRecord(built, trace, [*demands.findings, *said], speed), out)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hil import journal as j
+from hil.dut import Compiled
 from hil.fault.table import FROM_DUT, SEAM
 from hil.session.run import Run
 from hil.wirelog import WireLog
@@ -24,8 +25,14 @@ def problems(run: Run, faults_may_stay: bool = False) -> list[str]:
     lost = run.tape.frames_lost()
     if lost:
         found.append(f"{lost} frames found no room in the journal; use fewer doubled or delayed streams at once")
-    found += _unknown(run) + _silent(run)
+    found += _fallen(run) + _unknown(run) + _silent(run)
     return found
+
+
+def _fallen(run: Run) -> list[str]:
+    """What became of a firmware that the bench runs itself."""
+    rows = run.dut.account()["fallen"] if isinstance(run.dut, Compiled) else []
+    return [f"the firmware fell at {t_ns / 1e9:.3f} s: {why}" for t_ns, why in rows]
 
 
 def _kept(run: Run, seconds: float) -> WireLog:

@@ -66,9 +66,10 @@ def test_the_emulator_starts_from_the_whole_record() -> None:
     torn: list[list[bool]] = []
 
     class Watched(Emulator):
-        def tear(self, t_ns: int) -> None:
-            super().tear(t_ns)
+        def tear(self, t_ns: int) -> bool:
+            was_torn = super().tear(t_ns)
             torn.append([nvm.is_record(self.state.nvm, copy, 0, 16) for copy in (0, 1)])
+            return was_torn
 
     findings, _ = judged(ready, Watched(ready.settings, dt_ns, free_ns))
     assert Verdict.PASS == judge.overall(findings)

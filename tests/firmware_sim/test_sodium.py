@@ -21,7 +21,9 @@ UPPER = [(a, b) for a in range(N) for b in range(a, N)]
 P_ROWS = {pair: st.P + n for n, pair in enumerate(UPPER)}
 NODES = [st.CURVE_V + n for n in range(sodium.NODES)]
 X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K, *NODES]
-BELIEVED = believed(heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0, curve_sigma_V=0.03)
+BELIEVED = believed(
+    heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0, curve_sigma_V=0.03, age_sigma=0.3
+)
 MODEL, F = BELIEVED.model, SimpleNamespace(**BELIEVED.filter.figures())
 
 

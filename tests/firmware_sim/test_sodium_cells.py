@@ -10,7 +10,6 @@ from sodium_cell import DT_NS, FIGURES, Cell, believed, cycles, lived
 
 from firmware_sim import state as st
 from firmware_sim.estimate import sodium
-from firmware_sim.estimate import sodium
 from firmware_sim.types import F64
 from hil.dut.estimator import Beliefs, Estimator, Readings
 
@@ -151,7 +150,7 @@ def test_capacity_is_learnt_over_cycles(capacity: float) -> None:
 
 
 def test_an_error_of_the_curve_that_comes_back_is_learnt() -> None:
-    """Three cycles, curve 30 mV off in the middle and a shunt 0.5 % of 1C off: in the last one SOC errs by less than half as much."""
+    """Three cycles, curve 30 mV off in the middle, shunt 0.5 % of 1C off: in the last one SOC errs by less than half as much."""
     load = cycles(MODEL.capacity_Ah, 3, 0.1, 0.9)
     readings, truth = lived(Cell(MODEL, 0.9), load, 0.008)
     readings.cell_V[:] += 0.03 * np.exp(-(((truth - 0.5) / 0.15) ** 2))[:, None, None]
@@ -166,7 +165,7 @@ def test_an_error_of_the_curve_that_comes_back_is_learnt() -> None:
 
 
 def test_no_cell_holds_more_than_a_new_one() -> None:
-    """Three cycles of a cell with a tenth more than the model: capacity stays at what new cells hold; without ageing it is learnt."""
+    """Three cycles of a cell with a tenth more than the model: capacity stays at that of new cells; without ageing it is learnt."""
     readings, _ = lived(Cell(MODEL, 0.9, capacity=1.1), cycles(1.1 * MODEL.capacity_Ah, 3, 0.1, 0.9))
     found = []
     for age_sigma in (0.4, 0.0):

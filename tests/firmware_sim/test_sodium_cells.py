@@ -150,7 +150,7 @@ def test_capacity_is_learnt_over_cycles(capacity: float) -> None:
 
 
 def test_an_error_of_the_curve_that_comes_back_is_learnt() -> None:
-    """Three cycles, curve 30 mV off in the middle, shunt 0.5 % of 1C off: in the last one SOC errs by less than half as much."""
+    """Three cycles, curve 30 mV off in the middle, shunt 0.5 % of 1C off: in the last one SOC errs by half as much at most."""
     load = cycles(MODEL.capacity_Ah, 3, 0.1, 0.9)
     readings, truth = lived(Cell(MODEL, 0.9), load, 0.008)
     readings.cell_V[:] += 0.03 * np.exp(-(((truth - 0.5) / 0.15) ** 2))[:, None, None]
@@ -165,7 +165,7 @@ def test_an_error_of_the_curve_that_comes_back_is_learnt() -> None:
 
 
 def test_no_cell_holds_more_than_a_new_one() -> None:
-    """Three cycles of a cell with a tenth more than the model: capacity stays at that of new cells; without ageing it is learnt."""
+    """Three cycles of a cell with a tenth more than the model: capacity stays at that of new ones; without ageing it moves."""
     readings, _ = lived(Cell(MODEL, 0.9, capacity=1.1), cycles(1.1 * MODEL.capacity_Ah, 3, 0.1, 0.9))
     found = []
     for age_sigma in (0.4, 0.0):

@@ -176,6 +176,8 @@ def step(
             cell, real, whole, cell_map, settings, stretches, reals, kinds, curves, ln_r, nodes, n_nodes,
             _parked_h(value, valid, rx, p), ready, p,
         )  # fmt: skip
+        silent = known[soa.DISCHARGE, p] == 0 and whole[st.OPEN_NS, p] < zero.SETTLE_NS
+        real[st.UNSEEN_H, p] = real[st.UNSEEN_H, p] + dt_ns / 3600e9 if silent else 0.0
         zero.learn(real, whole, link, valid, known, rx, rx_signals, settings, kinds, p, dt_ns)
         estimate.step(
             cell, real, whole, link, valid, cell_map, stretches, reals, kinds, curves, ln_r, nodes, n_nodes, p, dt_ns,

@@ -13,15 +13,15 @@ import numpy as np
 from firmware_sim.types import F64, I64, U8
 
 # Rows of `cell`, (row, pack, cell). First the estimate: SOC, voltages of three RC pairs, hysteresis, resistance scale, capacity
-# relative to the model's, error of the current and of the OCV curve; the upper triangle of its covariance, N_P rows from P on,
-# in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, the last sample, what
-# goes out, and from STRING_A on what foresight has
-# learnt of resistance (firmware_sim.power.learn).
+# relative to the model's, error of the current and of the OCV curve here; the upper triangle of its covariance, N_P rows from P
+# on, in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, the last sample, what
+# goes out, and from STRING_A on what foresight has learnt of resistance (firmware_sim.power.learn). From ROW and GAIN on what a
+# correction works with, from CURVE_V on the error of the OCV curve where it stays.
 (
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
     P,
 ) = range(10)  # fmt: skip
-N_P = 28
+N_P = 136
 (
     R0, R1, R2, REACH, PER_I0, PER_RATE, REACH_PER_K, LN_R_PER_K,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
@@ -29,7 +29,8 @@ N_P = 28
     Z_OUT, BAND, AVAILABLE,
     ROW,
 ) = range(P + N_P, P + N_P + 25)  # fmt: skip
-GAIN = ROW + 7
+GAIN = ROW + 16
+CURVE_V = GAIN + 16
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
 # capacity and resistance relative to the model's with their standard deviations; the last rest (SOC, its standard deviation,
 # charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
@@ -37,7 +38,7 @@ GAIN = ROW + 7
 # estimate/reference.py: SOC and its variance at its anchor and charge given since then [Ah]; of the string, in the column of
 # its first cell, charge [Ah] and time counted since then, and variances [Ah^2] of the count and of what moved unseen.
 # RATE_NOW: resistance at the present current relative to the tables'.
-_HEALTH = GAIN + 7
+_HEALTH = CURVE_V + 9
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
     SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
@@ -70,13 +71,13 @@ N_NTC = 2
     PACK_CAPACITY, PACK_CAPACITY_BAND, PACK_RESISTANCE, PACK_RESISTANCE_BAND,
     IMBALANCE, IMBALANCE_RATE, PACK_LEAK, TREND_SOC, TREND_SIGMA, TREND_SPREAD, LOOP_H,
 ) = range(21, 39)  # fmt: skip
-# Foresight: mean current, energies, times; the pack as a source at the start of a charge; from PULSE_A and PULSE_W on 8 rows
-# each,
-# limits of discharge for 2, 10, 30 s and continuously, then those of charge.
+# Foresight: mean current, energies, times; the pack as a source at the start of a charge. UNSEEN_H: for how long nobody has
+# told the current while contacts could carry it. From PULSE_A and PULSE_W on 8 rows each, limits of discharge for 2, 10, 30 s
+# and continuously, then those of charge.
 (
     AVERAGE_A, ENERGY_WH, ENERGY_SHARE, ROOM_WH, EMPTY_MIN, FULL_MIN, EMPTY_REFERENCE_MIN, FULL_REFERENCE_MIN,
-    START_EMF_V, START_OHM, PULSE_A,
-) = range(39, 50)  # fmt: skip
+    START_EMF_V, START_OHM, UNSEEN_H, PULSE_A,
+) = range(39, 51)  # fmt: skip
 PULSE_W = PULSE_A + 8
 N_REAL = PULSE_W + 8
 

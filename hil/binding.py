@@ -56,6 +56,8 @@ _FIGURES = {
     "resistance_walk_per_s": cfg.RHO_WALK_PER_S,
     "band_floor": cfg.BAND_FLOOR,
     "ocv_sigma_V": cfg.OCV_SIGMA_V,
+    "curve_sigma_V": cfg.CURVE_SIGMA_V,
+    "age_sigma": cfg.AGE_SIGMA,
     "ocv_span_soc": cfg.OCV_SPAN,
     "capacity_sigma": cfg.CAPACITY_SIGMA,
     "capacity_walk_per_s": cfg.CAPACITY_WALK_PER_S,

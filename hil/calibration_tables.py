@@ -171,6 +171,8 @@ class Sodium(Sourced):
     cell_sigma_V: Positive
     model_V2s: Positive
     ocv_sigma_V: Positive
+    curve_sigma_V: NotNegative
+    age_sigma: NotNegative
     ocv_span_soc: Positive
     slope_span_soc: Positive
     hysteresis_sigma: Positive

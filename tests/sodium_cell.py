@@ -27,6 +27,8 @@ FIGURES: dict[str, Any] = {
     "hysteresis_sigma": 0.3,
     "ocv_sigma_V": 0.01,
     "ocv_span_soc": 0.1,
+    "curve_sigma_V": 0.0,
+    "age_sigma": 0.0,
     "capacity_sigma": 0.1,
     "capacity_walk_per_s": 1e-9,
     "bias_sigma_A": 0.01,

@@ -1,23 +1,28 @@
 """Method "sodium": a Kalman filter for cells with a sloping, hysteretic curve and a resistance that moves.
 
-    V = U(x) + M(x) h + dU/dT(x) (T - 25) + e - rho (I R0 + u1 + u2 + u3),     x = 1 - (1 - z) / reach(T),  T = sensor + t
+    V = U(x) + M(x) h + dU/dT(x) (T - 25) + d(x) + e - rho (I R0 + u1 + u2 + u3),   x = 1 - (1 - z) / reach(T),  T = sensor + t
 
 Estimated with a covariance: z (SOC), h (-1 after discharge ... +1 after charge), rho (resistance relative to the tables), b
 (error of the current sensor [A]), e (error of the OCV curve here [V]), c (capacity relative to the model's), t (error of the
-temperature [K]). The pairs u1 to u3 and the warmth of the core above its sensor only follow the current.
+temperature [K]), and d, the error of the OCV curve at NODES points of x, between them a straight line [V]. The pairs u1 to u3
+and the warmth of the core above its sensor only follow the current.
 
-- **e is what makes the filter wary.** A curve that is wrong is wrong in the same way for minutes, so a thousand samples of
-  it are worth no more than a few. e keeps its value while SOC stands still and forgets it over OCV_SPAN of SOC
-  (Gauss-Markov over charge instead of time): only charge that moves brings news.
+- **e and d are what make the filter wary.** A curve that is wrong is wrong in the same way for minutes, so a thousand samples
+  of it are worth no more than a few. e keeps its value while SOC stands still and forgets it over OCV_SPAN of SOC
+  (Gauss-Markov over charge instead of time): only charge that moves brings news. d forgets nothing: it comes back whenever
+  SOC does, so the second time SOC passes, the voltage tells of drift and not of the curve.
 - **rho and t** learn from load that changes. 5 K too cold is a quarter of the resistance and, below 25 degC, per cents of
   what is in reach; the voltage tells both apart from a resistance that is merely high.
-- **c and b** enter through what has been counted since the last correction.
+- **c and b** enter through what has been counted since the last correction. Too little in reach looks like too much
+  capacity, so what is known of ageing tells of t: resistance rises as capacity fades (FADE), and no cell holds more than a
+  new one (NEW).
 - Corrections come once in CORRECT_S at most and carry the covariance over the time since; every tick only moves the state.
 - Noise grows with a current that has just changed (fast pairs are known least), below COLD_DEGC, and when innovations are
   larger than they say they are (NIS, the mean square of innovation over its standard deviation).
 
 Sources: Plett, J. Power Sources 134 (2004) 252-292 (states, hysteresis); Schmidt, Adv. Control Syst. 3 (1966) 293 (errors
-that are considered); figures: docs/estimation.md.
+that are considered); Simon, IET Control Theory Appl. 4 (2010) 1303 (an estimate that is put back into its bounds); figures:
+docs/estimation.md.
 """
 
 from __future__ import annotations
@@ -31,8 +36,9 @@ from firmware_sim.jit import exp, inlined, kernel
 from firmware_sim.types import F64
 
 # States with a covariance; its upper triangle stands row by row from st.P on.
-Z, H, RHO, B, E, C, T = range(7)
-N = 7
+Z, H, RHO, B, E, C, T, D = range(8)
+NODES = 9
+N = D + NODES
 _RHO_LOW, _RHO_HIGH = 0.2, 5.0
 _CAPACITY_LOW, _CAPACITY_HIGH = 0.4, 1.2
 _MOST_K, _MOST_V, _MOST_SIGMAS = 10.0, 0.2, 4.0
@@ -42,6 +48,9 @@ _NEVER_S = 1e6
 # A start is far off when SOC is less sure than this and the voltage misses by more; how often the curve is asked again.
 _FAR_VAR, _FAR_V, _TURNS = 0.0025, 0.05, 6
 _LEAST = 1e-14
+# Capacity lost while resistance doubles (80 % when it is 150 %: assumption), and the most that a new cell holds relative to the
+# model (three times a spread of 1 % between cells of one make: assumption).
+FADE, NEW = 0.4, 1.03
 _LEAST_SLOPE_V = 0.01
 
 
@@ -67,6 +76,13 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
     cell[at(E, E), p, i] = real[cfg.OCV_SIGMA_V] * real[cfg.OCV_SIGMA_V]
     cell[at(C, C), p, i] = real[cfg.CAPACITY_SIGMA] * real[cfg.CAPACITY_SIGMA]
     cell[at(T, T), p, i] = real[cfg.TEMP_SIGMA_K] * real[cfg.TEMP_SIGMA_K]
+    older = real[cfg.AGE_SIGMA] * real[cfg.AGE_SIGMA]
+    cell[at(RHO, RHO), p, i] += older
+    cell[at(RHO, C), p, i] = -FADE * older
+    cell[at(C, C), p, i] += FADE * FADE * older
+    for a in range(NODES):
+        cell[st.CURVE_V + a, p, i] = 0.0
+        cell[at(D + a, D + a), p, i] = real[cfg.CURVE_SIGMA_V] * real[cfg.CURVE_SIGMA_V]
     cell[st.TEMP_OFF_K, p, i] = 0.0
     cell[st.SINCE_S, p, i] = _NEVER_S
     cell[st.SINCE_SOC, p, i] = 0.0
@@ -151,9 +167,12 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
     cell[at(H, H), p, i] = cell[at(H, H), p, i] * dh + (1.0 - dh * dh) * hyst * hyst
     cell[at(E, E), p, i] = cell[at(E, E), p, i] * de + (1.0 - de * de) * ocv_var
     surprise = min(max(cell[st.NIS, p, i], 1.0), _MOST_SURPRISE)
-    _grow(cell, p, i, RHO, q_rho * surprise * surprise, real[cfg.RHO_SIGMA] * surprise)
+    older = real[cfg.AGE_SIGMA] * real[cfg.AGE_SIGMA]
+    most_rho = math.sqrt(real[cfg.RHO_SIGMA] * real[cfg.RHO_SIGMA] + older)
+    most_c = math.sqrt(real[cfg.CAPACITY_SIGMA] * real[cfg.CAPACITY_SIGMA] + FADE * FADE * older)
+    _grow(cell, p, i, RHO, q_rho * surprise * surprise, most_rho * surprise)
     _grow(cell, p, i, B, real[cfg.BIAS_WALK_A2_PER_S] * since_s, real[cfg.BIAS_SIGMA_A])
-    _grow(cell, p, i, C, real[cfg.CAPACITY_WALK_PER_S] * since_s, real[cfg.CAPACITY_SIGMA])
+    _grow(cell, p, i, C, real[cfg.CAPACITY_WALK_PER_S] * since_s, most_c)
     _grow(cell, p, i, T, real[cfg.TEMP_WALK_K2_PER_S] * since_s, real[cfg.TEMP_SIGMA_K])
     cell[st.OFF_V, p, i] *= de
     cell[st.LOOP_KEPT, p, i] = 1.0
@@ -197,7 +216,11 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     _carry(cell, p, i, k, current_A, since_s, real, kinds)
     z, h, rho = cell[st.Z, p, i], cell[st.H, p, i], cell[st.RHO, p, i]
     drop_V, span = cell[st.DROP_V, p, i], real[cfg.SLOPE_SPAN]
-    rest_V = cell[st.VOLT, p, i] - cell[st.OFF_V, p, i] + rho * drop_V
+    node = min(max(belief.in_reach(z, cell[st.REACH, p, i]), 0.0), 1.0) * (NODES - 1)
+    g = min(int(node), NODES - 2)
+    part = node - g
+    curve_V = cell[st.CURVE_V + g, p, i] * (1.0 - part) + cell[st.CURVE_V + g + 1, p, i] * part
+    rest_V = cell[st.VOLT, p, i] - cell[st.OFF_V, p, i] - curve_V + rho * drop_V
     middle_V, half_V, slope = _curve(cell, p, i, k, z, h, span, curves)
     innovation_V = rest_V - (middle_V + half_V * h)
     # noise of this sample
@@ -224,7 +247,32 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     cell[st.ROW + E, p, i] = 1.0
     cell[st.ROW + C, p, i] = 0.0
     cell[st.ROW + T, p, i] = in_reach - rho * drop_V * cell[st.LN_R_PER_K, p, i]
+    for a in range(NODES):
+        cell[st.ROW + D + a, p, i] = 0.0
+    cell[st.ROW + D + g, p, i] = 1.0 - part
+    cell[st.ROW + D + g + 1, p, i] = part
     _update(cell, p, i, innovation_V, noise, since_s, real[cfg.BIAS_SIGMA_A])
+    if real[cfg.AGE_SIGMA] > 0.0 and cell[st.CAPACITY, p, i] > NEW:
+        for a in range(N):
+            cell[st.GAIN + a, p, i] = cell[of(a, C), p, i]
+        _move(cell, p, i, (NEW - cell[st.CAPACITY, p, i]) / cell[at(C, C), p, i], real[cfg.BIAS_SIGMA_A])
+
+
+@kernel
+def _move(cell: F64, p: int, i: int, share: float, bias_sigma_A: float) -> None:
+    """Move every state by share times its GAIN, within its bounds."""
+    cell[st.Z, p, i] = min(max(cell[st.Z, p, i] + share * cell[st.GAIN + Z, p, i], -0.05), 1.05)
+    cell[st.H, p, i] = min(max(cell[st.H, p, i] + share * cell[st.GAIN + H, p, i], -1.0), 1.0)
+    cell[st.RHO, p, i] = min(max(cell[st.RHO, p, i] + share * cell[st.GAIN + RHO, p, i], _RHO_LOW), _RHO_HIGH)
+    most_A = _MOST_SIGMAS * bias_sigma_A
+    cell[st.BIAS_A, p, i] = min(max(cell[st.BIAS_A, p, i] + share * cell[st.GAIN + B, p, i], -most_A), most_A)
+    cell[st.OFF_V, p, i] = min(max(cell[st.OFF_V, p, i] + share * cell[st.GAIN + E, p, i], -_MOST_V), _MOST_V)
+    capacity = cell[st.CAPACITY, p, i] + share * cell[st.GAIN + C, p, i]
+    cell[st.CAPACITY, p, i] = min(max(capacity, _CAPACITY_LOW), _CAPACITY_HIGH)
+    off_K = cell[st.TEMP_OFF_K, p, i] + share * cell[st.GAIN + T, p, i]
+    cell[st.TEMP_OFF_K, p, i] = min(max(off_K, -_MOST_K), _MOST_K)
+    for a in range(NODES):
+        cell[st.CURVE_V + a, p, i] += share * cell[st.GAIN + D + a, p, i]
 
 
 @kernel
@@ -234,24 +282,15 @@ def _update(cell: F64, p: int, i: int, innovation_V: float, noise: float, since_
     for a in range(N):
         total = 0.0
         for b in range(N):
-            total += cell[of(a, b), p, i] * cell[st.ROW + b, p, i]
+            if cell[st.ROW + b, p, i] != 0.0:
+                total += cell[of(a, b), p, i] * cell[st.ROW + b, p, i]
         cell[st.GAIN + a, p, i] = total
         known += total * cell[st.ROW + a, p, i]
     share = min(since_s / _NIS_TAU_S, 1.0)
     nis = min(innovation_V * innovation_V / (known + noise), 25.0)
     per_s = 1.0 / (known + noise * max(cell[st.NIS, p, i], 1.0))
     cell[st.NIS, p, i] += share * (nis - cell[st.NIS, p, i])
-    step = innovation_V * per_s
-    cell[st.Z, p, i] = min(max(cell[st.Z, p, i] + step * cell[st.GAIN + Z, p, i], -0.05), 1.05)
-    cell[st.H, p, i] = min(max(cell[st.H, p, i] + step * cell[st.GAIN + H, p, i], -1.0), 1.0)
-    cell[st.RHO, p, i] = min(max(cell[st.RHO, p, i] + step * cell[st.GAIN + RHO, p, i], _RHO_LOW), _RHO_HIGH)
-    most_A = _MOST_SIGMAS * bias_sigma_A
-    cell[st.BIAS_A, p, i] = min(max(cell[st.BIAS_A, p, i] + step * cell[st.GAIN + B, p, i], -most_A), most_A)
-    cell[st.OFF_V, p, i] = min(max(cell[st.OFF_V, p, i] + step * cell[st.GAIN + E, p, i], -_MOST_V), _MOST_V)
-    capacity = cell[st.CAPACITY, p, i] + step * cell[st.GAIN + C, p, i]
-    cell[st.CAPACITY, p, i] = min(max(capacity, _CAPACITY_LOW), _CAPACITY_HIGH)
-    off_K = cell[st.TEMP_OFF_K, p, i] + step * cell[st.GAIN + T, p, i]
-    cell[st.TEMP_OFF_K, p, i] = min(max(off_K, -_MOST_K), _MOST_K)
+    _move(cell, p, i, innovation_V * per_s, bias_sigma_A)
     for a in range(N):
         gain = cell[st.GAIN + a, p, i] * per_s
         for b in range(a, N):

@@ -66,6 +66,17 @@ def correct(
 
 
 @kernel
+def unseen(method: int, cell: F64, p: int, i: int, hours: float, dt_h: float) -> None:
+    """Another dt in which nobody told the current of cell i, hours of it by now: 1C may have flowed ever since (assumption)."""
+    var = hours * hours - (hours - dt_h) * (hours - dt_h)
+    cell[st.P, p, i] += var
+    if method == cfg.COUNTING:
+        cell[counting.START_VAR, p, i] += var
+    elif method == cfg.OCV:
+        cell[ocv.SEEN_VAR, p, i] += var
+
+
+@kernel
 def step(
     cell: F64, r: F64, whole: I64, link: I64, valid: U8, cell_map: I64, stretches: I64, real: F64, kinds: F64, curves: F64,
     ln_r: F64, nodes: F64, n_nodes: I64, p: int, dt_ns: int, n_strings: int,
@@ -73,13 +84,15 @@ def step(
 ) -> None:  # fmt: skip
     """Move the filters of pack p by dt and correct the cells whose page came in this tick.
 
-    n_strings: parallel strings, which share the pack current.
+    n_strings: parallel strings, which share the pack current. Without a current (row UNSEEN_H) a voltage tells nothing: no cell
+    is corrected, and every cell is less sure.
     """
     if whole[st.IS_SEEDED, p] == 0:
         return
     dt_s = dt_ns * 1e-9
     current_A = r[st.CURRENT_A, p] - r[st.OFFSET_A, p]
     even_A = current_A / n_strings
+    hours = r[st.UNSEEN_H, p]
     every = max(1_000_000_000 // dt_ns, 1)
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):
         belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], kinds, curves, ln_r, nodes, n_nodes, every * dt_s)
@@ -97,6 +110,9 @@ def step(
                 predict(method, cell, p, first, end, k, string_A, even_A, dt_s, real, kinds, curves)
                 for i in range(first, end):
                     cell[st.STRING_A, p, i] = string_A
+                    if hours > 0.0:
+                        unseen(method, cell, p, i, hours, dt_s / 3600.0)
+                        continue
                     slot = cell_map[cfg.MAP_SLOT, i]
                     if link[st.FRESH, p, slot] == 1 and valid[p, cell_map[cfg.MAP_SIGNAL, i]] == 1:
                         sample_s = max(link[st.SAMPLE_NS, p, slot] * 1e-9, dt_s)

@@ -154,6 +154,33 @@ def test_without_voltages_it_counts_charge(tmp_path: Path, method: str) -> None:
         assert (cell[st.P] > unsure).all()
 
 
+@pytest.mark.parametrize("method", cfg.METHODS)
+def test_without_a_current_no_voltage_corrects_and_the_band_grows(tmp_path: Path, method: str) -> None:
+    """A saturated shunt tells no current: 1C may flow, so SOC is as unsure as the share of an hour that it lasts.
+
+    Its voltages are not asked, however wrong SOC is, and they are again when the current is back.
+    """
+    text = files.shipped("calibration")["nfm-16s"].read_text(encoding="utf-8")
+    path = tmp_path / "nfm-16s.toml"
+    path.write_text(re.sub(r'(?m)^(\[filter\]\n(?:.+\n)*?)method = ".*"$', rf'\1method = "{method}"', text), encoding="utf-8")
+    device = Device(str(path)).driving()
+    device.tick(200)
+    cell, real = device.dut.state.cell, device.dut.state.real
+    unsure, told = cell[st.P, 0].copy(), cell[st.Z, 0].copy()
+    device.cells(3.6)
+    device.set("Shunt_Current", float("nan"))
+    device.tick(60)
+    hours = 50 * 0.01 / 3600.0  # a value that is held for its age, the first ticks, still counts
+    assert real[st.UNSEEN_H, 0] >= hours
+    assert (cell[st.P, 0] - unsure >= 0.99 * hours * hours).all()
+    assert np.allclose(told, cell[st.Z, 0], rtol=0, atol=1e-4)
+    device.set("Shunt_Current", 0.0)
+    device.tick(300)
+    assert real[st.UNSEEN_H, 0] == 0.0
+    if method != "counting":
+        assert (np.abs(cell[st.Z, 0] - told) > 1e-4).all()
+
+
 def test_the_pack_is_empty_with_its_emptiest_and_full_with_its_fullest_cell() -> None:
     """SOC = a / (1 - b + a) with the lowest a and the highest b."""
     cell, r = np.zeros((st.N_CELL, 1, 3)), np.zeros((st.N_REAL, 1))

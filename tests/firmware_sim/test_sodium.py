@@ -16,10 +16,14 @@ from firmware_sim.estimate import belief, sodium
 from firmware_sim.types import F64
 from hil.dut.estimator import Estimator, Readings
 
-UPPER = [(a, b) for a in range(7) for b in range(a, 7)]
+N = sodium.N
+UPPER = [(a, b) for a in range(N) for b in range(a, N)]
 P_ROWS = {pair: st.P + n for n, pair in enumerate(UPPER)}
-X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K]
-BELIEVED = believed(heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0)
+NODES = [st.CURVE_V + n for n in range(sodium.NODES)]
+X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K, *NODES]
+BELIEVED = believed(
+    heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0, curve_sigma_V=0.03, age_sigma=0.3
+)
 MODEL, F = BELIEVED.model, SimpleNamespace(**BELIEVED.filter.figures())
 
 
@@ -34,7 +38,8 @@ class Filter:
         self.set(BIAS_A=rng.uniform(-0.01, 0.01), OFF_V=rng.uniform(-0.01, 0.01), TEMP=rng.uniform(-5.0, 40.0), NIS=1.0)
         self.set(TEMP_OFF_K=rng.uniform(-2.0, 2.0))
         self.set(U1=rng.uniform(-0.01, 0.01), U2=rng.uniform(-0.02, 0.02), U3=rng.uniform(-0.01, 0.01), LOOP_KEPT=1.0)
-        root = rng.normal(size=(7, 7)) * np.array([0.015, 0.2, 0.1, 0.003, 0.005, 0.03, 1.0])
+        self.cell[NODES, 0, 0] = rng.uniform(-0.02, 0.02, len(NODES))
+        root = rng.normal(size=(N, N)) * np.array([0.01, 0.14, 0.07, 0.002, 0.0033, 0.02, 0.7] + [0.008] * len(NODES))
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
         self.current_A = float(rng.uniform(-3.0, 3.0))
@@ -55,8 +60,8 @@ class Filter:
         belief.refresh(self.cell, 0, 0, 0, t["kinds"], t["curves"], t["ln_r"], t["nodes"], t["n_nodes"], belief.EVER)
 
     def covariance(self) -> F64:
-        """(7, 7)."""
-        out = np.zeros((7, 7))
+        """(N, N)."""
+        out = np.zeros((N, N))
         for (a, b), row in P_ROWS.items():
             out[a, b] = out[b, a] = self.cell[row, 0, 0]
         return out
@@ -78,8 +83,8 @@ class Filter:
 
     def derivatives(self, x: F64) -> F64:
         """Of the voltage by the states: over slope_span_soc for z, by what the tables say 10 mK away for t."""
-        out = np.array([(self.voltage(x + step) - self.voltage(x - step)) / 2e-6 for step in np.eye(7) * 1e-6])
-        move = np.eye(7)[0] * F.slope_span_soc * self.get("REACH")
+        out = np.array([(self.voltage(x + step) - self.voltage(x - step)) / 2e-6 for step in np.eye(N) * 1e-6])
+        move = np.eye(N)[0] * F.slope_span_soc * self.get("REACH")
         out[0] = (self.voltage(x + move, x[0]) - self.voltage(x - move, x[0])) / (2.0 * move[0])
         cold, warm = (Cell(MODEL, x[0], temp_degC=self.core_degC() + kelvin) for kelvin in (-0.01, 0.01))
         reach, ohm = self.get("REACH"), Cell(MODEL, x[0], temp_degC=self.core_degC()).ohm().sum()
@@ -88,13 +93,15 @@ class Filter:
         out[6] -= x[2] * self.get("DROP_V") * (at_reach[1] - at_reach[0]) / 0.02 / ohm
         return out
 
-    def voltage(self, x: F64, entropic: float | None = None) -> float:
-        """Of the state (z, h, rho, b, e, c, t) at the present drop. entropic: SOC whose dU/dT counts, x's own when None."""
-        z, h, rho, _, off_V, _, _ = x
+    def voltage(self, x: F64, here: float | None = None) -> float:
+        """Of the state (z, h, rho, b, e, c, t, d) at the present drop. here: SOC whose dU/dT and d count, x's own when None."""
+        z, h, rho, _, off_V, _, _ = x[:7]
         grid, curves = cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X), self.tables["curves"][0]
         at = 1.0 - (1.0 - z) / self.get("REACH")
         mean, half = (np.interp(at, grid, row) for row in curves[:2])
-        dudt = np.interp(at if entropic is None else 1.0 - (1.0 - entropic) / self.get("REACH"), grid, curves[cfg.DUDT])
+        there = at if here is None else 1.0 - (1.0 - here) / self.get("REACH")
+        dudt = np.interp(there, grid, curves[cfg.DUDT])
+        off_V += np.interp(there, np.linspace(0.0, 1.0, len(NODES)), x[7:])
         return float(mean + half * h + dudt * (self.core_degC() - 25.0) + off_V - rho * self.get("DROP_V"))
 
 
@@ -104,7 +111,7 @@ def carried(one: Filter) -> tuple[F64, F64]:
     since_s, moved = one.get("SINCE_S"), one.get("SINCE_SOC")
     capacity_As = 3600.0 * MODEL.capacity_Ah * one.get("CAPACITY")
     dh, de = one.get("LOOP_KEPT"), math.exp(-abs(moved) / F.ocv_span_soc)
-    f = np.diag([1.0, dh, 1.0, 1.0, de, 1.0, 1.0])
+    f = np.diag([1.0, dh, 1.0, 1.0, de, 1.0, 1.0, *np.ones(len(NODES))])
     f[0, 3], f[0, 5] = since_s / capacity_As, moved / one.get("CAPACITY")
     rate = (F.current_error_share * abs(one.current_A) + F.current_error_A) / capacity_As
     ocv_var = F.ocv_sigma_V**2 + (F.resistance_error_share * one.get("RHO") * one.get("DROP_V")) ** 2
@@ -117,9 +124,11 @@ def carried(one: Filter) -> tuple[F64, F64]:
         (1.0 - de**2) * ocv_var,
         F.capacity_walk_per_s * since_s,
         F.temperature_walk_K2_per_s * since_s,
+        *np.zeros(len(NODES)),
     ])  # fmt: skip
     before, p = np.diag(p), f @ p @ f.T + q
-    caps = {2: F.resistance_sigma * surprise, 3: F.bias_sigma_A, 5: F.capacity_sigma, 6: F.temperature_sigma_K}
+    rho, c = math.hypot(F.resistance_sigma, F.age_sigma), math.hypot(F.capacity_sigma, sodium.FADE * F.age_sigma)
+    caps = {2: rho * surprise, 3: F.bias_sigma_A, 5: c, 6: F.temperature_sigma_K}
     for at, most in caps.items():  # up to the cap; what was above stays
         p[at, at] = min(p[at, at], most**2) if before[at] < most**2 else before[at]
     x[4] *= de
@@ -149,9 +158,13 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
     nis = one.get("NIS") + share * (excess - one.get("NIS"))
     gain = p @ h / s
     one.correct()
-    wanted = np.clip(x + gain * innovation_V, [-0.05, -1, 0.2, -9, -9, 0.4, -10], [1.05, 1, 5, 9, 9, 1.2, 10])
+    free = [9.0] * len(NODES)
+    low, high = [-0.05, -1, 0.2, -9, -9, 0.4, -10, *np.negative(free)], [1.05, 1, 5, 9, 9, 1.2, 10, *free]
+    wanted, known = np.clip(x + gain * innovation_V, low, high), p - np.outer(gain, h @ p)
+    if wanted[5] > sodium.NEW:
+        wanted = np.clip(wanted + known[5] / known[5, 5] * (sodium.NEW - wanted[5]), low, high)
     np.testing.assert_allclose(one.cell[X, 0, 0], wanted, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(one.covariance(), p - np.outer(gain, h @ p), rtol=1e-5, atol=1e-10)
+    np.testing.assert_allclose(one.covariance(), known, rtol=1e-5, atol=1e-10)
     assert nis == pytest.approx(one.get("NIS"), rel=1e-5)
     assert (1.0, 0.0, 0.0) == (one.get("LOOP_KEPT"), one.get("SINCE_S"), one.get("SINCE_SOC"))
 
@@ -253,5 +266,5 @@ def test_wild_readings_leave_every_state_where_it_may_be() -> None:
     ):
         rows = estimator.cell[getattr(st, name)]
         assert low <= rows.min() <= rows.max() <= high
-    for n in range(7):
+    for n in range(N):
         assert estimator.cell[P_ROWS[n, n]].min() >= 1e-14

@@ -149,6 +149,47 @@ def test_capacity_is_learnt_over_cycles(capacity: float) -> None:
     assert truth[after:] == pytest.approx(beliefs.soc[after:, 0, 0], abs=0.01)
 
 
+def test_an_error_of_the_curve_that_comes_back_is_learnt() -> None:
+    """Three cycles, curve 30 mV off in the middle, shunt 0.5 % of 1C off: in the last one SOC errs by half as much at most."""
+    load = cycles(MODEL.capacity_Ah, 3, 0.1, 0.9)
+    readings, truth = lived(Cell(MODEL, 0.9), load, 0.008)
+    readings.cell_V[:] += 0.03 * np.exp(-(((truth - 0.5) / 0.15) ** 2))[:, None, None]
+    rmse = []
+    for curve_sigma_V in (0.0, 0.03):
+        estimator = Estimator(believed(curve_sigma_V=curve_sigma_V), 1, 1, dt_ns=DT_NS)
+        estimator.start(0.9, 0.005)
+        error = estimator.run(readings).soc[:, 0, 0] - truth
+        rmse.append(float(np.sqrt(np.mean(error[-len(load) // 3 :] ** 2))))
+    assert rmse[1] < 0.5 * rmse[0]
+    assert estimator.cell[st.CURVE_V + 4, 0, 0] == pytest.approx(0.03, abs=0.012)
+
+
+def test_no_cell_holds_more_than_a_new_one() -> None:
+    """Three cycles of a cell with a tenth more than the model: capacity stays at that of new ones; without ageing it moves."""
+    readings, _ = lived(Cell(MODEL, 0.9, capacity=1.1), cycles(1.1 * MODEL.capacity_Ah, 3, 0.1, 0.9))
+    found = []
+    for age_sigma in (0.4, 0.0):
+        estimator = Estimator(believed(age_sigma=age_sigma), 1, 1, dt_ns=DT_NS)
+        estimator.start(0.9, 0.01)
+        estimator.run(readings)
+        found.append(float(estimator.cell[st.CAPACITY, 0, 0]))
+    assert found[0] <= sodium.NEW + 1e-9 < 1.05 < found[1]
+
+
+def test_resistance_tells_of_age_and_so_of_capacity() -> None:
+    """An hour of load that changes, at half of the charge: a cell with 1.4 times the resistance is believed to have faded."""
+    load = np.tile(np.repeat([1.5, -1.5], 30), 60)
+    faded = []
+    for age_sigma in (0.4, 0.0):
+        readings, _ = lived(Cell(MODEL, 0.5, rho=1.4), load)
+        estimator = Estimator(believed(age_sigma=age_sigma, capacity_sigma=0.03, resistance_sigma=0.06), 1, 1, dt_ns=DT_NS)
+        estimator.start(0.5, 0.01)
+        estimator.run(readings)
+        faded.append(float(estimator.cell[st.CAPACITY, 0, 0]))
+    assert 0.8 < faded[0] < 0.92
+    assert faded[1] == pytest.approx(1.0, abs=0.02)
+
+
 @pytest.mark.parametrize("offset_A", [0.008, -0.008])
 def test_an_offset_of_the_current_is_learnt(offset_A: float) -> None:
     """Ten hours of light load, 0.5 % of 1C of offset, which alone would be 5 % of SOC: within 20 %."""

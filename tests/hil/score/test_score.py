@@ -84,7 +84,7 @@ def test_an_estimator_that_ignores_voltage_is_seen():
     """In a drive under sensor errors it is as bad as counting, and not better by half."""
     defect = row(Blind, "drive")
     assert "rmse_of_counting" in missed(defect)
-    assert defect.sums.rmse == pytest.approx(defect.counting_rmse, rel=0.2)
+    assert defect.sums.rmse == pytest.approx(defect.counting_rmse, rel=0.3)
     assert row(Estimator, "drive").sums.rmse < 0.8 * defect.sums.rmse
 
 

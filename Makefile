@@ -9,7 +9,7 @@ TESTS ?= tests examples/pytest_suite
 # what is run again interpreted and with bounds checks
 REDUCED := tests/firmware_sim tests/hil/plant/test_conservation.py tests/hil/test_gears.py tests/hil/fault/test_primitives.py tests/hil/fault/test_shapes.py
 
-.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants twins wires test-socketcan test-peers clean
+.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants twins wires wires-ci test-socketcan test-peers clean
 
 help:
 	@echo "make demo    install into $(VENV) and run the main job; prints the verdict and where the report lies"
@@ -20,6 +20,7 @@ help:
 	@echo "make picture the picture of the report in the README (needs chromium)"
 	@echo "make mutants which scenario catches which broken firmware: writes docs/mutants.md (minutes)"
 	@echo "make twins   the C firmware against the emulator over every scenario of nfm-16s (minutes)"
+	@echo "make wires-ci eight scenarios over four transports, verdict for verdict (minutes)"
 	@echo "make wires   the same scenarios over every transport, verdict for verdict (minutes)"
 	@echo "make test-socketcan the bench on a real kernel's CAN, in user-mode Linux (installs Debian packages)"
 	@echo "make test-peers logs read back by can-utils, tshark and asammdf (installs them)"
@@ -95,6 +96,9 @@ mutants: $(DEV_STAMP)
 
 twins: $(DEV_STAMP)
 	$(BIN)/python tools/twins.py --write
+
+wires-ci: $(DEV_STAMP)
+	$(BIN)/python tools/every_wire.py --ci
 
 wires: $(DEV_STAMP)
 	$(BIN)/python tools/every_wire.py --write

@@ -10,8 +10,9 @@ and is joined with what was known by the variances. sigma_x is the error of the 
 every cycle: no number of pairs makes c surer than that of one, which is the floor. Gain error of the current sensor is
 invisible here: c carries it whole.
 
-Resistance. The methods' scale rho, followed slowly while load makes it known; it refers to the tables at the cell's own
-temperature and SOC, so it is the same number at any temperature.
+Resistance. The methods' scale rho, followed slowly while load makes it known; it refers to the tables at the cell's SOC and at
+the temperature that its sensor reads, so it is the same number at any temperature. (A filter may hold that the sensor is off,
+and rho then refers to what it holds instead: load shows the product of both far better than it tells them apart.)
 
 Each cell has its turn once a minute. Sources: Plett, J. Power Sources 196 (2011) 2319-2331 (AWTLS; why ordinary least
 squares is biased); figures: docs/health.md.
@@ -24,7 +25,7 @@ import math
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, spread
-from firmware_sim.jit import kernel
+from firmware_sim.jit import exp, kernel
 from firmware_sim.types import F64, I64
 
 EVERY_NS = 60_000_000_000
@@ -132,7 +133,8 @@ def _resistance(cell: F64, p: int, i: int, row: int) -> None:
     known = cell[st.SOH_RESISTANCE_SIGMA, p, i] * cell[st.SOH_RESISTANCE_SIGMA, p, i] + _RESISTANCE_WALK_PER_MIN
     floor = max(cell[row, p, i], _RESISTANCE_FLOOR * _RESISTANCE_FLOOR)
     gain = known / (known + _MINUTES_APART * floor)
-    cell[st.SOH_RESISTANCE, p, i] += gain * (cell[st.RHO, p, i] - cell[st.SOH_RESISTANCE, p, i])
+    told = cell[st.RHO, p, i] * exp(cell[st.LN_R_PER_K, p, i] * cell[st.TEMP_OFF_K, p, i])
+    cell[st.SOH_RESISTANCE, p, i] += gain * (told - cell[st.SOH_RESISTANCE, p, i])
     cell[st.SOH_RESISTANCE_SIGMA, p, i] = math.sqrt(max((1.0 - gain) * known, min(known, floor)))
 
 

@@ -20,7 +20,7 @@ from hil.bus import confine as cf
 from hil.bus import table as tb
 from hil.bus.length import INTERMISSION_BITS, arbitration_key, duration_ns, frame_bits
 from hil.fault import bus as fb
-from hil.fault.table import BUS, EXTRA, KEPT, MASK, PACK, PRIMITIVE, SEAM, START_NS, TARGET, WAS_ON, A, C, is_on
+from hil.fault.table import BUS, EXTRA, KEPT, MASK, PACK, PRIMITIVE, SEAM, START_NS, TARGET, A, C, is_on
 
 _NEVER_NS = 1 << 62
 _FLAG_BITS, _DELIMITER_BITS, _SUSPEND_BITS = 6, 8, 8
@@ -40,22 +40,25 @@ def babble_id(extra: int) -> tuple[int, int]:
 
 @kernel
 def _of_bus(rows: I64, r: int, p: int) -> bool:
-    return rows[r, SEAM] == BUS and (rows[r, PACK] < 0 or rows[r, PACK] == p)
+    return bool(rows[r, SEAM] == BUS and (rows[r, PACK] < 0 or rows[r, PACK] == p))
 
 
 @kernel
-def connect(now_ns: int, p: int, nodes: I64, rows: I64) -> None:
-    """See which nodes are connected."""
+def connect(now_ns: int, p: int, nodes: I64, rows: I64, records: I64, count: I64) -> None:
+    """See which nodes are connected, and note a change."""
     for n in range(nodes.shape[1]):
-        nodes[p, n, tb.CUT] = 0
-    for r in range(rows.shape[0]):
-        if _of_bus(rows, r, p) and rows[r, PRIMITIVE] == fb.CUT and is_on(rows, r, now_ns):
-            nodes[p, rows[r, TARGET], tb.CUT] = 1
+        cut = 0
+        for r in range(rows.shape[0]):
+            if _of_bus(rows, r, p) and rows[r, PRIMITIVE] == fb.CUT and rows[r, TARGET] == n and is_on(rows, r, now_ns):
+                cut = 1
+        if cut != nodes[p, n, tb.CUT]:
+            nodes[p, n, tb.CUT] = cut
+            cf.note(records, count, p, now_ns, tb.LINK_IS, nodes[p, n, tb.ON_BUS], n, 1 - cut, 0, 0)
 
 
 @kernel
 def _may_send(nodes: I64, p: int, n: int) -> bool:
-    return nodes[p, n, tb.STATE] != tb.BUS_OFF and nodes[p, n, tb.CUT] == 0
+    return bool(nodes[p, n, tb.STATE] != tb.BUS_OFF and nodes[p, n, tb.CUT] == 0)
 
 
 @kernel
@@ -69,12 +72,12 @@ def _babbles_ns(now_ns: int, until_ns: int, p: int, b: int, r: int, nodes: I64, 
 
 @kernel
 def _node_of(sender: int, mails: I64, rows: I64) -> int:
-    return mails[sender, tb.NODE] if sender < mails.shape[0] else rows[sender - mails.shape[0], TARGET]
+    return int(mails[sender, tb.NODE] if sender < mails.shape[0] else rows[sender - mails.shape[0], TARGET])
 
 
 @kernel
 def _id_of(sender: int, mails: I64, rows: I64) -> int:
-    return mails[sender, tb.CAN_ID] if sender < mails.shape[0] else rows[sender - mails.shape[0], EXTRA]
+    return int(mails[sender, tb.CAN_ID] if sender < mails.shape[0] else rows[sender - mails.shape[0], EXTRA])
 
 
 @kernel
@@ -259,19 +262,19 @@ def _hears(nodes: I64, p: int, n: int, culprit: int) -> bool:
 
 @kernel
 def _finish(
-    from_ns: int, p: int, b: int, buses: I64, wire: I64, nodes: I64, mails: I64, boxes: I64, flight: I64, rows: I64, memory: F64,
-    numbers: F64, came: I64, n_came: I64, records: I64, count: I64,
+    from_ns: int, p: int, b: int, buses: I64, wire: I64, nodes: I64, mails: I64, boxes: I64, flight: I64, rows: I64,
+    memory: F64, numbers: F64, came: I64, n_came: I64, records: I64, count: I64,
 ) -> None:  # fmt: skip
     """End the frame that is under way: counters, states, mailbox, and its entry among those that came."""
     sender, rival, outcome = wire[p, b, tb.SENDER], wire[p, b, tb.RIVAL], wire[p, b, tb.OUTCOME]
     end_ns, free_ns, node = wire[p, b, tb.END_NS], wire[p, b, tb.FREE_NS], _node_of(sender, mails, rows)
-    was_active = nodes[p, node, tb.STATE] == tb.ACTIVE
     wire[p, b, tb.BUSY_NS] += free_ns - max(wire[p, b, tb.START_NS], from_ns)
     _count_errors(p, b, wire, nodes, mails, rows)
-    if outcome != tb.GOOD and (outcome != tb.ACK_ERROR or was_active):
-        cf.note(
-            records, count, p, end_ns, tb.ERROR, b, node, outcome, _id_of(sender, mails, rows), wire[p, b, tb.CULPRIT]
-        )  # fmt: skip
+    slot = mails[sender, tb.SLOT] if sender < mails.shape[0] else -1
+    cf.note(
+        records, count, p, end_ns, tb.FRAME_IS, b, node, outcome, _id_of(sender, mails, rows), wire[p, b, tb.CULPRIT],
+        wire[p, b, tb.START_NS], slot,
+    )  # fmt: skip
     for n in range(nodes.shape[1]):
         if nodes[p, n, tb.ON_BUS] == b:
             cf.settle(nodes, p, n, b, end_ns, records, count)
@@ -285,7 +288,6 @@ def _finish(
             r = who - mails.shape[0]
             if outcome == tb.GOOD:
                 memory[KEPT, p, r] = free_ns + int(numbers[r, A])
-                memory[WAS_ON, p, r] += 1.0
         else:
             is_old = boxes[p, who, tb.RELEASE_NS] == wire[p, b, tb.RELEASED_NS] or who == rival
             if outcome == tb.GOOD:
@@ -354,7 +356,8 @@ def _alone(
         if end_ns >= until_ns:
             return
         nodes[p, n, tb.TEC] += cf.SENDER_STEP
-        cf.note(records, count, p, end_ns, tb.ERROR, b, n, tb.ACK_ERROR, mails[best, tb.CAN_ID], n)
+        can_id, slot = mails[best, tb.CAN_ID], mails[best, tb.SLOT]
+        cf.note(records, count, p, end_ns, tb.FRAME_IS, b, n, tb.ACK_ERROR, can_id, n, at_ns, slot)
         cf.settle(nodes, p, n, b, end_ns, records, count)
         at_ns = nodes[p, n, tb.READY_NS] = end_ns + _bits_ns(INTERMISSION_BITS, buses[b, tb.BITRATE])
 
@@ -371,7 +374,7 @@ def run(
     A frame that is released at until contends in the next call; one that ends at until ends there.
     """
     for p in range(wire.shape[0]):
-        connect(now_ns, p, nodes, rows)
+        connect(now_ns, p, nodes, rows, records, count)
         for b in range(buses.shape[0]):
             if buses[b, tb.ON] == 0:
                 continue
@@ -395,23 +398,18 @@ def run(
                 _start(start_ns, p, b, buses, wire, nodes, mails, boxes, incoming, outgoing, flight, rows, numbers, memory)
             if wire[p, b, tb.SENDER] >= 0:
                 wire[p, b, tb.BUSY_NS] += until_ns - max(wire[p, b, tb.START_NS], now_ns)
+            wire[p, b, tb.ALL_BUSY_NS] += wire[p, b, tb.BUSY_NS]
         for n in range(nodes.shape[1]):
             if nodes[p, n, tb.CUT] == 1:
                 _alone(now_ns, until_ns, p, n, buses, nodes, mails, boxes, incoming, outgoing, records, count)
-        _tell(until_ns, p, buses, wire, nodes, rows, memory, records, count)
+        _tell(until_ns, p, buses, wire, nodes, records, count)
 
 
 @kernel
-def _tell(t_ns: int, p: int, buses: I64, wire: I64, nodes: I64, rows: I64, memory: F64, records: I64, count: I64) -> None:
+def _tell(t_ns: int, p: int, buses: I64, wire: I64, nodes: I64, records: I64, count: I64) -> None:
     """Note what the tick that ends at t came to."""
     for b in range(buses.shape[0]):
         if buses[b, tb.ON] == 1:
             cf.note(records, count, p, t_ns, tb.LOAD_IS, b, -1, wire[p, b, tb.BUSY_NS], 0, 0)
     for n in range(nodes.shape[1]):
         cf.tell(nodes, p, n, nodes[p, n, tb.ON_BUS], t_ns, records, count)
-    for r in range(rows.shape[0]):
-        if _of_bus(rows, r, p) and rows[r, PRIMITIVE] == fb.BABBLE and memory[WAS_ON, p, r] > 0.0:
-            b = nodes[p, rows[r, TARGET], tb.ON_BUS]
-            n_frames = int(memory[WAS_ON, p, r])
-            cf.note(records, count, p, t_ns, tb.BABBLE, b, rows[r, TARGET], rows[r, EXTRA], n_frames, 0)
-            memory[WAS_ON, p, r] = 0.0

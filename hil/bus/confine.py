@@ -31,6 +31,8 @@ from hil.bus.table import (
     RECORD_B,
     RECORD_BUS,
     RECORD_C,
+    RECORD_D,
+    RECORD_E,
     RECORD_KIND,
     RECORD_NODE,
     RECORD_NS,
@@ -48,7 +50,9 @@ SEQUENCES, SEQUENCE_BITS = 128, 11
 
 
 @kernel
-def note(records: I64, count: I64, p: int, t_ns: int, kind: int, bus: int, node: int, a: int, b: int, c: int) -> None:
+def note(
+    records: I64, count: I64, p: int, t_ns: int, kind: int, bus: int, node: int, a: int, b: int, c: int, d: int = 0, e: int = 0
+) -> None:
     """Append a record of pack 0; a full table counts what it lost in count[1]."""
     if p != 0:
         return
@@ -58,7 +62,7 @@ def note(records: I64, count: I64, p: int, t_ns: int, kind: int, bus: int, node:
         return
     row = records[n]
     row[RECORD_NS], row[RECORD_KIND], row[RECORD_BUS], row[RECORD_NODE] = t_ns, kind, bus, node
-    row[RECORD_A], row[RECORD_B], row[RECORD_C] = a, b, c
+    row[RECORD_A], row[RECORD_B], row[RECORD_C], row[RECORD_D], row[RECORD_E] = a, b, c, d, e
     count[0] = n + 1
 
 
@@ -97,7 +101,7 @@ def settle(nodes: I64, p: int, n: int, bus: int, t_ns: int, records: I64, count:
 def recovers_ns(nodes: I64, p: int, n: int, recessive_ns: int, bitrate: int) -> int:
     """When a node in bus-off is back, if the bus stays recessive from recessive_ns on."""
     bits = (SEQUENCES - nodes[p, n, OFF_COUNT]) * SEQUENCE_BITS
-    return max(recessive_ns, nodes[p, n, OFF_NS]) + -(-bits * 1_000_000_000 // bitrate)
+    return int(max(recessive_ns, nodes[p, n, OFF_NS]) + -(-bits * 1_000_000_000 // bitrate))
 
 
 @kernel

@@ -7,16 +7,16 @@ from __future__ import annotations
 BITRATE, DATA_BITRATE, ON, DUT, COILS = range(5)
 N_BUS_COLUMNS = 5
 
-# Columns of `wire`, (n_packs, n_buses, 11), the state of a bus.
+# Columns of `wire`, (n_packs, n_buses, 12), the state of a bus.
 # FREE_NS: when the next frame may start.  RECESSIVE_NS: since when the bus is recessive, while it is free.
 # SENDER: of the frame under way, a mailbox, or n_mail + row of the fault table, or -1.  RIVAL: a second one, of the same id.
 # START_NS, END_NS: of that frame, with its error frame.  RELEASED_NS, BYTES: of it.  OUTCOME: see below.
 # CULPRIT: the node that an error began with; of a good frame the one that did not hear it, or -1.
-# BUSY_NS: time taken in this tick, by frames and error frames.
+# BUSY_NS, ALL_BUSY_NS: time taken in this tick, and in all, by frames and error frames.
 (
-    FREE_NS, RECESSIVE_NS, SENDER, RIVAL, START_NS, END_NS, RELEASED_NS, BYTES, OUTCOME, CULPRIT, BUSY_NS,
-) = range(11)  # fmt: skip
-N_WIRE_COLUMNS = 11
+    FREE_NS, RECESSIVE_NS, SENDER, RIVAL, START_NS, END_NS, RELEASED_NS, BYTES, OUTCOME, CULPRIT, BUSY_NS, ALL_BUSY_NS,
+) = range(12)  # fmt: skip
+N_WIRE_COLUMNS = 12
 # OUTCOME, and the kind of an error record.
 GOOD, BIT_ERROR, NOISE_ERROR, HEAR_ERROR, ACK_ERROR, COLLISION = range(6)
 
@@ -49,13 +49,15 @@ CAME_NS, CAME_PACK, CAME_BUS, CAME_SENDER, CAME_BYTES, CAME_DUT, CAME_COILS, CAM
 N_CAME_COLUMNS = CAME_WORD + 8
 
 # Columns of a record, of pack 0. KIND: see below.  NODE: of the network, -1 for the bus.
-RECORD_NS, RECORD_KIND, RECORD_BUS, RECORD_NODE, RECORD_A, RECORD_B, RECORD_C = range(7)
-N_RECORD_COLUMNS = 7
-# RECORD_KIND, with its A, B, C.
-# ERROR    a frame of the node was destroyed: how (OUTCOME), id, node that it began with
-# STATE_IS the node went over: new state, TEC, REC
-# COUNT_IS counters at the end of a tick in which they changed: state, TEC, REC
-# LOAD_IS  at the end of a tick: time that the bus was taken in it [ns], 0, 0
-# BABBLE   frames that a babbling node sent in a tick: id, how many, 0
-# REPLACED a waiting frame was overwritten by a newer one: id, slot, since when it waited [ns]
-ERROR, STATE_IS, COUNT_IS, LOAD_IS, BABBLE, REPLACED = range(6)
+(
+    RECORD_NS, RECORD_KIND, RECORD_BUS, RECORD_NODE, RECORD_A, RECORD_B, RECORD_C, RECORD_D, RECORD_E,
+) = range(9)  # fmt: skip
+N_RECORD_COLUMNS = 9
+# RECORD_KIND, with its A to E.
+# FRAME_IS  a frame of the node ended, well or not: OUTCOME, id, CULPRIT, when it started, its slot (-1: of a babbling node)
+# STATE_IS  the node went over: new state, TEC, REC
+# COUNT_IS  counters at the end of a tick in which they changed: state, TEC, REC
+# LINK_IS   the node was connected (A = 1) or cut off (0)
+# LOAD_IS   at the end of a tick: time that the bus was taken in it [ns]
+# REPLACED  a waiting frame was overwritten by a newer one: id, slot, since when it waited [ns]
+FRAME_IS, STATE_IS, COUNT_IS, LINK_IS, LOAD_IS, REPLACED = range(6)

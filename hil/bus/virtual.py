@@ -86,6 +86,10 @@ class VirtualBus:
         for n in set(self.plan.buses[:, tb.DUT].tolist()) - {-1}:
             self.nodes[:, n, [tb.TEC, tb.REC, tb.STATE, tb.READY_NS, tb.OFF_NS, tb.OFF_COUNT]] = 0
 
+    def load(self, b: int, end_ns: int) -> float:
+        """Share of the time that a bus was taken in pack 0."""
+        return float(self.wire[0, b, tb.ALL_BUSY_NS]) / end_ns if end_ns else 0.0
+
     @property
     def lost(self) -> int:
         """Frames for which there was no room: from here on the run is not what the scenario says."""

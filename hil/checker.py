@@ -88,10 +88,15 @@ def _requirements(path: Path) -> str:
 
 def _network(path: Path) -> str:
     from hil import network
+    from hil.bus import schedule
 
     net = network.load(str(path), 192, 64, 10_000_000)
     loads = ", ".join(f"{name} {100 * load:.0f} %" for name, load in net.loads.items())
-    return f"network; load with 192 cells, worst case: {loads}"
+    out = [f"network; load with 192 cells, worst case: {loads}"]
+    for n, bus in enumerate(net.database.buses):
+        out.append(f'worst-case response times on bus "{bus.name}", to the end of the intermission:')
+        out += schedule.lines(schedule.table((net.to_dut, net.from_dut), n, bus.bitrate, 10_000_000))
+    return "\n".join(out)
 
 
 def _mapping(path: Path) -> str:

@@ -92,7 +92,7 @@ def _next_start(
             first_ns = min(first_ns, max(boxes[p, m, tb.RELEASE_NS], nodes[p, n, tb.READY_NS]))
     for r in range(rows.shape[0]):
         first_ns = min(first_ns, _babbles_ns(now_ns, until_ns, p, b, r, nodes, rows, memory))
-    return max(first_ns, wire[p, b, tb.FREE_NS]) if first_ns < _NEVER_NS else _NEVER_NS
+    return max(first_ns, now_ns, wire[p, b, tb.FREE_NS]) if first_ns < _NEVER_NS else _NEVER_NS
 
 
 @kernel

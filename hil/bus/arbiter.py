@@ -313,7 +313,7 @@ def _finish(
             came[k, tb.CAME_COILS] = 1 if _hears(nodes, p, buses[b, tb.COILS], wire[p, b, tb.CULPRIT]) else 0
             for w in range(8):
                 came[k, tb.CAME_WORD + w] = flight[p, b, w]
-    wire[p, b, tb.SENDER] = -1
+    wire[p, b, tb.SENDER] = wire[p, b, tb.RIVAL] = -1
 
 
 @kernel

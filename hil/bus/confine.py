@@ -45,7 +45,7 @@ from hil.bus.table import (
 
 PASSIVE_FROM, OFF_FROM = 128, 256
 SENDER_STEP, FIRST_STEP = 8, 8
-_MOST = 1 << 20
+_MOST = 255  # a receive counter holds no more; above 127 it says nothing new
 SEQUENCES, SEQUENCE_BITS = 128, 11
 
 

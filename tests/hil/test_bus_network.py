@@ -52,7 +52,7 @@ with = { id = 0x110 }
 def nabench(*arguments: str, folder: Path, **env: str) -> subprocess.CompletedProcess[str]:
     """Run the command."""
     command = [sys.executable, "-m", "hil.cli", *arguments]
-    return subprocess.run(  # noqa: S603
+    return subprocess.run(
         command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, capture_output=True, text=True, timeout=300,
         check=False,
     )  # fmt: skip

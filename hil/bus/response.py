@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf
 
+MOST_STEPS = 50_000
+
 
 @dataclass(frozen=True)
 class Message:
@@ -26,22 +28,29 @@ class Message:
 
 
 def response_ns(messages: list[Message], m: int, bit_ns: int) -> float:
-    """Longest time from the release of message m to the end of its intermission; inf where the bus is overloaded.
+    """Longest time from the release of message m to the end of its intermission.
 
-    messages: in order of arbitration, the first wins.
+    messages: in order of arbitration, the first wins.  inf where the bus is overloaded, or so nearly that no bound is found
+    in MOST_STEPS steps.
     """
     own, urgent = messages[m], messages[:m]
     blocking = max((row.frame_ns for row in messages[m + 1 :]), default=0)
     if sum(row.frame_ns / row.period_ns for row in messages[: m + 1]) >= 1.0:
         return inf
-    busy, before = own.frame_ns, -1
+    busy, before, steps = own.frame_ns, -1, 0
     while busy != before:
+        steps += m + 1
+        if steps > MOST_STEPS:
+            return inf
         before = busy
         busy = blocking + sum(_ceil(before + row.jitter_ns, row.period_ns) * row.frame_ns for row in messages[: m + 1])
     longest = 0
     for q in range(_ceil(busy + own.jitter_ns, own.period_ns)):
         wait, before = blocking + q * own.frame_ns, -1
         while wait != before:
+            steps += m + 1
+            if steps > MOST_STEPS:
+                return inf
             before = wait
             wait = (
                 blocking

@@ -54,9 +54,9 @@ def lines(rows: list[Row]) -> list[str]:
     out = [f"  {'message':<{width}} {'id':>10} {'frames':>6} {'cycle':>8} {'frame':>9} {'response':>12}"]
     for row in rows:
         late = row.response_ns > row.cycle_ns
-        response = "never" if row.response_ns == float("inf") else f"{row.response_ns / 1e6:.3f} ms"
+        response = "no bound" if row.response_ns == float("inf") else f"{row.response_ns / 1e6:.3f} ms"
         out.append(
             f"  {row.name:<{width}} {f'0x{row.can_id:03X}':>10} {row.n_frames:>6} {row.cycle_ns / 1e6:>5g} ms "
-            f"{row.frame_ns / 1e3:>6.0f} us {response:>12}{'  later than its next frame' if late else ''}"
+            f"{row.frame_ns / 1e3:>6.0f} us {response:>12}{'  may come after its next is due' if late else ''}"
         )
     return out

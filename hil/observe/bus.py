@@ -62,7 +62,8 @@ def _errors(view: View, fault: Bound, outcome: int, what: str) -> Effect:
     if not starts:
         return Effect(False, f"no frame {what}")
     start = min(starts, key=lambda moment: moment.high_ns)
-    return Effect(True, f"1 of {every} frames {what}, from {start.low_ns / 1e9:.3f} s", start, start)
+    which = "every frame" if every == 1 else f"one frame in {every}"
+    return Effect(True, f"{which} {what}, from {start.low_ns / 1e9:.3f} s", start, start)
 
 
 def _counted(view: View, rows: I64, outcome: int, node: int) -> Bools:

@@ -68,7 +68,7 @@ def panels(scene: Scene) -> list[Panel]:
     if counters:
         edges = [Limit(128.0, "", "error-passive 128", AMBER, "dashed"), Limit(256.0, "", "bus-off 256", RED, "dashed")]
         out.append(
-            Panel("buserrors", "Error counters of the nodes", "", "solid TEC, dashed REC", counters, [], edges, least=20.0,
+            Panel("buserrors", "Error counters of the nodes", "1", "solid TEC, dashed REC", counters, [], edges, least=20.0,
                   digits=0, height=180)
         )  # fmt: skip
     lanes = [lane for n in range(len(plan.nodes)) if (lane := _lane(scene, n, plan.node_name(n))).bars]

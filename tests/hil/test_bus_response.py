@@ -84,6 +84,12 @@ def test_an_overloaded_bus_has_no_answer() -> None:
     assert [2 * MS, math.inf] == [response_ns(messages, m, 2_000) for m in range(2)]
 
 
+def test_a_bus_that_is_full_but_for_a_hair_takes_no_time_to_judge() -> None:
+    """A busy period that grows and grows is given up, and said to have no bound."""
+    messages = [*(Message(str(n), 40_000_000, 99_999) for n in range(400)), Message("last", 10**12, 200_000)]
+    assert math.inf == response_ns(messages, 400, 2_000)
+
+
 @pytest.mark.parametrize("m", range(len(VEHICLE)))
 def test_each_message_of_a_vehicle_reaches_its_worst_case_at_the_critical_instant(m: int) -> None:
     """All more urgent ones are released with it, one bit after the longest of the others has started."""

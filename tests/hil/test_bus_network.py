@@ -152,12 +152,12 @@ def test_check_prints_load_and_response_times(tmp_path: Path) -> None:
     done = nabench("check", str(ROOT / "hil" / "networks" / "arbitrated.toml"), folder=tmp_path)
     lines = done.stdout.splitlines()
     assert done.returncode == 0
-    assert "load with 192 cells, worst case: pack 7" in lines[0]
+    assert "load with 192 cells, worst case: pack 44 %" in lines[0]
     assert "worst-case response times" in lines[1]
     assert "BMS_Contactors" in lines[3]
     assert "0x010" in lines[3]
     assert " 0.540 ms" in lines[3]  # its own 135 bits behind the longest of another node, which has just started
-    assert len(lines) == 3 + 28
+    assert len(lines) == 3 + 27
 
 
 def test_arbitration_is_yes_or_no(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ def net(name: str, n_cells: int, n_ntc: int, dt_ns: int) -> Network:
 @pytest.mark.compiled_only
 @pytest.mark.parametrize("name", NAMES)
 def test_every_scenario_passes_against_the_emulator(name: str) -> None:
-    """In the fused gear where the network allows it: PASS throughout, a finding for every requirement it names, and two pieces of evidence for each."""
+    """Fused where the network allows it: PASS throughout, a finding for every requirement, two pieces of evidence for each."""
     inputs = load(name)
     s, pack = inputs.scenario, inputs.pack
     built = setup.build(inputs, net=net(s.network, pack.n_cells, len(pack.ntc_cells), s.tick_ns))

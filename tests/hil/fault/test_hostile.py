@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fault_cases import KINDS, Case, built, driven, read_back, run, spec, wire
+from fault_cases import KINDS, Case, built, read_back, run, spec, wire
 from fault_cases import case as case_of
 
 from hil import scenario, truth

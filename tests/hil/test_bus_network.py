@@ -220,3 +220,23 @@ def test_a_batch_has_a_bus_for_each_pack() -> None:
     assert batch.setup.rig.bus is not None
     np.testing.assert_array_equal(batch.setup.rig.bus.nodes[:1], alone.setup.rig.bus.nodes)
     assert (batch.setup.rig.bus.nodes[:, :, tb.MOST_TEC].max(axis=1) > 8).all()
+
+
+@pytest.mark.parametrize(("name", "bus", "mailbox"), [("bench", "vehicle", False), ("fd", "pack", True)])
+def test_each_bus_is_asked_for_by_itself(name: str, bus: str, mailbox: bool, tmp_path: Path) -> None:
+    """With one of two buses arbitrated, the other goes on as before; and CAN FD frames contend like classic ones."""
+    text = (ROOT / "hil" / "networks" / f"{name}.toml").read_text(encoding="utf-8")
+    path = tmp_path / f"{name}.toml"
+    path.write_text(text.replace(f'name = "{bus}"', f'name = "{bus}"\narbitration = true'), encoding="utf-8")
+    finished = run(built(driven(network_name=str(path))))
+    known, rows = finished.setup.rig.bus, finished.trace.journal
+    assert known is not None
+    assert mailbox == ("CellVoltages[0]" in known.plan.mail_names)
+    plain = run(built(driven(network_name=name)))
+    cells = plain.setup.network.to_dut.slot_names.index("CellVoltages[0]")
+    frames = [
+        x[(x[:, j.KIND] == j.TO_DUT) & (x[:, j.SLOT] == cells)][:, [j.T_NS, j.LENGTH]] for x in (plain.trace.journal, rows)
+    ]
+    assert len(frames[0]) == len(frames[1]) > 10
+    assert mailbox == (frames[0] != frames[1]).any()
+    assert finished.trace.column("main_plus")[110] == 1.0

@@ -11,11 +11,14 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from hil.bus import summary
 from hil.clock import Clock, VirtualClock, WallClock
 from hil.dut import Dut, Fed, Paced, Torn
+from hil.errors import ScenarioError
 from hil.rig import Rig
 from hil.setup import Setup
 from hil.trace import UNTORN, Trace
@@ -37,6 +40,11 @@ class Bench:
     """A rig and a device, moved tick by tick."""
 
     def __init__(self, setup: Setup, dut: Dut, clock: Clock | None = None) -> None:
+        if setup.rig.bus is not None and not dut.lockstep:
+            raise ScenarioError(
+                f"{setup.network.path}: arbitration = true models a bus for a device in lockstep; "
+                "this device is on a real one, so use a network without it"
+            )
         self.setup, self.rig, self.dut = setup, setup.rig, dut
         self.clock: Clock = (VirtualClock() if dut.lockstep else WallClock()) if clock is None else clock
         if isinstance(dut, Paced):
@@ -106,6 +114,11 @@ class Bench:
         from hil.dut import fused
         from hil.dut.emulator import Emulator
 
+        if self.rig.bus is not None:
+            raise ScenarioError(
+                f"{self.setup.network.path}: a bus with arbitration = true runs in the staged gear; "
+                "for the fused one use a network without it"
+            )
         assert isinstance(self.dut, Emulator)
         assert type(self.dut).exchange is Emulator.exchange
         end = self.rig.k + n_ticks
@@ -116,6 +129,12 @@ class Bench:
                 if self._resets:
                     until = min(until, -(-self._resets[0] // self.rig.dt_ns))
                 fused.run(self.rig, self.dut, until - self.rig.k)
+
+    def _info(self) -> dict[str, Any]:
+        info: dict[str, Any] = {UNTORN: list(self.untorn_ns)} if self.untorn_ns else {}
+        if self.rig.bus is not None:
+            info["bus"] = summary.of(self.rig.bus, self.rig.t_ns)
+        return info
 
     def trace(self) -> Trace:
         """All that was recorded so far."""
@@ -132,8 +151,14 @@ class Bench:
             parameter=np.concatenate([c.parameters for c in chunks]),
             journal=np.concatenate([c.log for c in chunks]),
             late_ns=np.array(self.late_ns[: rig.k], np.int64),
-            info={UNTORN: list(self.untorn_ns)} if self.untorn_ns else {},
-            lost_frames=int(sum(c.log_count[1] for c in chunks) + rig.events.count[1] + rig.faults.lost_frames),
+            info=self._info(),
+            lost_frames=int(
+                sum(c.log_count[1] + c.bus_count[1] for c in chunks)
+                + rig.events.count[1]
+                + rig.faults.lost_frames
+                + (0 if rig.bus is None else rig.bus.lost)
+            ),
+            bus=np.concatenate([c.bus for c in chunks]),
         )
 
 

@@ -101,6 +101,7 @@ def _requirements(path: Path) -> str:
 
 def _network(path: Path, pack: str | None) -> Checked:
     from hil import coverage, network
+    from hil.bus import schedule
 
     n_cells, n_sensors = None, None
     if pack is not None:
@@ -119,7 +120,11 @@ def _network(path: Path, pack: str | None) -> Checked:
     notes += [f"left out: {text}" for texts in net.database.left_out.values() for text in texts]
     notes += [f"note: {text}" for text in net.database.notes]
     with_cells = f"with {n_cells or 192} cells"
-    return Checked(f"network; load {with_cells}, worst case: {loads}; {covered.text}", tuple(notes))
+    lines = [f"network; load {with_cells}, worst case: {loads}; {covered.text}"]
+    for n, bus in enumerate(net.database.buses):
+        lines.append(f'worst-case response times on bus "{bus.name}", to the end of the intermission:')
+        lines += schedule.lines(schedule.table((net.to_dut, net.from_dut), n, bus.bitrate, 10_000_000))
+    return Checked("\n".join(lines), tuple(notes))
 
 
 def _bench(path: Path) -> str:

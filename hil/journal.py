@@ -24,8 +24,9 @@ from firmware_sim.wire.layout import T_NS as META_T_NS
 
 # Columns. T_NS: end of frame.  KIND: what the row is.  SLOT: -1 for a frame that no slot held.
 T_NS, KIND, BUS_NO, ID, FRAME_FLAGS, LENGTH, SLOT, WORD = range(8)
-# KIND. OFFERED: as the sender meant it, kept for slots that a fault touches.
-TO_DUT, FROM_DUT, OFFERED_TO_DUT, OFFERED_FROM_DUT = range(4)
+# KIND. OFFERED: as the sender meant it, kept for slots that a fault touches.  QUEUED_FROM_DUT: as the device gave it to an
+# arbitrated bus, at the time it would end if nobody else sent.
+TO_DUT, FROM_DUT, OFFERED_TO_DUT, OFFERED_FROM_DUT, QUEUED_FROM_DUT = range(5)
 
 
 def n_columns(n_words: int) -> int:

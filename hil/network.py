@@ -12,12 +12,15 @@ from pydantic import Field, model_validator
 from firmware_sim.wire.layout import CYCLE_NS, FRAME_NS, SENT, Image, Layout
 from hil import bus as bus_model
 from hil import casting, files, holding, mapping, roles
+from hil.bus import plan as bus_plan
+from hil.bus.plan import NOBODY, BusRow, Plan, Sender
 from hil.database import Bus, Database, Schedule, Slot
 from hil.errors import Problems, ScenarioError, nearest
 from hil.shape import settle
 
 DUT_NODE = "BMS"
 BENCH_NODE = "Bench"
+_COILS_SIGNAL = "PackIO_MainPlusFeedback"
 _PER_ITEM = re.compile(r"(CellVoltage|CellTemperature|CellSoc)_(\d+)$")
 
 
@@ -29,6 +32,7 @@ class BusFile(files.FileModel):
     data_bitrate: Annotated[int, Field(ge=10_000, le=8_000_000)] | None = None
     dbc: Annotated[list[str], Field(min_length=1)]
     cycle_ms: dict[str, Annotated[int, Field(ge=1, le=65_535)]] = {}
+    arbitration: bool = False
 
 
 class NetworkFile(files.Document):
@@ -61,6 +65,7 @@ class Network:
     path: its file.  data: mapping and databases, (name as written there, path).  to_dut, from_dut: wire tables of both
     directions.  loads: share of each bus that the schedule takes, worst case.  dut_node: name of the device in the databases.
     along: codes that come along with others.
+    plan: of its arbitrated buses; None when there is none.
     """
 
     name: str
@@ -72,6 +77,7 @@ class Network:
     loads: dict[str, float]
     dut_node: str = DUT_NODE
     along: frozenset[str] = frozenset()
+    plan: Plan | None = None
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -133,7 +139,21 @@ def load(
     if mapped is not None and file.mapping is not None:
         data.insert(0, (file.mapping, mapped[0]))
     along = mapped[1].along if mapped is not None else frozenset()
-    return Network(name, path, tuple(data), database, *layouts, loads, dut_node, along)
+    plan = _plan(file, (incoming, outgoing), layouts, dut_node)
+    return Network(name, path, tuple(data), database, *layouts, loads, dut_node, along, plan)
+
+
+def _plan(
+    file: NetworkFile, slots: tuple[list[Slot], list[Slot]], layouts: tuple[Layout, Layout], dut_node: str
+) -> Plan | None:
+    """Who is on the arbitrated buses. The pack's I/O unit is the node that sends the feedback of the main contactor."""
+    rows = [BusRow(b.name, b.bitrate, b.data_bitrate or b.bitrate, b.arbitration) for b in file.bus]
+    senders = tuple([Sender(s.bus, (s.message.senders or [NOBODY])[0]) for s in direction] for direction in slots)
+    coils = [
+        sender.node for sender, slot in zip(senders[0], slots[0], strict=True)
+        if any(signal.name == _COILS_SIGNAL for signal in slot.message.signals)
+    ]  # fmt: skip
+    return bus_plan.build(rows, layouts, (senders[0], senders[1]), dut_node, coils[0] if coils else None)
 
 
 def parts(path: Path, file: NetworkFile) -> tuple[list[Bus], tuple[Path, mapping.Mapping] | None]:

@@ -12,8 +12,10 @@ import numpy as np
 
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.layout import Events, Image
-from firmware_sim.wire.send import sender_state
+from firmware_sim.wire.send import send_due, sender_state
 from hil import journal, monitor, noise, pack_io, stages, truth
+from hil.bus import table as bus_table
+from hil.bus.virtual import EVENT_ROOM, RECORD_ROOM, VirtualBus
 from hil.fault.table import FaultTable
 from hil.network import Network
 from hil.plant import replay
@@ -44,7 +46,7 @@ class Chunk:
     """Records of up to CHUNK ticks.
 
     truth: (n, n_columns).  cells: (m, 3, n_cells), every so many ticks.  sides: (n, 2, n_touched).
-    parameters: (n, n_addresses).  log: journal rows.
+    parameters: (n, n_addresses).  log: journal rows.  bus: (m, 7) records of arbitrated buses, columns of hil.bus.table.
     """
 
     truth: F64
@@ -53,6 +55,8 @@ class Chunk:
     parameters: F64
     log: I64
     log_count: I64
+    bus: I64
+    bus_count: I64
     n_ticks: int = 0
     n_cells: int = 0
 
@@ -70,7 +74,9 @@ class Rig:
         self.values = np.full((n, to_dut.n_signals), np.nan)
         self.sender = sender_state(to_dut, n)
         self.image = Image.empty(to_dut, n)
-        self.events = Events.empty(_EVENT_ROOM * n)
+        plan = network.plan
+        self.bus = None if plan is None else VirtualBus(plan, to_dut, network.from_dut, n)
+        self.events = Events.empty((_EVENT_ROOM if self.bus is None else EVENT_ROOM) * n)
         self.bus_free_ns = np.zeros((n, network.n_buses), np.int64)
         self.io = pack_io.build(network.from_dut, n)
         self.gauss = noise.gauss_table()
@@ -111,6 +117,8 @@ class Rig:
         net = self.network
         words = max(int(layout.slots[:, 4].max()) for layout in (net.to_dut, net.from_dut))
         room = CHUNK * (2 * net.to_dut.n_slots + 2 * net.from_dut.n_slots) // 2 + 4 * _EVENT_ROOM
+        if self.bus is not None:
+            room *= 4  # each frame of the device stands there twice, and a babbling node's may
         return Chunk(
             truth=np.zeros((CHUNK, truth.N_COLUMNS)),
             # room for the samples of any alignment, and for the one that stands ready and may not be taken
@@ -119,6 +127,8 @@ class Rig:
             parameters=np.zeros((CHUNK, len(self.addresses))),
             log=np.zeros((room, journal.n_columns(words)), np.int64),
             log_count=np.zeros(2, np.int64),
+            bus=np.zeros((0 if self.bus is None else RECORD_ROOM, bus_table.N_RECORD_COLUMNS), np.int64),
+            bus_count=np.zeros(2, np.int64),
         )
 
     @property
@@ -148,6 +158,8 @@ class Rig:
 
     def send(self) -> tuple[Image, Events]:
         """Hop 3: the frames that arrive in this tick."""
+        if self.bus is not None:
+            return self._send_over(self.bus)
         f, net, c = self.faults, self.network.to_dut, self.chunk
         stages.send(
             self.t_ns, self.dt_ns, self.values, self.bus_free_ns, self.sender, net.signals, net.scales, net.slots, net.blank,
@@ -156,8 +168,33 @@ class Rig:
         )  # fmt: skip
         return self.image, self.events
 
+    def _send_over(self, bus: VirtualBus) -> tuple[Image, Events]:
+        """Both sides' frames contend for the bus; the pack obeys those of the device that came."""
+        f, net, c, io, pl = self.faults, self.network.to_dut, self.chunk, self.io, self.plant
+        send_due(
+            self.t_ns, self.values, self.bus_free_ns, self.sender, net.signals, net.scales, net.slots, net.blank,
+            self.image.words, self.image.meta,
+        )  # fmt: skip
+        bus.move(self.t_ns, self.dt_ns, self.image, self.events, f, c.bus, c.bus_count)
+        stages.arrive(
+            self.t_ns, self.dt_ns, self.image.words, self.image.meta, self.events.rows, self.events.count, net.slots, f.rows,
+            f.numbers, f.memory, f.pending, f.n_pending, self.offered[0], self.every[0], c.log, c.log_count,
+        )  # fmt: skip
+        net, heard = self.network.from_dut, bus.heard
+        stages.heard(
+            self.t_ns, self.dt_ns, heard.words, heard.meta, bus.deaf, bus.heard_events.rows, bus.heard_events.count,
+            net.signals, net.scales, net.slots, f.rows, f.numbers, f.memory, f.pending, f.n_pending, self.offered[1],
+            self.every[1], c.log, c.log_count, net.blank, io.roles, io.value, io.valid, io.last, io.spare, pl.block, pl.pack,
+        )  # fmt: skip
+        return self.image, self.events
+
     def answer(self, image: Image, events: Events) -> None:
-        """Hop 6: take the device's frames and let the pack obey."""
+        """Hop 6: take the device's frames and let the pack obey. Over an arbitrated bus they come in the next tick."""
+        if self.bus is not None:
+            net, c = self.network.from_dut, self.chunk
+            stages.queue(image.words, image.meta, net.slots, events.rows, self.every[1], c.log, c.log_count)
+            self.bus.hand_over(self.t_ns + self.dt_ns, image, events, c.bus, c.bus_count)
+            return
         f, net, c, io, pl = self.faults, self.network.from_dut, self.chunk, self.io, self.plant
         stages.answer(
             self.t_ns + self.dt_ns, self.dt_ns, image.words, image.meta, events.rows, events.count, net.signals, net.scales,
@@ -192,6 +229,8 @@ class Rig:
         """The device lost its supply: all coils drop."""
         for p in range(self.plant.n_packs):
             pack_io.release(self.plant.block, p, t_ns)
+        if self.bus is not None:
+            self.bus.power_off()
 
     def take_records(self) -> list[Chunk]:
         """All records so far."""
@@ -207,6 +246,8 @@ def _trimmed(chunk: Chunk) -> Chunk:
         chunk.parameters[:n].copy(),
         chunk.log[:rows].copy(),
         chunk.log_count,
+        chunk.bus[: int(chunk.bus_count[0])].copy(),
+        chunk.bus_count,
         n,
         m,
     )

@@ -137,8 +137,9 @@ def _parts(
         )  # fmt: skip
     series = size[0] if packed is None else packed.series
     parts.place = Place(
-        net.database, net.to_dut, net.from_dut, size[0], series, size[1], s.tick_ns, 1 if packed is None else packed.parallel
-    )
+        net.database, net.to_dut, net.from_dut, size[0], series, size[1], s.tick_ns,
+        1 if packed is None else packed.parallel, net.plan,
+    )  # fmt: skip
     found = [problems.call(catalogue.bind, spec, parts.place, n, f"{path}: fault[{n}]") for n, spec in enumerate(s.fault)]
     parts.faults = tuple(fault for fault in found if fault is not None)
     constant = {n for n, bits in enumerate(net.to_dut.signals[:, BITS]) if bits == 0}

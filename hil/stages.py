@@ -17,6 +17,7 @@ import numpy as np
 
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8, U16
+from firmware_sim.wire.layout import SENT
 from firmware_sim.wire.send import send_due
 from hil import journal, pack_io, truth, vehicle
 from hil.fault import network as network_fault
@@ -29,6 +30,7 @@ _TO_DUT: Any = np.int64(journal.TO_DUT)
 _FROM_DUT: Any = np.int64(journal.FROM_DUT)
 _OFFERED_TO_DUT: Any = np.int64(journal.OFFERED_TO_DUT)
 _OFFERED_FROM_DUT: Any = np.int64(journal.OFFERED_FROM_DUT)
+_QUEUED_FROM_DUT: Any = np.int64(journal.QUEUED_FROM_DUT)
 _SEAM_TO_DUT: Any = np.int64(TO_DUT)
 _SEAM_FROM_DUT: Any = np.int64(FROM_DUT)
 
@@ -132,3 +134,44 @@ def record(
     """Write the truth of this tick, and the plant parameters that faults touch."""
     truth.observe(cells, par, strings, pack_f, pack_par, block, row, sample, with_cells)
     truth.read_back(addresses, par, pack_par, sensors, block, parameter)
+
+
+@kernel
+def queue(words: I64, meta: I64, slots: I64, events: I64, every: I64, log: I64, log_count: I64) -> None:
+    """Note the frames that the device gives to an arbitrated bus."""
+    journal.write(_QUEUED_FROM_DUT, every, words, meta, slots, events, 0, log, log_count)
+
+
+@kernel
+def arrive(
+    t_ns: int, dt_ns: int, words: I64, meta: I64, events: I64, event_count: I64, slots: I64, rows: I64, numbers: F64,
+    memory: F64, pending: I64, n_pending: I64, offered: I64, every: I64, log: I64, log_count: I64,
+) -> None:  # fmt: skip
+    """What an arbitrated bus brought to the device in the tick at t: note, disturb, note."""
+    journal.write(_OFFERED_TO_DUT, offered, words, meta, slots, events, 0, log, log_count)
+    network_fault.apply(
+        t_ns + dt_ns, _SEAM_TO_DUT, rows, numbers, memory, pending[0], n_pending[0], words, meta, events, event_count, slots,
+    )  # fmt: skip
+    journal.write(_TO_DUT, every, words, meta, slots, events, event_count[0], log, log_count)
+
+
+@kernel
+def heard(
+    t_ns: int, dt_ns: int, words: I64, meta: I64, deaf: I64, events: I64, event_count: I64, signals: I64, scales: F64,
+    slots: I64, rows: I64, numbers: F64, memory: F64, pending: I64, n_pending: I64, offered: I64, every: I64, log: I64,
+    log_count: I64, blank: I64, roles: I64, io_value: F64, io_valid: U8, io_last: I64, io_spare: I64, block: I64, pack_f: F64,
+) -> None:  # fmt: skip
+    """What an arbitrated bus brought of the device's frames in the tick at t: note, disturb, note, obey what was heard."""
+    journal.write(_OFFERED_FROM_DUT, offered, words, meta, slots, events, 0, log, log_count)
+    network_fault.apply(
+        t_ns + dt_ns, _SEAM_FROM_DUT, rows, numbers, memory, pending[1], n_pending[1], words, meta, events, event_count, slots,
+    )  # fmt: skip
+    journal.write(_FROM_DUT, every, words, meta, slots, events, event_count[0], log, log_count)
+    for p in range(words.shape[0]):
+        for s in range(slots.shape[0]):
+            if deaf[p, s] == 1:
+                meta[p, SENT, s] = 0
+    pack_io.obey(
+        t_ns, words, meta, events, event_count[0], signals, scales, slots, blank, roles, io_value, io_valid, io_last, io_spare,
+        block, pack_f,
+    )  # fmt: skip

@@ -15,6 +15,7 @@ import numpy as np
 
 from firmware_sim.types import F64, I64
 from hil import truth
+from hil.bus.table import N_RECORD_COLUMNS
 from hil.errors import ScenarioError
 
 _FORMAT = 1
@@ -33,6 +34,7 @@ class Trace:
     sensor faults.  parameters: names of plant parameters that faults touch; parameter: (n_ticks, n) their values.
     journal: frames, columns of hil.journal.  late_ns: (n_ticks,) how late the bench was, in real time, else empty.
     lost_frames: frames the journal had no room for.  info: what else was noted (resets, hashes of the inputs).
+    bus: (n, 9) what happened on arbitrated buses, columns RECORD_* of hil.bus.table; in the file only when there is something.
     """
 
     dt_ns: int
@@ -47,6 +49,7 @@ class Trace:
     late_ns: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
     lost_frames: int = 0
     info: dict[str, Any] = field(default_factory=dict)
+    bus: I64 = field(default_factory=lambda: np.zeros((0, N_RECORD_COLUMNS), np.int64))
 
     @property
     def n_ticks(self) -> int:
@@ -88,9 +91,10 @@ class Trace:
             "info": self.info,
         }
         text = np.frombuffer(json.dumps(head, sort_keys=True).encode(), np.uint8)
+        more = {"bus": self.bus} if len(self.bus) else {}
         np.savez(
             path, head=text, truth=self.truth, cells=self.cells, sides=self.sides, parameter=self.parameter,
-            journal=self.journal, late_ns=self.late_ns, allow_pickle=False,
+            journal=self.journal, late_ns=self.late_ns, allow_pickle=False, **more,
         )  # fmt: skip
 
     @classmethod
@@ -104,15 +108,18 @@ class Trace:
                     raise ValueError("its arrays are packed; a trace's are not")
                 head = json.loads(file["head"].tobytes())
                 arrays = {name: file[name] for name in _ARRAYS}
+                bus = file["bus"] if "bus" in file else np.zeros((0, N_RECORD_COLUMNS), np.int64)
         except Exception as error:  # noqa: BLE001 - a damaged archive raises many types; all mean the same to the user
             raise ScenarioError(f"{path}: not a readable trace: {error}") from None
         flaw = _flaw(head, arrays)
+        if not flaw and (bus.ndim != 2 or bus.shape[1] != N_RECORD_COLUMNS or bus.dtype != np.int64):
+            flaw = f"expected array bus with {N_RECORD_COLUMNS} columns of int64"
         if flaw:
             raise ScenarioError(f"{path}: not a trace of this version: {flaw}")
         return cls(
             head["dt_ns"], arrays["truth"], arrays["cells"], head["cells_every"], tuple(head["touched"]), arrays["sides"],
             tuple(head["parameters"]), arrays["parameter"], arrays["journal"], arrays["late_ns"], head["lost_frames"],
-            head["info"],
+            head["info"], bus,
         )  # fmt: skip
 
 

@@ -96,7 +96,9 @@ class WireLog:
         return self._cache[key]
 
     def sent_kind(self, slot: int) -> int:
-        """Journal kind under which a slot of the device stands as it sent it, whatever a network fault made of it."""
+        """Journal kind under which a slot of the device stands as it sent it, whatever a fault or the bus made of it."""
+        if ((self._rows[:, j.KIND] == j.QUEUED_FROM_DUT) & (self._slot == slot)).any():
+            return j.QUEUED_FROM_DUT
         touched = (self._rows[:, j.KIND] == j.OFFERED_FROM_DUT) & (self._slot == slot)
         return j.OFFERED_FROM_DUT if touched.any() else j.FROM_DUT
 

@@ -100,7 +100,8 @@ class Run:
     def bytes(self) -> list[bytes]:
         """All that was recorded, bit for bit."""
         trace = self.trace
-        return [block.tobytes() for block in (trace.truth, trace.cells, trace.sides, trace.parameter, trace.journal)]
+        blocks = (trace.truth, trace.cells, trace.sides, trace.parameter, trace.journal, trace.bus)
+        return [block.tobytes() for block in blocks]
 
 
 def run(ready: Setup, fused: bool = False) -> Run:
@@ -159,9 +160,18 @@ class Case:
         keys = {"fault": self.kind.name, "target": self.target, "start_s": self.start_s, "with": self.values, **times}
         return spec(**{key: value for key, value in {**keys, **self.shape, **changed}.items() if value is not None})
 
+    @property
+    def network(self) -> str:
+        """One that can have this fault."""
+        return "arbitrated" if self.kind.seam == "bus" else "classic"
+
+    def driven(self, **changed: Any) -> Inputs:
+        """The drive with this fault. changed: keys of it that are otherwise."""
+        return driven(self.spec(**changed), network_name=self.network)
+
     def ready(self, n_packs: int = 1) -> Setup:
         """A rig with this fault."""
-        return built(driven(self.spec()), n_packs)
+        return built(self.driven(), n_packs)
 
     def altered(self, rows: I64, numbers: F64) -> Setup:
         """A rig that was told of this fault, and whose table says something else."""
@@ -218,6 +228,9 @@ class Case:
     def _lessened(self) -> tuple[str, Setup]:
         """A kind without parameters: another number, another bit, another primitive, or one frame less."""
         rows, numbers = self.bound.rows.copy(), self.bound.numbers.copy()
+        if self.kind.primitive == "cut":
+            rows[:, START_NS] += SHIFT_NS
+            return "a shorter time", self.altered(rows, numbers)
         if self.kind.primitive in ("drop", "freeze_counter"):
             return "one frame less", self.altered(rows[1:], numbers[1:])
         if self.kind.primitive == "flip":

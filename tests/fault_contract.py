@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -22,10 +23,15 @@ _BLOCKS = ("cells", "par", "strings", "pack", "pack_par", "block", "sensor")
 _STATE_AXES = {"value": 0, "valid": 0, "out": 0, "sender": 0}
 
 
-@pytest.fixture(scope="module")
-def undisturbed() -> Run:
+@lru_cache(maxsize=2)
+def _undisturbed(network: str) -> Run:
+    return run(built(driven(network_name=network)))
+
+
+@pytest.fixture
+def undisturbed(case: Case) -> Run:
     """The drive without any fault."""
-    return run(built(driven()))
+    return _undisturbed(case.network)
 
 
 def _until(rows: I64, t_ns: int) -> I64:
@@ -101,8 +107,8 @@ class FaultContract:
             assert "ERROR the fault has its effect" in read_back(run(ready)), way
 
     def test_the_same_seed_gives_the_same_bytes(self, case: Case) -> None:
-        """A second run is equal in every recorded bit, also in the other gear."""
-        assert case.run.bytes() == run(case.ready(), fused=True).bytes()
+        """A second run is equal in every recorded bit, also in the other gear where that can run it."""
+        assert case.run.bytes() == run(case.ready(), fused=case.kind.seam != "bus").bytes()
 
     def test_pack_0_of_a_batch_is_the_pack_alone(self, case: Case) -> None:
         """Three packs in a batch: pack 0 equals the single run in record, plant and firmware, bit for bit."""

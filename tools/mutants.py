@@ -5,7 +5,7 @@
     python tools/mutants.py --check    fail when docs/mutants.md is not what comes out
 
 A defect is caught when the verdict is FAIL. Runs go through setup, device and judge in this process, in the fused gear
-where the device allows it; a defect that keeps a device from being understood at all (ERROR, INCONC) counts as missed.
+where device and network allow it; a defect that keeps a device from being understood at all (ERROR, INCONC) counts as missed.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def run(built: Setup, dut: str = "emulator") -> list[Finding]:
     device = devices.create(dut, fresh)
     bench = Bench(fresh, device)
     bench.start()
-    fused = isinstance(device, Emulator) and type(device).exchange is Emulator.exchange
+    fused = isinstance(device, Emulator) and type(device).exchange is Emulator.exchange and fresh.rig.bus is None
     (bench.run_fused if fused else bench.run)(fresh.inputs.scenario.n_ticks)
     return judge.judge(bench.trace(), fresh)
 

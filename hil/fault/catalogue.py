@@ -21,8 +21,8 @@ from firmware_sim.wire.layout import DATA_ID, E2E, FD, FLAGS, LENGTH, NO_E2E, P1
 from hil import files
 from hil import names as signal_names
 from hil.errors import ScenarioError, nearest
+from hil.fault import bus, parameter, sensed
 from hil.fault import network as net
-from hil.fault import parameter, sensed
 from hil.fault import table as t
 from hil.fault.target import Place, Row, Targets, find
 
@@ -43,6 +43,11 @@ PRIMITIVES = {
     "set_pack": parameter.SET_PACK,
     "set_sensor": parameter.SET_SENSOR,
     "set_contactor": parameter.SET_CONTACTOR,
+    "bit_errors": bus.BIT_ERRORS,
+    "noise": bus.NOISE,
+    "hear_errors": bus.HEAR_ERRORS,
+    "cut": bus.CUT,
+    "babble": bus.BABBLE,
     "reset": -1,
     "reset_torn": -1,
 }
@@ -54,7 +59,7 @@ _LONGEST_MS = 86_400_000
 class Parameter(files.FileModel):
     """One parameter of a fault: where its number goes, its default (none: it must be given), bounds and conversion."""
 
-    column: Literal["A", "B", "C", "EXTRA", "BIT", "DATA_ID"]
+    column: Literal["A", "B", "C", "EXTRA", "MASK", "BIT", "DATA_ID"]
     default: float | None = None
     example: float
     min: float
@@ -80,7 +85,7 @@ class FaultKind(files.FileModel):
     name: str
     title: str
     catalogue: str
-    seam: Literal["sensor", "network", "plant", "supply"]
+    seam: Literal["sensor", "network", "bus", "plant", "supply"]
     primitive: str
     target: Literal[
         "cell",
@@ -93,6 +98,7 @@ class FaultKind(files.FileModel):
         "feedback",
         "message",
         "node",
+        "bus",
         "contactor",
         "pack",
         "dut",
@@ -112,6 +118,7 @@ class FaultKind(files.FileModel):
             "feedback": "feedback:main_plus",
             "message": "message:CellVoltages, message:CellVoltages[2] or node:Monitor",
             "node": "node:Monitor",
+            "bus": "bus:pack",
             "contactor": "contactor:main_plus",
         }.get(self.target, self.target)
 
@@ -256,7 +263,7 @@ def _shape_problems(spec: FaultSpec, kind: FaultKind, dt_ns: int, where: str) ->
     start_ns, stop_ns = round(spec.start_s * 1e9), _stop_ns(spec, dt_ns)
     if not stop_ns > start_ns:
         found.append(f"{where}.stop_s {spec.stop_s:g} must lie after start_s {spec.start_s:g}")
-    elif kind.seam != "network" and -(-start_ns // dt_ns) * dt_ns >= stop_ns:
+    elif kind.seam not in ("network", "bus") and -(-start_ns // dt_ns) * dt_ns >= stop_ns:
         found.append(f"{where}: no tick of {dt_ns / 1e6:g} ms lies between start_s {spec.start_s:g} and stop_s {spec.stop_s:g}")
     if spec.single and spec.stop_s is not None:
         found.append(f"{where}: give either single or stop_s, not both")

@@ -13,7 +13,7 @@ from firmware_sim.types import F64, I64
 SEAM, PRIMITIVE, TARGET, EXTRA, PACK, START_NS, STOP_NS, ON_NS, PERIOD_NS, MASK, GROUP = range(11)
 N_COLUMNS = 11
 # SEAM.
-PLANT, SENSOR, TO_DUT, FROM_DUT = range(4)
+PLANT, SENSOR, TO_DUT, FROM_DUT, BUS = range(5)
 # PACK: -1 means every pack.  GROUP: number of the scenario's fault that the row belongs to.
 # Columns of FaultTable.numbers, float64: arguments of the primitive.
 A, B, C = range(3)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from firmware_sim.wire.layout import Layout
 from hil import names as signal_names
+from hil.bus.plan import Plan
+from hil.bus.table import ON
 from hil.database import Database
 from hil.errors import ScenarioError, nearest
 from hil.fault import table as t
@@ -42,7 +44,7 @@ class Place:
     """Where faults can land: the size of the pack and the wire of both directions.
 
     n_cells: of all strings.  series: cells of one string; sense wires are counted along the first.  parallel: cells of a group;
-    a fault in a cell hits the first of its group, one in all cells every one.
+    a fault in a cell hits the first of its group, one in all cells every one.  plan: of the arbitrated buses, or None.
     """
 
     database: Database
@@ -53,6 +55,7 @@ class Place:
     n_ntc: int
     dt_ns: int
     parallel: int = 1
+    plan: Plan | None = None
 
 
 class Row(NamedTuple):
@@ -167,6 +170,23 @@ class _Finder:
             sent = [f"{word}:{slot}" for _, _, slot in slots] if page is not None else []
             raise ScenarioError(f"{self.label}: this pack sends no such frame{nearest(self.target, sent)}")
 
+    def bus(self) -> None:
+        """An arbitrated bus, or a node on it."""
+        plan, word = self.place.plan, self.kind.target
+        match = _NAMED.fullmatch(self.target)
+        if match is None or match[1] != word or match[3] is not None:
+            raise ScenarioError(self.expected)
+        if plan is None:
+            raise ScenarioError(
+                f'{self.label}: fault "{self.kind.name}" needs a bus with arbitration = true in the network file, '
+                'as network "arbitrated" has it; this network has none'
+            )
+        names = [name for _, name in plan.nodes] if word == "node" else plan.bus_names
+        on = [n for n, name in enumerate(names) if name == match[2] and (word == "node" or plan.buses[n, ON] == 1)]
+        if not on:
+            raise ScenarioError(f'{self.label}: there is no {word} "{match[2]}" with arbitration{nearest(match[2], names)}')
+        self.found.rows += [Row(t.BUS, n) for n in on]
+
 
 def find(target: str | None, kind: FaultKind, place: Place, where: str) -> Targets:
     """What a fault's target means in this place. where: key path of the fault.  Raises ScenarioError."""
@@ -182,6 +202,8 @@ def find(target: str | None, kind: FaultKind, place: Place, where: str) -> Targe
             raise ScenarioError(f"{finder.expected}{nearest(finder.target, [kind.target])}")
         if kind.target == "pack":
             finder.parameter(0)
+    elif kind.seam == "bus":
+        finder.bus()
     elif kind.target in ("message", "node"):
         finder.frames()
     else:

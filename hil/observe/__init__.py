@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from hil.fault.catalogue import Bound
-from hil.observe import network, plant, sensor
+from hil.observe import bus, network, plant, sensor
 from hil.observe.view import Effect, Moment, View, expected_on
 
 __all__ = ["OBSERVERS", "Effect", "Moment", "View", "expected_on", "observe"]
@@ -31,6 +31,11 @@ OBSERVERS: dict[str, Callable[[View, Bound], Effect]] = {
     "set_pack": plant.parameter,
     "set_sensor": plant.parameter,
     "set_contactor": plant.parameter,
+    "bit_errors": bus.bit_errors,
+    "noise": bus.noise,
+    "hear_errors": bus.hear_errors,
+    "cut": bus.cut,
+    "babble": bus.babble,
     "reset": plant.reset,
     "reset_torn": plant.reset_torn,
 }

@@ -60,8 +60,7 @@ class View:
 
     def sent(self, slot: int) -> I64:
         """(n,) times of the device's frames in a slot as it sent them, whatever a network fault made of them."""
-        offered = self.log.frames(j.OFFERED_FROM_DUT, slot)
-        return (offered if len(offered) else self.log.frames(j.FROM_DUT, slot))[:, j.T_NS]
+        return self.log.frames(self.log.sent_kind(slot), slot)[:, j.T_NS]
 
 
 def expected_on(t_ns: I64, fault: Bound, dt_ns: int) -> Bools:

@@ -11,7 +11,7 @@ from firmware_sim.wire.layout import SLOT
 from hil import truth
 from hil.names import cell_signal, ntc_signal
 from hil.observe import View, expected_on
-from hil.report import accuracy, plots
+from hil.report import accuracy, bus, plots
 from hil.report.panels import (
     AMBER,
     BLUE,
@@ -82,7 +82,7 @@ def place(column: str, panels: Iterable[Panel]) -> str:
 def panels(scene: Scene) -> list[Panel]:
     """All plots of a run, in the order of the page."""
     out = [_cells(scene), _soc(scene), *accuracy.panels(scene)]
-    out += [_current(scene), _temperature(scene), *_abuse(scene), _voltage(scene), _states(scene)]
+    out += [_current(scene), _temperature(scene), *_abuse(scene), _voltage(scene), _states(scene), *bus.panels(scene)]
     if len(scene.view.trace.late_ns):
         out.append(_late(scene))
     return [plots.roomy(panel) for panel in out]

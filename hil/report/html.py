@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from hil import figures, files
 from hil.errors import BenchError
 from hil.observe import View
-from hil.report import accuracy, bokehjs, charts, environment, plots, rests, story
+from hil.report import accuracy, bokehjs, bus, charts, environment, plots, rests, story
 from hil.report.panels import Panel, Scene
 from hil.report.record import RunRecord
 from hil.report.story import Jump
@@ -66,6 +66,8 @@ def text(record: RunRecord, facts: dict[str, Any]) -> str:
             summary=story.summary(record, faults),
             findings=story.findings(record),
             faults=faults,
+            bus_nodes=bus.nodes(scene),
+            bus_frames=bus.frames(scene),
             panels=drawn,
             right=plots.right_border(drawn),
             keys={panel.key: _legend(panel) for panel in drawn},

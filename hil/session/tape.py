@@ -21,6 +21,7 @@ import numpy.typing as npt
 from firmware_sim.types import F64
 from hil import journal as j
 from hil import truth
+from hil.bus import records
 from hil.errors import ScenarioError, nearest
 from hil.network import Network
 from hil.rig import CHUNK, Chunk, Rig
@@ -61,6 +62,7 @@ def cut(trace: Trace, k_0: int, k_1: int) -> Piece:
         parameter=trace.parameter[k_0:k_1],
         journal=rows,
         late_ns=trace.late_ns[k_0:k_1],
+        bus=records.moved(records.between(trace.bus, base_ns, k_1 * trace.dt_ns), -base_ns),
     )
     return Piece(piece, base_ns)
 
@@ -89,7 +91,7 @@ class Tape:
             chunk = self._rig.chunks.pop(0)
             self.latest.absorb(chunk.log[self._read :])
             self._read = 0
-            self.lost_frames += int(chunk.log_count[1])
+            self.lost_frames += int(chunk.log_count[1] + chunk.bus_count[1])
             self._full.append(chunk)
             self._bytes += _size(chunk)
         while self._bytes > self._budget and len(self._full) > 1:
@@ -109,7 +111,8 @@ class Tape:
     def frames_lost(self) -> int:
         """Frames that found no room in the journal, among the events or among the late ones."""
         rig = self._rig
-        return self.lost_frames + int(rig.chunk.log_count[1]) + int(rig.events.count[1]) + rig.faults.lost_frames
+        here = int(rig.chunk.log_count[1] + rig.chunk.bus_count[1] + rig.events.count[1]) + rig.faults.lost_frames
+        return self.lost_frames + here + (0 if rig.bus is None else rig.bus.lost)
 
     def need(self, k: int) -> None:
         """Raise ScenarioError when tick k is no longer on the tape."""
@@ -142,7 +145,7 @@ class Tape:
         rig, c = self._rig, self._rig.chunk
         here = Chunk(
             c.truth[: c.n_ticks], c.cells[: c.n_cells], c.sides[: c.n_ticks], c.parameters[: c.n_ticks],
-            c.log[: int(c.log_count[0])], c.log_count,
+            c.log[: int(c.log_count[0])], c.log_count, c.bus[: int(c.bus_count[0])], c.bus_count,
         )  # fmt: skip
         chunks = [*list(self._full)[first - self._dropped :], here]
         base_ns = first * CHUNK * rig.dt_ns
@@ -165,11 +168,12 @@ class Tape:
             journal=journal,
             late_ns=np.array(late_ns[first * CHUNK :], np.int64),
             lost_frames=self.frames_lost(),
+            bus=records.moved(np.concatenate([x.bus for x in chunks]), -base_ns),
         )
 
 
 def _size(chunk: Chunk) -> int:
-    return sum(block.nbytes for block in (chunk.truth, chunk.cells, chunk.sides, chunk.parameters, chunk.log))
+    return sum(block.nbytes for block in (chunk.truth, chunk.cells, chunk.sides, chunk.parameters, chunk.log, chunk.bus))
 
 
 def _widened(block: F64, width: int) -> F64:

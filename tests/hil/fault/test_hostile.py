@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fault_cases import KINDS, Case, built, driven, read_back, run, spec, wire
+from fault_cases import KINDS, Case, built, read_back, run, spec, wire
 from fault_cases import case as case_of
 
 from hil import scenario, truth
@@ -33,14 +33,14 @@ def kind(request: pytest.FixtureRequest) -> FaultKind:
 
 def _place(network_name: str = "classic", n_cells: int = 16, n_ntc: int = 6) -> Place:
     net = wire(network_name, n_cells, n_ntc)
-    return Place(net.database, net.to_dut, net.from_dut, n_cells, n_cells, n_ntc, 10_000_000)
+    return Place(net.database, net.to_dut, net.from_dut, n_cells, n_cells, n_ntc, 10_000_000, 1, net.plan)
 
 
-def _bound(case: Case, network_name: str = "classic", **changed: Any) -> Bound:
-    return bind(case.spec(**changed), _place(network_name), 0, WHERE)
+def _bound(case: Case, network_name: str = "", **changed: Any) -> Bound:
+    return bind(case.spec(**changed), _place(network_name or case.network), 0, WHERE)
 
 
-def _refused(case: Case, network_name: str = "classic", **changed: Any) -> list[str]:
+def _refused(case: Case, network_name: str = "", **changed: Any) -> list[str]:
     """What is said of a fault with keys that are otherwise; the fault as such is right."""
     _bound(case)
     with pytest.raises(ScenarioError) as caught:
@@ -268,7 +268,7 @@ def _extremes() -> Iterator[tuple[str, str, float]]:
 def test_the_bounds_themselves_can_be_run(name: str, parameter: str, value: float) -> None:
     """At its least and its largest number a fault still does what it says, or says that it changed nothing."""
     case = case_of(name)
-    finished = run(built(driven(case.spec(**{"with": {**case.values, parameter: value}}))), fused=True)
+    finished = run(built(case.driven(**{"with": {**case.values, parameter: value}})), fused=case.kind.seam != "bus")
     said = read_back(finished)
     assert "" == said or said.endswith("changed nothing")
     kinds = truth.FIRST_KIND + 4  # of the only kind; there is no second and third

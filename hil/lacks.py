@@ -6,6 +6,7 @@ expectation rests on every fault, load and request that begins before its end.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -14,7 +15,7 @@ from typing import Any
 from firmware_sim.wire.layout import SLOT
 from hil.benchfile import BenchFile, quantity_of
 from hil.fault.catalogue import Bound
-from hil.io.feed import is_sent
+from hil.io.feed import is_sent, wires_of
 from hil.scenario import Expect
 from hil.setup import Setup
 
@@ -53,6 +54,8 @@ _OF_TRIGGER = {
     "discharge_current": "current",
     "charge_current": "current",
 }
+_ROOM_DEGC = (15.0, 35.0)  # cells that the bench does not feed stand in a room, and are neither empty nor full
+_MIDDLE_SOC = (0.1, 0.9)
 _WORDS = {"none": "nobody feeds it", "ask": "only a person could, and none is asked for it"}
 
 
@@ -82,10 +85,18 @@ class Lacks:
         return found
 
 
-def of(setup: Setup, bench: BenchFile, *, interactive: bool, failed: Mapping[str, str] = MappingProxyType({})) -> Lacks:
+def of(
+    setup: Setup,
+    bench: BenchFile,
+    *,
+    interactive: bool,
+    failed: Mapping[str, str] = MappingProxyType({}),
+    unsure: Mapping[str, Sequence[tuple[float, float]]] = MappingProxyType({}),
+) -> Lacks:
     """What a bench lacks for a scenario.
 
     interactive: somebody is there who can be asked.  failed: faults that were not made after all, with the reason.
+    unsure: times [s] in which nobody knows whether a fault that a person makes was there.
     """
     found = Lacks()
     for fault in setup.faults:
@@ -98,6 +109,7 @@ def of(setup: Setup, bench: BenchFile, *, interactive: bool, failed: Mapping[str
     general = list(_of_stimuli(setup, bench))
     for n, row in enumerate(setup.inputs.scenario.expect):
         rows = [("", why) for why in _unseen(setup, bench, row)]
+        begin_s = getattr(row, "from_s", None) or 0.0
         end_s = getattr(row, "to_s", None) or setup.inputs.scenario.duration_s
         rows += [("", why) for at_s, why in general if at_s < end_s]
         for fault in setup.faults:
@@ -108,10 +120,26 @@ def of(setup: Setup, bench: BenchFile, *, interactive: bool, failed: Mapping[str
                 rows.append(("", f'it rests on fault "{label}", which cannot be stimulated: {found.faults[label]}'))
             elif label in found.asked and row.kind == "reaction":
                 rows.append(("", f'it rests on the time of fault "{label}", which a person makes'))
+            elif label in found.asked:
+                doubts = [*unsure.get(label, ()), *_never_ended(setup, bench, fault)]
+                rows += [("", _doubt(label, *times)) for times in doubts if times[0] < end_s and begin_s < times[1]]
         rows += _of_time(setup, bench, row)
         if rows:
             found.expects[n] = list(dict.fromkeys(rows))
     return found
+
+
+def _never_ended(setup: Setup, bench: BenchFile, fault: Bound) -> Iterator[tuple[float, float]]:
+    """From when on a fault should be over, of which nobody is asked to end it."""
+    stop_s = fault.stop_ns(setup.rig.dt_ns) / 1e9
+    asked = [row for row in bench.ask if row.quantity in quantities(setup, fault) and bench.feed(row.quantity) == "ask"]
+    if stop_s < setup.inputs.scenario.duration_s and not all(row.end for row in asked):
+        yield stop_s, math.inf
+
+
+def _doubt(label: str, from_s: float, to_s: float) -> str:
+    until = "on" if math.isinf(to_s) else f"to {to_s:.1f} s"
+    return f'nobody knows whether fault "{label}" was there from {from_s:.1f} s {until}: a person makes and ends it'
 
 
 def of_fault(setup: Setup, bench: BenchFile, fault: Bound, *, interactive: bool) -> tuple[str, bool]:
@@ -131,8 +159,16 @@ def of_fault(setup: Setup, bench: BenchFile, fault: Bound, *, interactive: bool)
             return f"{quantity}: a person makes it, and nobody can be asked here", False
         if feed == "none":
             return f"{quantity}: {_WORDS['none']} on this bench", False
+        if feed == "io" and fault.kind.fixed.get("A") == "nan" and (deaf := _deaf(setup, bench, fault)):
+            return f'{quantity}: channel "{deaf}" has no "lost", so its instrument cannot show that there is no value', False
         asked = asked or feed == "ask"
     return "", asked
+
+
+def _deaf(setup: Setup, bench: BenchFile, fault: Bound) -> str:
+    """A channel that follows a signal of a fault and is told nothing when there is no value; empty when none is."""
+    wires = [wire for group in wires_of(bench, setup.network.to_dut) for wire in group]
+    return next((w.channel.signal for w in wires if w.row in fault.signals and w.channel.lost is None), "")
 
 
 def quantities(setup: Setup, fault: Bound) -> Sequence[str]:
@@ -149,6 +185,16 @@ def _of_stimuli(setup: Setup, bench: BenchFile) -> Iterator[tuple[float, str]]:
     asked = [row.at_s for row in s.request if row.mode != "standby"]
     if asked and bench.feed("request") == "none":
         yield min(asked), f"it rests on a request of the vehicle; {_WORDS['none']} on this bench"
+    start = s.initial
+    told = f"cells that start at {start.temperature_degC:g} degC", f"cells that start at {100 * start.soc:g} % SOC"
+    for quantity, value, (low, high), what in (
+        ("cell_temperature", start.temperature_degC, _ROOM_DEGC, told[0]),
+        ("cell_voltage", start.soc, _MIDDLE_SOC, told[1]),
+    ):
+        if not low <= value <= high and (feed := bench.feed(quantity)) in ("none", "ask"):
+            yield 0.0, f"it rests on {what}, which show as {quantity}; {_WORDS[feed]} on this bench"
+    if s.ambient and (feed := bench.feed("cell_temperature")) in ("none", "ask"):
+        yield s.ambient[0].at_s, f"it rests on heat and cooling, which show as cell_temperature; {_WORDS[feed]} on this bench"
     loads = [row.at_s for row in s.load if row.kind != "none"]
     for quantity in ("current", "cell_voltage"):
         if loads and bench.feed(quantity) in ("none", "ask"):

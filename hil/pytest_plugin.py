@@ -11,9 +11,7 @@ what to run this time, the marker what the test needs, the ini file what is usua
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import sys
 import tomllib
 import traceback
@@ -468,7 +466,9 @@ def _without_our_frames(excinfo: pytest.ExceptionInfo[BaseException]) -> pytest.
 
 def _filed(item: pytest.Item, session: Session, out: Path, excinfo: pytest.ExceptionInfo[BaseException] | None) -> str:
     """Write the run folder of a test; says where it is and how to run it again, or why there is none."""
-    name = _slug(item.nodeid)
+    from hil.session.story import slug_of_test
+
+    name = slug_of_test(item.nodeid)
     try:
         place = session.write(out, name, item.nodeid, _said(session, excinfo))
     except Exception as error:  # noqa: BLE001 - a folder that cannot be written must not hide what the test found
@@ -479,17 +479,6 @@ def _filed(item: pytest.Item, session: Session, out: Path, excinfo: pytest.Excep
         f"the same stimuli again, without the test's demands: nabench run {place / 'inputs' / 'scenario.scenario.toml'}"
     )
     return "\n".join(lines)
-
-
-def _slug(nodeid: str) -> str:
-    """A folder name of a test, not longer than names of scenarios are, and still its own."""
-    from hil.session.story import slug
-
-    whole = nodeid.rpartition("@")[0] if nodeid.endswith("@bench") else nodeid
-    name = slug(whole)
-    if len(name) < 80 and re.fullmatch(r"[a-z0-9_/.:]+", whole):
-        return name
-    return f"{name[:70].strip('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def _said(session: Session, excinfo: pytest.ExceptionInfo[BaseException] | None) -> list[Finding]:

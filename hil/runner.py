@@ -151,7 +151,7 @@ def run(path: Path, options: Options, progress: Progress | None = None, say: arm
     if options.bench is not None:
         if person is not None:
             file = benchfile.load(options.bench)
-            lacking = lacks.of(built, file, interactive=True, failed=person.unanswered())
+            lacking = lacks.of(built, file, interactive=True, failed=person.unanswered(), unsure=person.unsure())
         trace.info["bench"] = {"lacks": lacking.as_info()}
     if isinstance(dut, Paced):
         trace.info["link"] = noted

@@ -60,9 +60,9 @@ def report(found: Scan) -> Report:
             other = first.setdefault(message.number, message)
             who = f'"{other.name}"' if other is not message else "another message"
             wrong.append(f"has the id 0x{message.can_id:X} of {who}; ids on a bus must differ")
-        if names[message.name] > 1:
+        if names[message.name] > 1 and message.name not in out.left_out:
             wrong.append(f"is defined twice in this file, with {names[message.name]} definitions")
-        if wrong:
+        if wrong or names[message.name] > 1:
             shown = wrong[:_MOST_SAID]
             texts = [f'line {message.line}: message "{message.name}" {text}' for text in shown]
             if len(wrong) > len(shown):

@@ -308,7 +308,8 @@ class Remote:
             raise
         except LinkLostError as error:
             self._lost = str(error)
-            self._blind.append([self._alive_ns, 1 << 62, f"the link was lost: {error}"])
+            from_ns = min([self._alive_ns, *(row[0] for row in self._untold())])
+            self._blind.append([from_ns, 1 << 62, f"the link was lost: {error}"])
             raise
 
     def _begin(self, t_ns: int) -> None:
@@ -366,6 +367,13 @@ class Remote:
                 return got
             self._beat()
 
+    def _untold(self) -> list[list[Any]]:
+        """The stretch in which an instrument has not said yet that it was set."""
+        late = None if self._feeder is None else self._feeder.untold()
+        if late is None:
+            return []
+        return [[max(late[0] - self._base_ns, 0), 1 << 62, f'instrument "{late[1]}" did not say that it was set']]
+
     def _look_alive(self, now_ns: int) -> None:
         """Note a stretch in which nothing at all was heard."""
         if now_ns - self._alive_ns <= _DEAF_NS:
@@ -403,7 +411,7 @@ class Remote:
             "scheduling": self._scheduling,
             "boot_ns": self._boot_ns + _MOST_OFF_NS if self._boot_ns else 0,
             "pacing": self._departures.as_dict(),
-            "blind": self._blind,
+            "blind": [*self._blind, *(row for row in self._untold() if self._now() - row[0] > _DEAF_NS)],
             "lost": self._lost,
             "guardian": self._guard.kind,
             "safe_stop": self._stopped,

@@ -6,10 +6,13 @@ made only with it, and is known to have begun some time between question and ans
 
 from __future__ import annotations
 
+import math
 import select
 import sys
+import termios
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -49,11 +52,21 @@ class Person:
     def _ask(self, turn: Turn, base_ns: int) -> None:
         with self._busy:
             end_s = time.monotonic() + turn.timeout_s
+            with suppress(termios.error, OSError, ValueError):  # what was typed before the question is no answer to it
+                termios.tcflush(self.answers, termios.TCIFLUSH)
             self.speaks.write(f"\a\n>>> {turn.text}, then press Enter ({turn.timeout_s:g} s)\n")
             self.speaks.flush()
             ready, _, _ = select.select([self.answers], [], [], max(end_s - time.monotonic(), 0.0))
             if ready and self.answers.readline():
                 turn.answered_ns = time.monotonic_ns() - base_ns
+
+    def unsure(self) -> dict[str, list[tuple[float, float]]]:
+        """From each question to its answer nobody knows whether its fault is there: times [s], without end if none came."""
+        found: dict[str, list[tuple[float, float]]] = {}
+        for turn in self.turns:
+            answered_s = math.inf if turn.answered_ns is None else turn.answered_ns / 1e9
+            found.setdefault(turn.label, []).append((turn.at_ns / 1e9, answered_s))
+        return found
 
     def unanswered(self) -> dict[str, str]:
         """Faults whose beginning nobody confirmed, with the reason."""

@@ -1,7 +1,8 @@
 """How a device is fed on a bench: what is not sent as a frame, and the instruments and people that do it instead.
 
 The loop never waits for an instrument: each has a thread that takes the newest values, at most so often, and sends what
-changed. `worst_ns` is the longest time from a value's tick until the instrument said that it was set.
+changed. `worst_ns` is the longest time from the first tick that was not told yet until the instrument said that it was set,
+the pause between two tellings included.
 """
 
 from __future__ import annotations
@@ -94,17 +95,18 @@ def wires_of(bench: BenchFile, layout: Layout) -> list[list[Wire]]:
 class _Hand:
     """One instrument with its thread."""
 
-    def __init__(self, port: Port, wires: list[Wire], every_s: float) -> None:
-        self.port, self.wires = port, wires
+    def __init__(self, file: Instrument, wires: list[Wire]) -> None:
+        self.port, self.wires, self.begins = port_of(file), wires, file.begin
         self.error = ""
         self.worst_ns = self.n_sets = 0
         self.who = ""
-        self._every_s = every_s
+        self._every_s = file.every_ms / 1e3
         self._last: dict[int, str] = {}
         self._news = threading.Condition()
         self._values: tuple[int, F64, bool] | None = None
         self._is_over = False
         self._thread: threading.Thread | None = None
+        self.since_ns: int | None = None  # the first tick of what it is being told, until it says that it was set
 
     def begin(self, values: F64, on: bool) -> None:
         """Connect, prepare, set the first values. Raises NabenchError."""
@@ -114,9 +116,10 @@ class _Hand:
         self._thread.start()
 
     def post(self, values: F64, on: bool) -> None:
-        """The newest values."""
+        """The newest values; their time is that of the first ones that were not told."""
         with self._news:
-            self._values = time.monotonic_ns(), values, on
+            since_ns = time.monotonic_ns() if self._values is None else self._values[0]
+            self._values = since_ns, values, on
             self._news.notify()
 
     def _work(self) -> None:
@@ -128,9 +131,12 @@ class _Hand:
                     if self._is_over:
                         return
                     assert self._values is not None
-                    (posted_ns, values, on), self._values = self._values, None
-                if self._set(values, on):
-                    self.worst_ns = max(self.worst_ns, time.monotonic_ns() - posted_ns)
+                    (since_ns, values, on), self._values = self._values, None
+                    self.since_ns = since_ns
+                is_told = self._set(values, on)
+                self.since_ns = None
+                if is_told:
+                    self.worst_ns = max(self.worst_ns, time.monotonic_ns() - since_ns)
                     time.sleep(self._every_s)
         except NabenchError as error:
             self.error = str(error)
@@ -170,10 +176,7 @@ class Feeder:
     """All instruments of a bench. Raises ScenarioError when they do not fit the network."""
 
     def __init__(self, bench: BenchFile, layout: Layout) -> None:
-        self._hands = [
-            _Hand(port_of(file), wires, file.every_ms / 1e3)
-            for file, wires in zip(bench.instrument, wires_of(bench, layout), strict=True)
-        ]
+        self._hands = [_Hand(file, wires) for file, wires in zip(bench.instrument, wires_of(bench, layout), strict=True)]
         self.safe_words = tuple((hand.port.address, hand.port.safe_words) for hand in self._hands)
         self._is_on = False
         self._began = False
@@ -183,9 +186,10 @@ class Feeder:
         found = []
         for hand in self._hands:
             found.append(f"to instrument {hand.port.name} at {hand.port.address}:")
-            signals = dict.fromkeys(wire.channel.signal for wire in hand.wires)
-            commands = {wire.channel.signal: wire.channel.set for wire in hand.wires}
-            found += [f"  {signal} as {commands[signal]}" for signal in signals]
+            found += [f"  first {'; '.join(hand.begins)}"] if hand.begins else []
+            for channel in {id(wire.channel): wire.channel for wire in hand.wires}.values():
+                lost = "" if channel.lost is None else f", without a value {channel.lost}"
+                found.append(f"  {channel.signal} as {channel.set}{lost}")
             found.append(f"  in the end {'; '.join(hand.port.safe_words)}")
         return found
 
@@ -212,6 +216,11 @@ class Feeder:
     def worst_ns(self) -> int:
         """The longest that a value took to its instrument."""
         return max((hand.worst_ns for hand in self._hands), default=0)
+
+    def untold(self) -> tuple[int, str] | None:
+        """Since when an instrument did not say that a value was set (monotonic), and which; None when all have."""
+        late = [(hand.since_ns, hand.port.name) for hand in self._hands if hand.since_ns is not None]
+        return min(late, default=None)
 
     def notes(self) -> dict[str, dict[str, object]]:
         """What each did."""

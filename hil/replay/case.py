@@ -132,7 +132,7 @@ def _would_send(found: Survey, fitted: Fit, built: Setup) -> list[str]:
     for slot, name in zip(layout.slots.tolist(), layout.slot_names, strict=True):
         rows[slot[BUS], slot[CAN_ID], slot[FLAGS] & EXTENDED] = name.partition("[")[0]
     lines = [
-        f"would send 0x{can_id:03X} {rows[bus, can_id, extended]}, {n} frames"
+        f"would send 0x{can_id:0{8 if extended else 3}X} {rows[bus, can_id, extended]}, {n} frames"
         for channel, bus in sorted(fitted.buses.items())
         for (can_id, extended), n in sorted(found.frames[channel].items())
         if (bus, can_id, extended) in rows

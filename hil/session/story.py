@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,15 @@ _HEAD = """\
 def slug(text: str) -> str:
     """A name as scenarios need it."""
     return _NOT_SLUG.sub("-", text.lower()).strip("-")[:80].strip("-") or "session"
+
+
+def slug_of_test(nodeid: str) -> str:
+    """A folder name of a test, not longer than names of scenarios are, and still its own."""
+    whole = nodeid.rpartition("@")[0] if nodeid.endswith("@bench") else nodeid
+    name = slug(whole)
+    if len(name) < 80 and re.fullmatch(r"[a-z0-9_/.:]+", whole):
+        return name
+    return f"{name[:70].strip('-')}-{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 @dataclass

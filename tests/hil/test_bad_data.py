@@ -264,7 +264,9 @@ def test_a_name_twice_in_a_database_is_told_once(tmp_path: Path) -> None:
     """The parser behind it keeps its own warning to itself."""
     path = tmp_path / "own.dbc"
     path.write_text(SMALL.format(id=1, name="A") + SMALL.format(id=2, name="A").replace("A_x", "B_x"))
-    assert f'error: {path}: message "A" is defined twice in this network\n' == nabench("check", path).err
+    assert (
+        f'error: {path}: line 1: message "A" is defined twice in this file, with 2 definitions\n' == nabench("check", path).err
+    )
 
 
 def test_a_database_of_endless_pages_ends_soon(tmp_path: Path) -> None:

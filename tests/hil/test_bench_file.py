@@ -33,6 +33,19 @@ title = "a bench of a test"
 [buses]
 pack = "virtual:x"
 """
+LOST = """
+[feeds]
+cell_voltage = "io"
+[[instrument]]
+name = "cells"
+driver = "scpi"
+address = "tcp:127.0.0.1:1"
+safe = ["OUTP OFF"]
+[[instrument.channel]]
+signal = "CellVoltage_{{n:03}}"
+set = "VOLT {{value}},(@{{n1}})"
+{}
+"""
 HVIL = """
 format = 1
 name = "short"
@@ -165,6 +178,22 @@ def test_every_fault_of_the_plant_says_how_it_reaches_the_device() -> None:
         ),
         ('[dut]\nsupply = "none"', "reset-in-run", "cannot be stimulated: the bench cannot switch the device's supply"),
         ('[feeds]\ncell_voltage = "none"', "cell-overvoltage-sense", "cell_voltage cannot be stimulated: nobody feeds it"),
+        (
+            LOST.format(""),
+            "cell-not-available",
+            'fault "for good" cannot be stimulated: cell_voltage: channel "CellVoltage_{n:03}" has no "lost"',
+        ),
+        (LOST.format('lost = "VOLT 0"'), "cell-not-available", "nothing: all can be stimulated and seen"),
+        (
+            '[feeds]\ncell_temperature = "none"',
+            "starter-cold-crank",
+            "it rests on cells that start at -25 degC, which show as cell_temperature",
+        ),
+        (
+            '[feeds]\ncell_voltage = "none"',
+            "cell-overcharge-real",
+            "it rests on cells that start at 97 % SOC, which show as cell_voltage",
+        ),
         ("", "hvil-open", "nothing: all can be stimulated and seen"),
     ],
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hil import files
-from hil.errors import Problems, ScenarioError
+from hil.errors import NabenchError, Problems, ScenarioError
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,10 @@ def benches(bench: Path, scenarios: list[Path]) -> list[tuple[str, list[str]]]:
 
 def is_bench(path: Path) -> bool:
     """Whether a file is a bench file."""
-    return path.suffix.lower() == ".toml" and path.is_file() and files.kind_of(path, files.read_toml(path)) == "bench"
+    try:
+        return path.suffix.lower() == ".toml" and path.is_file() and files.kind_of(path, files.read_toml(path)) == "bench"
+    except (NabenchError, OSError):
+        return False  # what is wrong with it is told when its turn comes
 
 
 def _mapping(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,12 @@ def _mark() -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile in the controller, so that the workers find everything in the cache instead of each compiling it."""
+    """Compile in the controller, so that the workers find everything in the cache instead of each compiling it.
+
+    A shell that starts the tests in the background has told them to ignore Ctrl-C; the programs under test must not.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     is_worker = hasattr(config, "workerinput")
     if is_worker or config.option.collectonly or not jit.is_compiled() or _mark().exists():
         return

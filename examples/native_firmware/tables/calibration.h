@@ -84,7 +84,7 @@ struct limit {
 #define STORED_SIGMA 0.02f
 #define RC_NOISE_V2_PER_S 1e-07f
 #define BAND_FLOOR 0.015f
-#define REACH_TAU_S 4500.0f
+#define REACH_TAU_S 2000.0f
 #define HYST_DECAY 40.0f
 #define RESISTANCE_ERROR_SHARE 0.1f
 #define PULSE_SIGMAS 2.7f

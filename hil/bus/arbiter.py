@@ -178,7 +178,7 @@ def _foresee(t_ns: int, p: int, b: int, wire: I64, nodes: I64, mails: I64, rows:
         ):
             continue
         memory[KEPT, p, r] += 1.0
-        if int(memory[KEPT, p, r]) % int(numbers[r, A]) != 0 or outcome not in (tb.GOOD, tb.ACK_ERROR):
+        if int(memory[KEPT, p, r]) % int(numbers[r, A]) != 0 or (outcome != tb.GOOD and outcome != tb.ACK_ERROR):
             continue
         if primitive == fb.NOISE:
             outcome, culprit = tb.NOISE_ERROR, -1

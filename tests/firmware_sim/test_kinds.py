@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -405,10 +406,14 @@ def unlike(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         (tmp_path / "pack.toml").write_text(shipped.replace("series = 16\n", "series = 8\nstrings = 2\n"), encoding="utf-8")
     packs = {"series": "nfm-16s", "parallel": "pack.toml", "led": "ab-na-lfp-16s"}
     believed, led = MIXED, request.param == "led"
-    if led:  # from memory, and in ticks so long that the reference has its turn
+    if led:  # from memory, in ticks so long that the reference has its turn, and with curves sure enough to be one in seconds
         believed = tmp_path / "led.toml"
         text = files.shipped("calibration")["ab-na-lfp-16s"].read_text(encoding="utf-8")
-        believed.write_text(text.replace("save_s = 10\n", "save_s = 2\n"), encoding="utf-8")
+        text = text.replace("save_s = 10\n", "save_s = 2\n")
+        for key, value in (("ocv_sigma_V", 0.005), ("curve_sigma_V", 0.001), ("model_V2s", 0.01), ("temperature_sigma_K", 0.5)):
+            text, n = re.subn(rf"(?m)(^\[filter\.sodium\]\n(?:.+\n)*?){key} = .*$", rf"\g<1>{key} = {value}", text)
+            assert n == 1
+        believed.write_text(text, encoding="utf-8")
     path = tmp_path / "unlike.scenario.toml"
     path.write_text(
         f"""

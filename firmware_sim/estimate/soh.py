@@ -25,7 +25,7 @@ import math
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, spread
-from firmware_sim.jit import exp, kernel
+from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64
 
 EVERY_NS = 60_000_000_000
@@ -128,12 +128,11 @@ def _join(cell: F64, p: int, i: int, k: int, kinds: F64) -> None:
 
 
 @kernel
-def _resistance(cell: F64, p: int, i: int, row: int) -> None:
-    """Follow the method's scale. row: where its variance stands."""
+def _resistance(cell: F64, p: int, i: int, told: float, var: float) -> None:
+    """Follow what the method says of resistance, of this variance."""
     known = cell[st.SOH_RESISTANCE_SIGMA, p, i] * cell[st.SOH_RESISTANCE_SIGMA, p, i] + _RESISTANCE_WALK_PER_MIN
-    floor = max(cell[row, p, i], _RESISTANCE_FLOOR * _RESISTANCE_FLOOR)
+    floor = max(var, _RESISTANCE_FLOOR * _RESISTANCE_FLOOR)
     gain = known / (known + _MINUTES_APART * floor)
-    told = cell[st.RHO, p, i] * exp(cell[st.LN_R_PER_K, p, i] * cell[st.TEMP_OFF_K, p, i])
     cell[st.SOH_RESISTANCE, p, i] += gain * (told - cell[st.SOH_RESISTANCE, p, i])
     cell[st.SOH_RESISTANCE_SIGMA, p, i] = math.sqrt(max((1.0 - gain) * known, min(known, floor)))
 
@@ -146,7 +145,7 @@ def step(
     if whole[st.IS_SEEDED, p] == 0:
         return
     every = max(EVERY_NS // dt_ns, 1)
-    own, rho = spread.row_of(method, st.CAPACITY), spread.row_of(method, st.RHO)
+    own = spread.row_of(method, st.CAPACITY)
     alike = stretches[stretches.shape[0] - 1, cfg.STRING] == 0
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):
         k = cell_map[cfg.MAP_KIND, i]
@@ -157,8 +156,9 @@ def step(
             _look(cell, real, p, i, k, curves)
         elif whole[st.REST_NS, p] < RESTED_NS and cell[st.NOW_SIGMA, p, i] > 0.0:
             _join(cell, p, i, k, kinds)
-        if rho >= 0 and math.sqrt(cell[rho, p, i]) < KNOWN_RESISTANCE:
-            _resistance(cell, p, i, rho)
+        told, var = spread.resistance(method, cell, p, i)
+        if var >= 0.0 and math.sqrt(var) < KNOWN_RESISTANCE:
+            _resistance(cell, p, i, told, var)
     if (whole[st.UP_NS, p] // dt_ns) % every == 0:
         summarise(cell, real, whole, p)
 

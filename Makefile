@@ -9,11 +9,12 @@ TESTS ?= tests examples/pytest_suite
 # what is run again interpreted and with bounds checks
 REDUCED := tests/firmware_sim tests/hil/plant/test_conservation.py tests/hil/test_gears.py tests/hil/fault/test_primitives.py tests/hil/fault/test_shapes.py
 
-.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants twins wires wires-ci test-socketcan test-peers clean
+.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants wall twins wires wires-ci test-socketcan test-peers clean
 
 help:
 	@echo "make demo    install into $(VENV) and run the main job; prints the verdict and where the report lies"
 	@echo "make test    install everything and run the tests"
+	@echo "make wall    the tests that live in wall time: real wires, programs that are stopped and killed"
 	@echo "make check   every gate: format, lint, types, import floors, docs, wheel and smoke run, tests"
 	@echo "make bench   speed table, ratios against the obvious design"
 	@echo "make docs    build the documentation into site/"
@@ -44,10 +45,13 @@ $(DEV_STAMP): $(RUN_STAMP) requirements/dev.txt
 demo: $(RUN_STAMP)
 	$(BIN)/nabench run cell-overvoltage-sense
 
+wall: $(DEV_STAMP)
+	$(BIN)/python -m pytest -q -n 2 -m wall tests/hil tests/docs
+
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
-check: format lint types floors docs wheel reduced test
+check: format lint types floors docs wheel reduced wall test
 	@echo "all gates passed"
 
 format: $(DEV_STAMP)

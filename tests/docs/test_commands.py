@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -142,8 +143,14 @@ def at_work(tmp_path: Path) -> Iterator[Page]:
     page.close()
 
 
+def _timed(page: Path) -> Any:
+    """A page, marked when a real device is driven on it."""
+    live = any("--arm" in command or command.startswith("nabench serve") for command, _ in commands(page))
+    return pytest.param(page, marks=pytest.mark.wall) if live else page
+
+
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("page", [p for p in PAGES if commands(p)], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [_timed(p) for p in PAGES if commands(p)], ids=lambda p: str(p.relative_to(ROOT)))
 def test_every_command_of_a_page_ends_as_it_says(page: Path, at_work: Page) -> None:
     """Run one after the other, a page's commands end with the exit codes that it states."""
     write_files(page, at_work.folder)

@@ -24,6 +24,8 @@ from hil.report.record import RunRecord
 from hil.verdict import Verdict
 from hil.wirelog import WireLog
 
+pytestmark = pytest.mark.wall
+
 MS_NS = 1_000_000
 DT_NS = 10 * MS_NS
 SHORT = """

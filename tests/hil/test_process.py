@@ -21,6 +21,8 @@ from hil.report import folder
 from hil.report.record import RunRecord
 from hil.verdict import Verdict
 
+pytestmark = pytest.mark.wall
+
 SERVE = [sys.executable, "-c", "from hil.cli import main; main()", "serve", "--bus"]
 SHORT = """
 format = 1

@@ -27,6 +27,8 @@ from hil.link.supply import Supply
 from hil.report.record import RunRecord
 from hil.verdict import Verdict
 
+pytestmark = pytest.mark.wall
+
 # Frames that never come, frames that are refused, and a device that loses its supply.
 SCENARIOS = ("monitor-silent", "frames-wrong-crc", "reset-in-run")
 MS_NS = 1_000_000

@@ -28,6 +28,8 @@ from hil.link.pty_pair import PtyPair
 from hil.link.spec import parse, parse_all
 from hil.link.supply import Supply
 
+pytestmark = pytest.mark.wall
+
 MS_NS = 1_000_000
 SOON_S = 0.6  # 200 ms without a beat, 100 ms of standby, and what a machine may take
 SLOW = """

@@ -11,6 +11,8 @@ from hil.link.python_can import PythonCan
 from hil.link.slcan import Slcan
 from hil.speed import wire, wire_table
 
+pytestmark = pytest.mark.wall
+
 RATE = {"bitrate": 500_000}
 
 

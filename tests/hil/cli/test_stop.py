@@ -23,6 +23,8 @@ from hil.link.spec import parse
 from hil.link.supply import Supply
 from hil.report.record import RunRecord
 
+pytestmark = pytest.mark.wall
+
 NUMBERS = [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM")]
 
 

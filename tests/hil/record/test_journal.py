@@ -17,6 +17,8 @@ from hil.errors import BenchError, ScenarioError
 from hil.record import journal
 from hil.record.frame import OWN, RX, TX, About, LogFrame
 
+pytestmark = pytest.mark.wall
+
 # A process that starts children. Each fills a journal as fast as it may and says after each group how many frames are safe.
 STARTER = """
 import os, sys, time

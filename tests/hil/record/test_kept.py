@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
 import wall
 from command import nabench
 
@@ -14,6 +15,8 @@ from hil import runner
 from hil.record import logs
 from hil.record.frame import OWN, RX, TX, About, LogFrame
 from hil.report import folder
+
+pytestmark = pytest.mark.wall
 
 
 def read(path: Path) -> tuple[About, list[LogFrame]]:

@@ -12,35 +12,28 @@ from __future__ import annotations
 import contextlib
 import struct
 import time
-from collections import deque
 from typing import Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
-from hil.link.frame import Counts, Frame
-from hil.link.port import BLOCK, Port
+from hil.link.frame import Frame
+from hil.link.framing import SEND_NS, Framing
+from hil.link.port import Port
 
 OPTIONS = frozenset({"bitrate", "baudrate", "rtscts", "fd"})
 _HEAD = struct.Struct("<BIBI")
 _START, _END = 0xAA, 0xBB
 _EXTENDED, _REMOTE, _ERROR = 0x8000_0000, 0x4000_0000, 0x2000_0000
 _MASKS = (0x7FF, 0x1FFF_FFFF)
-_SLICE_NS, _SEND_NS = 2_000_000, 20_000_000
 
 
-class SerialFrames:
+class SerialFrames(Framing):
     """A serial line with frames. channel: see hil.link.port.  options: those of OPTIONS. Raises OSError, ValueError."""
-
-    stamps = "host"
-    echoes = False
 
     def __init__(self, channel: str, options: dict[str, Any]) -> None:
         if options.get("fd"):
             raise ValueError("this framing has no CAN FD; the network has CAN FD frames")
-        self.counts = Counts()
-        self._port = Port(channel, int(options.get("baudrate", 115_200)), bool(options.get("rtscts")))
+        super().__init__(Port(channel, int(options.get("baudrate", 115_200)), bool(options.get("rtscts"))))
         self._rest = b""
-        self._ready: deque[Frame] = deque()
-        self._empty_ns = time.monotonic_ns()
 
     def send(self, can_id: int, flags: int, data: bytes) -> bool:
         """Send a frame; False when the line has no room for it now. Raises GoneError, ValueError for CAN FD."""
@@ -48,23 +41,10 @@ class SerialFrames:
             raise ValueError("this framing has no CAN FD")
         number = can_id | (_EXTENDED if flags & EXTENDED else 0)
         stamp = time.monotonic_ns() // 1_000_000 & 0xFFFF_FFFF
-        if self._port.write(b"%b%b\xbb" % (_HEAD.pack(_START, stamp, len(data), number), data), _SEND_NS):
+        if self._port.write(b"%b%b\xbb" % (_HEAD.pack(_START, stamp, len(data), number), data), SEND_NS):
             return True
         self.counts.refused += 1
         return False
-
-    def receive(self, until_ns: int) -> Frame | None:
-        """The next frame, or None when none came until then. Raises GoneError."""
-        while not self._ready:
-            left_ns = max(until_ns - time.monotonic_ns(), 0)
-            block = self._port.read(min(left_ns, _SLICE_NS))
-            now = time.monotonic_ns()
-            self._take(block, now)
-            if len(block) < BLOCK // 2:
-                self._empty_ns = now  # all that was there was read
-            if not block and now >= until_ns:
-                return None
-        return self._ready.popleft()
 
     def _take(self, block: bytes, now: int) -> None:
         """Cut what came into frames; what is not whole yet waits."""

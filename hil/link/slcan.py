@@ -12,40 +12,32 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections import deque
 from typing import Any
 
 from hil.link import slcan_lines as lines
-from hil.link.frame import Counts, Frame, GoneError
-from hil.link.port import BLOCK, Port
+from hil.link.frame import Frame, GoneError
+from hil.link.framing import SEND_NS, Framing
+from hil.link.port import Port
 
 OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "tty_baudrate", "listen_only", "rtscts", "sleep_after_open"})
-_SLICE_NS = 2_000_000  # how long to listen at a stretch, so that a time of arrival is known this well
-_SEND_NS = 20_000_000
 _ANSWER_NS = 50_000_000
 _LONGEST = 1024  # bytes without an end of line: this is no slcan
 _VERSION, _SERIAL, _STATUS = b"V1013\r", b"NNAB1\r", b"F00\r"
 _OBEYED = b"SsYXZWMmQUE"
 
 
-class Slcan:
+class Slcan(Framing):
     """An slcan bus.
 
     channel: see hil.link.port.  options: those of OPTIONS.  device: be the adapter. Raises OSError, ValueError.
     """
 
-    stamps = "host"
-    echoes = False
-
     def __init__(self, channel: str, options: dict[str, Any], device: bool = False) -> None:
-        self.counts = Counts()
         self.is_open = True
         self._device, self._listens = device, False
         start = [] if device else _opening(options)
-        self._port = Port(channel, int(options.get("tty_baudrate", 115_200)), bool(options.get("rtscts")))
+        super().__init__(Port(channel, int(options.get("tty_baudrate", 115_200)), bool(options.get("rtscts"))))
         self._tail = b""
-        self._ready: deque[Frame] = deque()
-        self._empty_ns = time.monotonic_ns()
         try:
             time.sleep(float(options.get("sleep_after_open", 0.0)))
             self._start(start)
@@ -57,7 +49,7 @@ class Slcan:
         """Set up the adapter; a channel that was closed already may refuse to be closed."""
         for command in commands:
             refused = self.counts.refused
-            self._port.write(lines.END * (command == b"C") + command + lines.END, _SEND_NS)
+            self._port.write(lines.END * (command == b"C") + command + lines.END, SEND_NS)
             end_ns = time.monotonic_ns() + _ANSWER_NS
             answered = False
             while not answered and (left_ns := end_ns - time.monotonic_ns()) > 0:
@@ -73,23 +65,10 @@ class Slcan:
         """Send a frame; False when the line has no room for it now. Raises GoneError."""
         if self._device and not self.is_open:
             return True  # nobody is on this bus
-        if self._port.write(lines.encode(can_id, flags, data), _SEND_NS):
+        if self._port.write(lines.encode(can_id, flags, data), SEND_NS):
             return True
         self.counts.refused += 1
         return False
-
-    def receive(self, until_ns: int) -> Frame | None:
-        """The next frame, or None when none came until then. Raises GoneError."""
-        while not self._ready:
-            left_ns = max(until_ns - time.monotonic_ns(), 0)
-            block = self._port.read(min(left_ns, _SLICE_NS))
-            now = time.monotonic_ns()
-            self._take(block, now)
-            if len(block) < BLOCK // 2:
-                self._empty_ns = now  # all that was there was read
-            if not block and now >= until_ns:
-                return None
-        return self._ready.popleft()
 
     def _take(self, block: bytes, now: int) -> None:
         """Split what came into lines, and lines into frames."""
@@ -118,7 +97,7 @@ class Slcan:
             return
         if line:
             with contextlib.suppress(GoneError):  # the next read or write says so
-                self._port.write(self._answer(line), _SEND_NS)
+                self._port.write(self._answer(line), SEND_NS)
 
     def _answer(self, line: bytes) -> bytes:
         """What an adapter says to a command."""
@@ -138,7 +117,7 @@ class Slcan:
         """Close channel and port."""
         if not self._device:
             with contextlib.suppress(GoneError):
-                self._port.write(b"C" + lines.END, _SEND_NS)
+                self._port.write(b"C" + lines.END, SEND_NS)
         with contextlib.suppress(OSError):
             self._port.close()
 

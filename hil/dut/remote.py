@@ -31,6 +31,7 @@ from hil.errors import BenchError, DutError, LinkLostError, SafeStopError, Scena
 from hil.io.feed import Feeder, blank_signals, silent_slots
 from hil.link import guardian
 from hil.link.can_bus import Frame
+from hil.link.frame import hex_id
 from hil.link.kept import opened
 from hil.link.link import Link
 from hil.link.match import Catcher, Outgoing, Reader
@@ -148,8 +149,7 @@ class Remote:
             pages = f", {len(names)} pages" if len(names) > 1 else ""
             cycle_ms = int(layout.slots[slots[0], CYCLE_NS]) / 1e6
             who = "/".join(next((m.senders for m in database.messages if m.name == name), ()))
-            hex_id = f"0x{can_id:0{8 if flags & EXTENDED else 3}X}"
-            parts[bus].append(f"  {hex_id}  {name}  every {cycle_ms:g} ms{pages}  as {who}")
+            parts[bus].append(f"  {hex_id(can_id, bool(flags & EXTENDED))}  {name}  every {cycle_ms:g} ms{pages}  as {who}")
         if self._supply is not None:
             parts[0].append(f"  0x{self._supply.can_id:03X}  Bench_Supply  every 100 ms  switches the device off, then on")
         frames = [line for head, part in zip(lines, parts, strict=True) for line in (head, *part)]

@@ -51,3 +51,8 @@ class Wire(Protocol):
 
     def close(self) -> None:
         """Close it; one that is gone is closed too."""
+
+
+def hex_id(can_id: int, extended: bool) -> str:
+    """An id for people: 3 digits of 11 bits, 8 of 29."""
+    return f"0x{can_id:0{8 if extended else 3}X}"

@@ -1,4 +1,4 @@
-"""What every framing of CAN over a serial line has in common: all that is there is read at once, and when nothing was is known."""
+"""What framings of CAN over a serial line share: all that is there is read at once, and it is known when nothing was."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from typing import Any
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.database import Database
 from hil.link.can_bus import CanBus, Frame
+from hil.link.frame import hex_id
 
 _LOOSE = 0.25  # a period so much off the DBC's is said to be another
 _FEW = 3
@@ -39,7 +40,7 @@ class Talk:
     @property
     def label(self) -> str:
         """The id."""
-        return f"0x{self.can_id:0{8 if self.extended else 3}X}"
+        return hex_id(self.can_id, self.extended)
 
     @property
     def period_ms(self) -> float | None:

@@ -41,6 +41,7 @@ from firmware_sim.wire.send import NEXT_NS, send_due, sender_state
 from hil import files, network
 from hil.database import Bus, Database
 from hil.errors import ScenarioError, nearest
+from hil.link.frame import hex_id
 from hil.link.match import Outgoing, Reader
 
 _RAW = re.compile(r"([0-9A-Fa-f]{1,8})(##([0-9A-Fa-f])|#)((?:[0-9A-Fa-f]{2}[._ ]?)*)", re.ASCII)
@@ -91,9 +92,9 @@ class Raw:
 
 def shown(frame: Outgoing) -> str:
     """A frame for people."""
-    digits = 8 if frame.flags & EXTENDED else 3
     kind = " FD" if frame.flags & FD else ""
-    return f"0x{frame.can_id:0{digits}X}{kind}  [{len(frame.data)}]  {frame.data.hex(' ').upper()}".rstrip()
+    ident = hex_id(frame.can_id, bool(frame.flags & EXTENDED))
+    return f"{ident}{kind}  [{len(frame.data)}]  {frame.data.hex(' ').upper()}".rstrip()
 
 
 def raw(text: str) -> Raw:
@@ -202,12 +203,11 @@ class Named:
     def text(self) -> str:
         """Id, name, values, and what is filled in."""
         slot = self._layout.slots[self._slot]
-        digits = 8 if slot[FLAGS] & EXTENDED else 3
         profile = _PROFILES[int(slot[E2E])]
         left = f"; not available: {', '.join(self._layout.signal_names[n] for n in self._left)}" if self._left else ""
         said = ", ".join(self._said) or "no value"
-        name, can_id = self._layout.slot_names[self._slot], int(slot[CAN_ID])
-        return f"0x{can_id:0{digits}X}  {name}  [{int(slot[LENGTH])}]  {said}{left}; {profile}"
+        name, ident = self._layout.slot_names[self._slot], hex_id(int(slot[CAN_ID]), bool(slot[FLAGS] & EXTENDED))
+        return f"{ident}  {name}  [{int(slot[LENGTH])}]  {said}{left}; {profile}"
 
 
 def _pair(text: str) -> tuple[str, str]:

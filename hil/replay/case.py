@@ -14,6 +14,7 @@ from hil import devices, scenario, setup
 from hil import judge as judges
 from hil.dut import Paced
 from hil.errors import ScenarioError
+from hil.link.frame import hex_id
 from hil.observe import View
 from hil.record import logs
 from hil.replay import compare, expect, feed, judged, survey
@@ -132,7 +133,7 @@ def _would_send(found: Survey, fitted: Fit, built: Setup) -> list[str]:
     for slot, name in zip(layout.slots.tolist(), layout.slot_names, strict=True):
         rows[slot[BUS], slot[CAN_ID], slot[FLAGS] & EXTENDED] = name.partition("[")[0]
     lines = [
-        f"would send 0x{can_id:0{8 if extended else 3}X} {rows[bus, can_id, extended]}, {n} frames"
+        f"would send {hex_id(can_id, bool(extended))} {rows[bus, can_id, extended]}, {n} frames"
         for channel, bus in sorted(fitted.buses.items())
         for (can_id, extended), n in sorted(found.frames[channel].items())
         if (bus, can_id, extended) in rows

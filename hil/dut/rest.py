@@ -12,7 +12,7 @@ from firmware_sim.types import F64
 from firmware_sim.wire.layout import Events, Image
 from firmware_sim.wire.send import COUNTER, NEXT_NS, send_due, sender_state
 from hil.network import Network
-from hil.rig import Rig
+from hil.rig import CHUNK, Rig
 
 NEVER_NS = 1 << 62
 _STANDBY = 0.0
@@ -62,7 +62,10 @@ class RestOfBus:
 
 
 def rehearse(rig: Rig) -> None:
-    """Go through two ticks with a twin of the rig, so that no kernel has to be loaded once the heart must beat."""
+    """Go through two ticks, a lost supply and a full chunk of the trace with a twin of the rig.
+
+    So no kernel has to be loaded, and no memory found, once the heart must beat.
+    """
     twin = copy.deepcopy(rig, {id(rig.network): rig.network})
     image, events = Image.empty(rig.network.from_dut, 1), Events.empty(1)
     for _ in range(2):
@@ -71,6 +74,8 @@ def rehearse(rig: Rig) -> None:
         twin.send()
         twin.answer(image, events)
         twin.record()
+    twin.release(twin.t_ns)
+    twin.count(CHUNK - twin.k, 0)
 
 
 def _reading(rig: Rig) -> Any:

@@ -62,14 +62,17 @@ def test_bench_and_device_over_vcan_agree_with_lockstep_and_candump_with_the_jou
     for row in log.read_text().splitlines():
         number, _, data = row.split()[2].partition("#")
         seen.setdefault(int(number, 16), []).append(data)
-    assert_no_frame_is_lost(Trace.load(tmp_path / SCENARIOS[0] / "trace.npz"), seen)
+    n_heard = [assert_no_frame_is_lost(Trace.load(tmp_path / name / "trace.npz"), seen) for name in SCENARIOS]
+    assert max(n_heard) > 1000 or all(result["link"]["safe_stop"] for result in results)
 
 
-def assert_no_frame_is_lost(trace: Trace, seen: dict[int, list[str]]) -> None:
-    """What the bench heard of the device, from the first frame to the last: all that went over the bus, none left out."""
+def assert_no_frame_is_lost(trace: Trace, seen: dict[int, list[str]]) -> int:
+    """What the bench heard of the device, from the first frame to the last: all that went over the bus, none left out.
+
+    Returns how many frames that were; few when the run was stopped because the machine stood still.
+    """
     rows = trace.journal[trace.journal[:, journal.KIND] == journal.FROM_DUT]
     rows = rows[np.argsort(rows[:, journal.T_NS], kind="stable")]
-    assert len(rows) > 1000
     assert 0 == trace.info["link"]["counts"]["lost"]
     assert 0 == trace.lost_frames
     for can_id in np.unique(rows[:, journal.ID]).tolist():
@@ -77,6 +80,7 @@ def assert_no_frame_is_lost(trace: Trace, seen: dict[int, list[str]]) -> None:
         heard = [row[journal.WORD :].astype("<i8").tobytes()[: row[journal.LENGTH]].hex().upper() for row in own]
         there = "|".join(seen[can_id])
         assert "|".join(heard) in there, hex(can_id)
+    return len(rows)
 
 
 @pytest.mark.timeout(100)

@@ -72,6 +72,8 @@ _FIGURES = {
     "cold_V_per_K": cfg.COLD_V_PER_K,
     "correct_s": cfg.CORRECT_S,
     "band_V": cfg.BAND_V,
+    "band_share": cfg.BAND_SHARE,
+    "band_per_K": cfg.BAND_PER_K,
     "slope_span_soc": cfg.SLOPE_SPAN,
     "temperature_sigma_K": cfg.TEMP_SIGMA_K,
     "temperature_walk_K2_per_s": cfg.TEMP_WALK_K2_PER_S,

@@ -197,9 +197,13 @@ class Sodium(Sourced):
     correct_s: Positive
     band_floor: Annotated[float, Field(ge=0, le=0.2)]
     band_V: NotNegative
+    band_share: Annotated[float, Field(gt=0, le=1)]
+    band_per_K: Annotated[float, Field(ge=0, le=0.02)]
     reference_V_per_soc: Positive
 
 
+# What other methods have in place of keys of [filter.sodium] that are its own.
+_WITHOUT = {"band_share": 1.0, "band_per_K": 0.0}
 # Keys of [filter.sodium] that are figures.
 SODIUM_FIGURES = tuple(key for key in Sodium.model_fields if key not in Sourced.model_fields)
 
@@ -226,7 +230,7 @@ class Filter(Sourced):
 
     def figures(self) -> dict[str, float]:
         """Figures by key, those of the method's own table first."""
-        own = self.sodium.model_dump() if self.method == "sodium" else {}
+        own = self.sodium.model_dump() if self.method == "sodium" else _WITHOUT
         shared = {**self.sodium.model_dump(), **self.model_dump(), **own}
         return {key: value for key, value in shared.items() if isinstance(value, float)}
 

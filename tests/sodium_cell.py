@@ -44,6 +44,8 @@ FIGURES: dict[str, Any] = {
     "slope_span_soc": 0.0025,
     "band_floor": 0.005,
     "band_V": 0.0,
+    "band_share": 1.0,
+    "band_per_K": 0.0,
 }
 
 

@@ -10,6 +10,7 @@ from firmware_sim.types import F64, I64
 _ZERO_DEGC_K = 273.15
 COLDEST_DEGC, HOTTEST_DEGC = -60.0, 150.0
 EVER = 1e12
+NEVER_S = 1e6  # since the last correction, as long as there was none
 
 
 @inlined

@@ -44,7 +44,6 @@ _CAPACITY_LOW, _CAPACITY_HIGH = 0.4, 1.2
 _MOST_K, _MOST_V, _MOST_SIGMAS = 10.0, 0.2, 4.0
 _NIS_TAU_S = 300.0
 _MOST_SURPRISE = 5.0
-_NEVER_S = 1e6
 # A start is far off when SOC is less sure than this and the voltage misses by more; how often the curve is asked again.
 _FAR_VAR, _FAR_V, _TURNS = 0.0025, 0.05, 6
 _LEAST = 1e-14
@@ -84,7 +83,7 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
         cell[st.CURVE_V + a, p, i] = 0.0
         cell[at(D + a, D + a), p, i] = real[cfg.CURVE_SIGMA_V] * real[cfg.CURVE_SIGMA_V]
     cell[st.TEMP_OFF_K, p, i] = 0.0
-    cell[st.SINCE_S, p, i] = _NEVER_S
+    cell[st.SINCE_S, p, i] = belief.NEVER_S
     cell[st.SINCE_SOC, p, i] = 0.0
     cell[st.LOOP_KEPT, p, i] = 1.0
     cell[st.NIS, p, i] = 1.0
@@ -212,7 +211,7 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     since_s = cell[st.SINCE_S, p, i]
     if since_s < real[cfg.CORRECT_S] - 1e-6:
         return
-    since_s = sample_s if since_s >= _NEVER_S else since_s
+    since_s = sample_s if since_s >= belief.NEVER_S else since_s
     _carry(cell, p, i, k, current_A, since_s, real, kinds)
     z, h, rho = cell[st.Z, p, i], cell[st.H, p, i], cell[st.RHO, p, i]
     drop_V, span = cell[st.DROP_V, p, i], real[cfg.SLOPE_SPAN]

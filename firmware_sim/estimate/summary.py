@@ -6,6 +6,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
+from firmware_sim.estimate import belief
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64
 
@@ -62,9 +63,14 @@ def summarise(cell: F64, p: int, r: F64, stretches: I64, real: F64, kinds: F64, 
 def band(cell: F64, p: int, i: int, real: F64) -> None:
     """Half width of the 95 % band of cell i: 1.96 standard deviations, with what the filter cannot know of its own error.
 
-    BAND_FLOOR is a share of SOC; BAND_V an error of the curve that comes back whenever SOC does, worth more where it is flat.
+    BAND_SHARE of the filter's own deviation counts, because its noises are those that make the estimate best and not its
+    variance true; until a voltage has corrected it, all of what it was told.  BAND_FLOOR is a share of SOC; BAND_V an error
+    of the curve that comes back whenever SOC does, worth more where it is flat; BAND_PER_K what each kelvin below COLD_DEGC
+    adds, where reach and resistance are known least.
     """
-    var = cell[st.P, p, i] + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR]
+    share = real[cfg.BAND_SHARE] if cell[st.SINCE_S, p, i] < belief.NEVER_S else 1.0
+    cold = real[cfg.BAND_PER_K] * max(real[cfg.COLD_DEGC] - belief.core_degC(cell, p, i), 0.0)
+    var = share * share * cell[st.P, p, i] + real[cfg.BAND_FLOOR] * real[cfg.BAND_FLOOR] + cold * cold
     if cell[st.SLOPE_V, p, i] > 0.0:
         curve = real[cfg.BAND_V] / cell[st.SLOPE_V, p, i]
         var += curve * curve

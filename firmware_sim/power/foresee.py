@@ -21,7 +21,8 @@ of the resistance's error, more where it is to grow (GROWTH_ERROR) and at curren
 tables: above their current KINETIC_ERROR, below it, where no rate law was measured, SMALL_ERROR.  l: in the last LOW_X and the
 first HIGH_X of the charge in reach resistance is known least.  whole: WHOLE_ERROR of all drops
 by then, for a load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another
-SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen.  ahead: the
+SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen; there, too, the
+temperature is known to TEMP_ERROR_K only, and with it what is in reach.  ahead: the
 surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its
 error is another one.  loop: its state is known to HYST_SIGMA.
 """
@@ -34,13 +35,14 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief
 from firmware_sim.jit import exp, kernel
-from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S
+from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S, TEMP_ERROR_K
 from firmware_sim.power.tables import kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
 GROWTH_ERROR, KINETIC_ERROR, SMALL_ERROR, RELIEF_ERROR = 0.2, 0.12, 0.6, 0.3
 LOW_X, LOW_ERROR, HIGH_X, HIGH_ERROR, UNSEEN, WHOLE_ERROR = 0.15, 0.55, 0.12, 0.6, 0.5, 0.04
-DISCHARGE_SHARE, UNSEEN_SIGMA = 0.9, 0.24
+UNSEEN_SIGMA, UNSEEN_FAR = 0.24, 2.0
+DISCHARGE_SHARE, UNSEEN_DISCHARGE, CHARGE_SHARE, UNSEEN_CHARGE = 0.9, 0.2, 1.0, 0.45
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
 
@@ -103,12 +105,15 @@ def foresee(
         var += relief_V * relief_V
     # SOC: another stretch of the curve, another resistance where none was seen
     floor = reals[cfg.BAND_FLOOR]
-    sigma_x = math.sqrt(cell[st.P, p, i] + floor * floor) / reach
+    by_K = (1.0 - z) / reach * cell[st.REACH_PER_K, p, i] * TEMP_ERROR_K
+    sigma_x = math.sqrt(cell[st.P, p, i] + floor * floor + unseen * by_K * by_K) / reach
     x_now = belief.in_reach(z, reach)
     here_V, _, _ = ocv(x_now, h, warm_degC, k, curves)
-    lower_V, lower_slope, _ = ocv(x - sigma_x, h, warm_degC, k, curves)
-    lower_now_V, _, _ = ocv(x_now - sigma_x, h, warm_degC, k, curves)
-    bend_V = (rested_V - here_V) - (lower_V - lower_now_V) - sigma_x * unseen * change_V * per_x
+    far = 1.0 + UNSEEN_FAR * unseen
+    lower_x = far * sigma_x
+    lower_V, lower_slope, _ = ocv(x - lower_x, h, warm_degC, k, curves)
+    lower_now_V, _, _ = ocv(x_now - lower_x, h, warm_degC, k, curves)
+    bend_V = ((rested_V - here_V) - (lower_V - lower_now_V)) / far - sigma_x * unseen * change_V * per_x
     var += bend_V * bend_V
     ahead = AHEAD_SOC * math.fabs(current_A) / kinds[k, cfg.CAPACITY_AH] * math.sqrt(min(t_s, AHEAD_S) / 10.0)
     ahead *= exp(AHEAD_K * (1.0 / (core_degC + 273.15) - 1.0 / 298.15))
@@ -125,7 +130,8 @@ def foresee(
         drift_V = -drift_V
     gone_V = max(-drift_V, 0.0) * min(t_s, MEAN_TAU_S) / (MEAN_TAU_S - ANCHOR_TAU_S)
     ohm = rho_fast * fast_ohm + rho_slow * slow_ohm
-    sigmas = reals[cfg.PULSE_SIGMAS] * (DISCHARGE_SHARE if current_A > 0.0 else 1.0)
+    share = DISCHARGE_SHARE + UNSEEN_DISCHARGE * unseen if current_A > 0.0 else CHARGE_SHARE + UNSEEN_CHARGE * unseen
+    sigmas = reals[cfg.PULSE_SIGMAS] * share
     margin_V = sigmas * math.sqrt(max(var, 0.0))
     if change_V * (rho_fast * cell[st.ANCHOR_FAST_V, p, i] + rho_slow * cell[st.ANCHOR_SLOW_V, p, i]) < 0.0:
         # less current than now: the worst that can become of the relief is that it does not come

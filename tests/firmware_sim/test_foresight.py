@@ -56,7 +56,7 @@ def test_power_is_no_more_than_the_current_at_the_voltage_of_now(way: str) -> No
     now_V = 16 * 3.1
     for current_A, power_W in zip(foreseen(device, way), foreseen(device, way, "Power"), strict=True):
         ratio = power_W / (current_A * now_V)
-        assert (0.4 < ratio < 0.99) if way == "Discharge" else (0.97 < ratio < 1.1)
+        assert (0.4 < ratio < 0.99) if way == "Discharge" else (0.96 < ratio < 1.1)
 
 
 def test_the_weakest_cell_decides() -> None:

@@ -35,7 +35,7 @@ from hil.link.frame import hex_id
 from hil.link.kept import opened
 from hil.link.link import Link
 from hil.link.match import Catcher, Outgoing, Reader
-from hil.link.pacing import AHEAD_NS, Record, send_paced
+from hil.link.pacing import AHEAD_NS, VERY_LATE_NS, Record, send_paced
 from hil.link.spec import NO_BUS, BusSpec, parse_all
 from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
 from hil.link.supply import Supply
@@ -100,6 +100,7 @@ class Remote:
                 f"id 0x{self._supply.can_id:X} of Bench_Supply belongs to a message of this network; add supply=none to the bus"
             )
         self.late_ns: list[int] = []
+        self._late_frames: list[tuple[int, int]] = []
         self._link: Link | None = None
         self._journal: Journal | None = None
         self._readings: F64 | None = None
@@ -294,6 +295,8 @@ class Remote:
             frames = self._reader.frames(image, events)
             late_ns = send_paced(frames, self._now, self._listen, self._send, self._departures)
             self._listen(end_ns)
+        if late_ns > VERY_LATE_NS:
+            self._late_frames.append((t_ns, late_ns))
         self.late_ns.append(max(late_ns, self._catcher.take_blur()))
         self._look_alive(t_ns + self._rig.dt_ns)
         return self._catcher.take(t_ns + self._rig.dt_ns, aside=self._off_ns is not None)
@@ -411,6 +414,7 @@ class Remote:
             "scheduling": self._scheduling,
             "boot_ns": self._boot_ns + _MOST_OFF_NS if self._boot_ns else 0,
             "pacing": self._departures.as_dict(),
+            "late_frames": [list(row) for row in self._late_frames],
             "blind": [*self._blind, *(row for row in self._untold() if self._now() - row[0] > _DEAF_NS)],
             "lost": self._lost,
             "guardian": self._guard.kind,

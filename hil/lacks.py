@@ -54,6 +54,7 @@ _OF_TRIGGER = {
     "discharge_current": "current",
     "charge_current": "current",
 }
+_OF_CLOSING = ("feedback", "link_voltage", "pack_voltage")  # what a device looks at while it precharges and closes
 _ROOM_DEGC = (15.0, 35.0)  # cells that the bench does not feed stand in a room, and are neither empty nor full
 _MIDDLE_SOC = (0.1, 0.9)
 _WORDS = {"none": "nobody feeds it", "ask": "only a person could, and none is asked for it"}
@@ -185,6 +186,9 @@ def _of_stimuli(setup: Setup, bench: BenchFile) -> Iterator[tuple[float, str]]:
     asked = [row.at_s for row in s.request if row.mode != "standby"]
     if asked and bench.feed("request") == "none":
         yield min(asked), f"it rests on a request of the vehicle; {_WORDS['none']} on this bench"
+    for quantity in _OF_CLOSING if asked else ():
+        if (feed := bench.feed(quantity)) in ("none", "ask"):
+            yield min(asked), f"it rests on contactors that close, which shows as {quantity}; {_WORDS[feed]} on this bench"
     start = s.initial
     told = f"cells that start at {start.temperature_degC:g} degC", f"cells that start at {100 * start.soc:g} % SOC"
     for quantity, value, (low, high), what in (

@@ -96,7 +96,7 @@ class _Hand:
     """One instrument with its thread."""
 
     def __init__(self, file: Instrument, wires: list[Wire]) -> None:
-        self.port, self.wires, self.begins = port_of(file), wires, file.begin
+        self.port, self.wires, self.begins, self.ends = port_of(file), wires, file.begin, file.safe
         self.error = ""
         self.worst_ns = self.n_sets = 0
         self.who = ""
@@ -190,7 +190,7 @@ class Feeder:
             for channel in {id(wire.channel): wire.channel for wire in hand.wires}.values():
                 lost = "" if channel.lost is None else f", without a value {channel.lost}"
                 found.append(f"  {channel.signal} as {channel.set}{lost}")
-            found.append(f"  in the end {'; '.join(hand.port.safe_words)}")
+            found.append(f"  in the end {'; '.join(hand.ends)}")
         return found
 
     def begin(self, values: F64) -> None:

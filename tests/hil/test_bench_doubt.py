@@ -120,6 +120,8 @@ def test_all_that_an_instrument_is_told_is_listed(tmp_path: Path, short: Path) -
     listed = ["first OUTP ON,(@1)", "PackIO_Insulation as RES {value:.0f}, without a value RES 0", "in the end OUTP OFF"]
     lines = [line.strip() for line in (ran.out + ran.err).splitlines()]
     assert (2, listed) == (ran.code, [line for line in lines if line in listed])
+    relays = instruments.bench("udp_multicast:239.74.163.9", "tcp:127.0.0.1:1", "modbus")
+    assert "in the end 3 off" in nabench("run", short, "--bench", file(tmp_path, relays)).out
 
 
 # ---- people

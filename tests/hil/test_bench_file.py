@@ -127,6 +127,25 @@ def test_what_is_wrong_with_a_bench_file_is_said_in_one_sentence(
     assert told in problem
 
 
+@pytest.mark.parametrize(
+    ("quantity", "feed", "is_wrong"),
+    [("cell_voltage", "io", True), ("insulation", "ask", True), ("current", "none", True), ("hvil", "none", False)],
+)
+def test_the_emulator_has_no_inputs_but_frames(tmp_path: Path, quantity: str, feed: str, is_wrong: bool) -> None:
+    """A bench that starts it knows; at the far end of a bus it looks like a device whose wires hang loose."""
+    served = '[dut]\nkind = "process"\ncommand = ["/opt/bin/nabench", "serve", "--bus", "virtual:x"]\n'
+    more = f'[feeds]\n{quantity} = "{feed}"\n' + (f'[[ask]]\nquantity = "{quantity}"\nbegin = "x"\n' if feed == "ask" else "")
+    if feed == "io":
+        more = LOST.format("")
+    told = f'feeds.{quantity} is "{feed}", but nabench serve takes all that it knows from frames; set it to "frames"'
+    assert ([told] if is_wrong else []) == [
+        problem.partition(": ")[2] for problem in nabench("check", file(tmp_path, PLAIN + served + more)).problems
+    ]
+    assert 0 == nabench("check", file(tmp_path, PLAIN + more)).code
+    own = changed(served, ('"serve"', '"server"'))
+    assert 0 == nabench("check", file(tmp_path, PLAIN + own + more)).code
+
+
 def test_what_is_wrong_with_an_instrument_is_said(tmp_path: Path) -> None:
     """Address, signal, command, and a quantity that only some channels feed."""
     good = instruments.bench("virtual:x", "tcp:127.0.0.1:1")

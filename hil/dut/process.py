@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from firmware_sim.wire.layout import Events, Image
 from hil.benchfile import PTY, BenchFile
+from hil.dut.group import Group
 from hil.dut.remote import Remote
 from hil.errors import DutError, ScenarioError
 from hil.link.pty_pair import PtyPair
@@ -32,6 +33,8 @@ PORT = "{port}"  # in a command: the device's end of the serial line that the be
 _MOST_LOG = 8 << 20
 _LAST_LINES = 5
 _LOOK_NS = 50_000_000
+_STEP_S = 0.005
+_WORDS_S = 0.05  # what it still says when it has ended; less than a heart may stand still
 _DEATH_S = 0.3  # a port that vanishes and the process behind it go together
 
 
@@ -44,6 +47,7 @@ class Firmware:
         self.is_ready = threading.Event()
         self._ready = None if ready is None else re.compile(ready)
         self.last: list[str] = []
+        self._how = ""
         try:
             self._child = subprocess.Popen(
                 command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -55,6 +59,7 @@ class Firmware:
         assert self._child.stdout is not None
         self._pump = threading.Thread(target=self._copy, args=(self._child.stdout, log), name="firmware log", daemon=True)
         self._pump.start()
+        self._processes = Group(self.group)
 
     @property
     def group(self) -> int:
@@ -72,39 +77,47 @@ class Firmware:
                     self.is_ready.set()
 
     def ended(self) -> str:
-        """How it ended; empty while it lives."""
-        code = self._child.poll()
-        if code is None:
-            return ""
-        self._pump.join(timeout=_DEATH_S)
-        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-        return how + (f'; its last words: "{self.last[-1]}"' if self.last else "")
+        """How it ended; empty while it lives.
+
+        Its exit is only looked at, so until `stop` its number stays taken, and a signal to its group reaches nobody else.
+        """
+        if not self._how and (code := self._exit_code()) is not None:
+            self._pump.join(timeout=_WORDS_S)
+            how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+            self._how = how + (f'; its last words: "{self.last[-1]}"' if self.last else "")
+        return self._how
+
+    def _exit_code(self) -> int | None:
+        """None while it lives, negative when a signal ended it."""
+        if self._child.returncode is not None:
+            return self._child.returncode
+        found = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     def is_frozen(self) -> bool:
-        """True while it is stopped and does not run (Linux; elsewhere never)."""
-        try:
-            stat = Path(f"/proc/{self._child.pid}/stat").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            return False
-        return stat.rpartition(")")[2].split()[0] in ("T", "t")
+        """True while it, or something that it started, is stopped and does not run (Linux; elsewhere never)."""
+        return self._processes.is_stopped()
 
     def tell(self, name: str) -> None:
-        """Send it, and all that it started, a signal: "TERM". One that is stopped goes on, so that it can hear it."""
-        try:
+        """Send it, and all that it started, a signal: "TERM". What is stopped goes on, so that it can hear it."""
+        if self._child.returncode is not None:
+            return  # its number may be somebody else's
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.group, getattr(signal, f"SIG{name}"))
             os.killpg(self.group, signal.SIGCONT)
-        except ProcessLookupError:
-            return
 
-    def stop(self, name: str, grace_s: float) -> None:
-        """End it, in the end by force."""
-        if self._child.poll() is None:
+    def stop(self, name: str, grace_s: float, words_s: float = _DEATH_S) -> None:
+        """End it and all that it started, in the end by force. words_s: how long its last words may take."""
+        if not self.ended():
             self.tell(name)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(timeout=grace_s)
+            end_s = time.monotonic() + grace_s
+            while self._exit_code() is None and time.monotonic() < end_s:
+                time.sleep(_STEP_S)
         self.tell("KILL")
         self._child.wait()
-        self._pump.join(timeout=_DEATH_S)
+        self._pump.join(timeout=words_s)
 
 
 class Process(Remote):
@@ -143,6 +156,9 @@ class Process(Remote):
             return
         port = str(self._pairs[0].far) if self._pairs else PORT
         command = [word.replace(PORT, port) for word in self._file.command]
+        if self._firmware is not None:  # a lost supply leaves nothing running of what it started
+            self._guard.mind(0)
+            self._firmware.stop("KILL", 0.0, _WORDS_S)
         self._firmware = Firmware(command, self._file.environment, self._folder, self._log, self._file.ready_line)
         self._starts += 1
         self._guard.mind(self._firmware.group)

@@ -37,7 +37,7 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
         if fault.spec.label in lacks.get("faults", {}):
             findings.append(_not_made(fault.spec.label, lacks["faults"][fault.spec.label]))
             continue
-        too_late = trace.n_ticks < setup.inputs.scenario.n_ticks and fault.start_ns >= silence.end_ns(view)
+        too_late = silence.ended_early(view) and fault.start_ns >= silence.end_ns(view)
         was_dead = fault.kind.seam == "supply" and _silent_at(device, fault.start_ns)
         if not effect.happened and not too_late and not was_dead:
             findings.append(_no_effect(fault.spec.label, effect))
@@ -45,7 +45,7 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
             findings.append(_not_tested(fault.spec.label, effect))
     if trace.lost_frames:
         findings.append(_lost_frames(trace))
-    if trace.n_ticks < setup.inputs.scenario.n_ticks:
+    if silence.ended_early(view):
         findings.append(_ended_early(view))
     findings += _fallen(view) + device
     for n, row in enumerate(setup.inputs.scenario.expect):
@@ -123,7 +123,7 @@ def _ended_early(view: View) -> Finding:
     end_ns, duration_s = silence.end_ns(view), view.setup.inputs.scenario.duration_s
     return Finding(
         "BENCH", "run", f"the run goes on for {duration_s:g} s", f"it ended at {end_ns / 1e9:g} s", Verdict.INCONC,
-        evidence=(Evidence(0, "start of the run"), Evidence(end_ns, "end of the run")), next_step="let the run go to its end",
+        evidence=(Evidence(0, "start of the run"), Evidence(end_ns, "end of the run")), next_step=observe.GO_ON,
     )  # fmt: skip
 
 
@@ -179,11 +179,19 @@ def _cut(view: View, row: Expect, finding: Finding) -> Finding:
     if to_s is None and row.kind == "soc":
         to_s = view.setup.inputs.scenario.duration_s
     decided = Verdict.PASS if row.kind == "signal" and row.mode == "once" else Verdict.FAIL
-    begun = from_s * 1e9 < end_ns
-    if finding.verdict is Verdict.ERROR or (begun and (to_s is None or to_s * 1e9 <= end_ns or finding.verdict is decided)):
+    if finding.verdict is Verdict.ERROR or not silence.ended_early(view):
         return finding
-    seen = f"{finding.seen}; but the run ended at {end_ns / 1e9:g} s, before {to_s if begun else from_s:g} s"
-    return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step="let the run go to its end")
+    ended = f"the run ended at {end_ns / 1e9:g} s"
+    if from_s * 1e9 >= end_ns:
+        seen = f"{ended}, before {from_s:g} s, from when on this is judged"
+        finding = replace(finding, evidence=(Evidence(end_ns, "end of the run"),))
+    elif (to_s is not None and to_s * 1e9 > end_ns and finding.verdict is not decided) or (
+        row.kind == "precharge" and finding.verdict is Verdict.INCONC
+    ):
+        seen = f"{finding.seen}; but {ended}" + ("" if to_s is None else f", before {to_s:g} s")
+    else:
+        return finding
+    return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step=observe.GO_ON)
 
 
 def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
@@ -245,6 +253,16 @@ def _condition(view: View, row: SignalExpect) -> tuple[Callable[[F64], Bools], s
     return lambda x: (x > low) & (x < high), text
 
 
+def _span_text(value: F64, names: dict[float, str]) -> str:
+    """Values of a signal for people: the names in the order in which they came, or the least and the greatest number."""
+    came = list(dict.fromkeys(value.tolist()))
+    if any(x not in names for x in came):
+        least, most = (names.get(float(x), f"{x:g}") for x in (value.min(), value.max()))
+        return least if least == most else f"{least} to {most}"
+    *others, last = (names[x] for x in came)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
     first_ns, last_ns = silence.span(view, row.from_s, row.to_s)
     holds, text = _condition(view, row)
@@ -279,8 +297,7 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
     else:
         misses = np.flatnonzero(~good)
         verdict = Verdict.FAIL if len(misses) else Verdict.PASS
-        least, most = said(value.min()), said(value.max())
-        span_text = least if least == most else f"{least} to {most}"
+        span_text = _span_text(value, names)
         seen = shown(int(misses[0])) if len(misses) else f"{span_text} in all {len(value)} frames"
         at = int(t_ns[misses[0]]) if len(misses) else last_ns
     evidence = (Evidence(first_ns, "from"), Evidence(at, seen, row.signal))

@@ -18,10 +18,10 @@ import numpy as np
 
 from firmware_sim.types import MS_NS
 from firmware_sim.wire.layout import CYCLE_NS, SLOT
-from hil import hazard
+from hil import hazard, silence
 from hil.fault.catalogue import Bound
 from hil.hazard import Stretch
-from hil.observe import Effect, Moment, View
+from hil.observe import GO_ON, Effect, Moment, View
 from hil.opening import Deeds, cascade, holder, opened_by_other, opening, path_open
 from hil.requirement import LimitTrigger, Requirement
 from hil.scenario import ReactionExpect
@@ -49,7 +49,7 @@ def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, 
         wire = _answered(on_wire, _flag_start(view, req.codes, from_ns, from_ns)[1], high_ms)
         start = hazard.first(hazard.in_truth(view, req.trigger, from_ns, row.fhti_ms or req.fhti_ms), wire)
         if start is None:
-            return [_not_stimulated(req, on_wire, high_ms, req.trigger)]
+            return [_not_stimulated(view, req, on_wire, high_ms, req.trigger)]
         earliest_ns = min([start.low_ns, *(stretch.start.low_ns for stretch in on_wire)])
     else:
         effect = effects[row.fault or ""]
@@ -91,15 +91,19 @@ def _answered(stretches: list[Stretch], code: Moment | None, high_ms: float) -> 
     return stretches[0].start if stretches and not np.isfinite(high_ms) else None
 
 
-def _not_stimulated(req: Requirement, on_wire: list[Stretch], high_ms: float, trigger: LimitTrigger) -> Finding:
+def _not_stimulated(view: View, req: Requirement, on_wire: list[Stretch], high_ms: float, trigger: LimitTrigger) -> Finding:
     seen = f"{trigger.quantity} never left its limit: nothing was stimulated"
     if on_wire:
         longest_ms = max(stretch.length_ns for stretch in on_wire) / 1e6
         seen = f"{trigger.quantity} was outside its limit for {longest_ms:.0f} ms at most; the device may take {high_ms:g} ms"
-    return Finding(
-        req.id, "stimulus", req.title, seen, Verdict.INCONC,
-        next_step="make the stimulus stronger or longer, or look whether something else reacted first",
-    )  # fmt: skip
+    hint = "make the stimulus stronger or longer, or look whether something else reacted first"
+    if silence.ended_early(view):
+        ended, hint = f"the run ended at {silence.end_ns(view) / 1e9:g} s", GO_ON
+        left_ms = (silence.end_ns(view) - on_wire[-1].start.high_ns) / 1e6 if on_wire else 0.0
+        seen = f"{ended}, before {trigger.quantity} left its limit"
+        if on_wire:
+            seen = f"{ended}, {left_ms:.0f} ms after {trigger.quantity} left its limit; the device may take {high_ms:g} ms"
+    return Finding(req.id, "stimulus", req.title, seen, Verdict.INCONC, next_step=hint)
 
 
 # ---- when it was reported

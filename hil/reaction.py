@@ -53,6 +53,8 @@ def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, 
         earliest_ns = min([start.low_ns, *(stretch.start.low_ns for stretch in on_wire)])
     else:
         effect = effects[row.fault or ""]
+        if not effect.happened and silence.ended_early(view):
+            return [Finding(req.id, "stimulus", req.title, effect.text, Verdict.INCONC, next_step=GO_ON)]
         if not effect.happened or effect.start is None:
             return []  # the fault's own finding says so already
         if effect.start.high_ns < from_ns:

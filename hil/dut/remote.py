@@ -312,7 +312,7 @@ class Remote:
         except LinkLostError as error:
             self._lost = str(error)
             from_ns = min([self._alive_ns, *(row[0] for row in self._untold())])
-            self._blind.append([from_ns, 1 << 62, f"the link was lost: {error}"])
+            self._blind.append([from_ns, 1 << 62, str(error)])
             raise
 
     def _begin(self, t_ns: int) -> None:

@@ -70,6 +70,15 @@ def test_a_hazard_that_had_no_time_is_told_from_one_that_was_too_weak(whole: Tap
     assert ("INCONC", told, go_on) == said(before, "BENCH", 'fault "cell_reads"')
 
 
+def test_a_reaction_to_a_fault_that_never_began_is_not_left_out() -> None:
+    """A requirement that the scenario serves has a finding, also when its fault had no time to start."""
+    fault = {"fault": "hvil_open", "start_s": 1.0}
+    tape = Tape.of(fault=[fault], expect=[{"kind": "reaction", "requirement": "SR-HVIL", "fault": "hvil_open"}], duration_s=1.5)
+    assert "PASS" == said(tape, "SR-HVIL", "detection")[0]
+    told = "the run ended at 0.8 s, before it could start"
+    assert ("INCONC", told, "let the run go to its end") == said(tape.cut(0.8), "SR-HVIL")
+
+
 def test_tries_of_precharge_that_may_follow_need_a_longer_run(whole: Tape) -> None:
     """Cut in the first try; a run that is whole keeps its own hint."""
     tape = whole.copy().cut(0.6)

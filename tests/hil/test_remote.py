@@ -160,7 +160,8 @@ def test_a_lost_link_ends_the_run_and_is_inconclusive(short: Path) -> None:
         assert Verdict.INCONC == record.verdict
         assert record.trace.n_ticks < 200
         assert "was lost" in record.trace.info["link"]["lost"]
-        assert "the link was lost" in " ".join(finding.seen for finding in record.findings) or wall.excused(record)
+        told = " ".join(finding.seen for finding in record.findings)
+        assert f'; but bus "{record.trace.info["link"]["bus"]}" was lost' in told or wall.excused(record)
         device.stop()
         assert "was lost" in str(device.error)
 

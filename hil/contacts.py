@@ -1,7 +1,7 @@
 """Whether the current path was open, or closed, all through a time of the scenario.
 
-On a real link the instant of a contact is known to a band. Where one moved so close to an end of the time that the band
-lies across it, nobody knows on which side it moved.
+On a real link the instant of a contact is known to a band, and an instrument may have shown late what moved it. Where one
+moved so close to an end of the time that the band lies across it, nobody knows on which side it moved.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from hil import opening, silence
+from hil.benchfile import QUANTITIES, SUPPLY
 from hil.observe import Effect, View
 from hil.requirement import Requirement
 from hil.scenario import ContactorsExpect
@@ -50,7 +51,7 @@ def _at_the_edge(view: View, finding: Finding, so: Bools, first_ns: int, last_ns
     after_ns, before_ns, doubt = first_ns - 1, last_ns + 1, ""
     for k in (np.flatnonzero(np.diff(so)) + 1).tolist():
         low_ns, high_ns = opening.moved_ns(view, k)
-        blur_ns = view.trace.blur_ns(high_ns)
+        blur_ns = view.trace.blur_ns(high_ns) + view.trace.instrument_ns((*QUANTITIES, SUPPLY))
         at_first, at_last = (low_ns - blur_ns <= end_ns <= high_ns + blur_ns for end_ns in (first_ns, last_ns))
         if not blur_ns or not (at_first or at_last):
             continue

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import silence, truth
+from hil import lacks, silence, truth
 from hil.observe import Effect, View
 from hil.plant import replay
 from hil.recording import Leg
@@ -73,8 +73,9 @@ def judge_precharge(view: View, row: PrechargeExpect, req: Requirement, effects:
 
 
 def _blur_ms(view: View, *ends_ns: int) -> float:
-    """How far a time between two ends may be off on a real link [ms]."""
-    return sum(view.trace.blur_ns(at_ns) for at_ns in ends_ns) / 1e6
+    """How far a time of precharge may be off on a real link [ms]; instruments may show late what begins and ends a try."""
+    shown_ns = len(ends_ns) * view.trace.instrument_ns((*lacks.OF_CLOSING, "current"))
+    return (shown_ns + sum(view.trace.blur_ns(at_ns) for at_ns in ends_ns)) / 1e6
 
 
 def _bounded(

@@ -18,7 +18,7 @@ import numpy as np
 
 from firmware_sim.types import MS_NS
 from firmware_sim.wire.layout import CYCLE_NS, SLOT
-from hil import hazard, silence
+from hil import hazard, lacks, silence
 from hil.fault.catalogue import Bound
 from hil.hazard import Stretch
 from hil.observe import GO_ON, Effect, Moment, View
@@ -61,13 +61,22 @@ def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, 
             return [_began_before(req, row)]
         start, wire = effect.start, effect.start if effect.wire is None else effect.wire
         earliest_ns = wire.low_ns
+    late_ns = _instrument_ns(view, row, req)
     findings = []
     if req.codes:
-        found = _detection(view, row, req, wire, from_ns, earliest_ns)
+        found = _detection(view, row, req, wire, from_ns, earliest_ns, late_ns)
         findings.append(_blinded(view, req, found, (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]))
     if req.reaction == "open":
-        findings.append(_blinded(view, req, _isolation(view, row, req, start), row.fhti_ms or req.fhti_ms or np.inf))
+        findings.append(_blinded(view, req, _isolation(view, row, req, start, late_ns), row.fhti_ms or req.fhti_ms or np.inf))
     return findings
+
+
+def _instrument_ns(view: View, row: ReactionExpect, req: Requirement) -> int:
+    """How much later than it is noted the stimulus may have reached the device, because an instrument showed it."""
+    if req.trigger is not None:
+        return view.trace.instrument_ns([lacks.OF_TRIGGER[req.trigger.quantity]])
+    fault = next(fault for fault in view.setup.faults if fault.spec.label == row.fault)
+    return view.trace.instrument_ns(lacks.quantities(view.setup, fault))
 
 
 def _nothing_to_judge(req: Requirement) -> Finding:
@@ -132,7 +141,7 @@ def _flag_start(view: View, codes: list[str], from_ns: int, split_ns: int) -> tu
 
 
 def _detection(
-    view: View, row: ReactionExpect, req: Requirement, wire: Moment | None, from_ns: int, earliest_ns: int
+    view: View, row: ReactionExpect, req: Requirement, wire: Moment | None, from_ns: int, earliest_ns: int, late_ns: int
 ) -> Finding:
     low, high = row.fdti_ms or req.fdti_ms or [0.0, float("inf")]
     names = " or ".join(req.codes)
@@ -157,7 +166,7 @@ def _detection(
     end_ns = view.trace.n_ticks * view.trace.dt_ns
     if code is None:
         left_ms = (end_ns - wire.high_ns) / 1e6
-        ended = np.isfinite(high) and left_ms - view.trace.blur_ns(wire.high_ns) / 1e6 < high
+        ended = np.isfinite(high) and left_ms - (view.trace.blur_ns(wire.high_ns) + late_ns) / 1e6 < high
         seen = (
             f"the run ended {left_ms:.0f} ms after {wire.what}, before the window did"
             if ended
@@ -168,7 +177,7 @@ def _detection(
             evidence=(start, Evidence(end_ns, "end of the run")),
             next_step="make the run longer" if ended else "look at limit, debounce and whether the check is on",
         )  # fmt: skip
-    value, least, most = _duration(view.trace, wire, code)
+    value, least, most = _duration(view.trace, wire, code, late_ns)
     verdict = inside(least, most, (low, high))
     return Finding(
         req.id, "detection (FDTI)", expected, f"{code.what} after {value:.1f} ms", verdict, value, least, most, "ms",
@@ -204,10 +213,13 @@ def straddles(trace: Trace) -> str:
     return f"the band of the measurement straddles the window; {narrower}"
 
 
-def _duration(trace: Trace, start: Moment, end: Moment) -> tuple[float, float, float]:
-    """Best figure and band of end - start [ms]; the band counts what times are off on a real link."""
+def _duration(trace: Trace, start: Moment, end: Moment, late_ns: int) -> tuple[float, float, float]:
+    """Best figure and band of end - start [ms]; the band counts what times are off on a real link.
+
+    late_ns: how much later than it is noted the start may have reached the device.
+    """
     blur_ns = trace.blur_ns(start.high_ns) + trace.blur_ns(end.high_ns)
-    low, high = (end.low_ns - start.high_ns - blur_ns) / 1e6, (end.high_ns - start.low_ns + blur_ns) / 1e6
+    low, high = (end.low_ns - start.high_ns - late_ns - blur_ns) / 1e6, (end.high_ns - start.low_ns + blur_ns) / 1e6
     return (end.high_ns - start.high_ns) / 1e6, low, high
 
 
@@ -224,7 +236,7 @@ def _time_hint(view: View, verdict: Verdict, value: float, low: float, high: flo
 # ---- when the path was open
 
 
-def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment) -> Finding:
+def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment, late_ns: int) -> Finding:
     limit_ms = row.fhti_ms or req.fhti_ms
     expected = "contactors open" + (f" within {limit_ms:g} ms" if limit_ms is not None else "") + " and stay open"
     opened = opening(view, hazard.high_ns)
@@ -232,13 +244,13 @@ def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment
     if opened is None:
         end_ns = view.trace.n_ticks * view.trace.dt_ns
         left_ms = (end_ns - hazard.high_ns) / 1e6
-        ended = limit_ms is not None and left_ms - view.trace.blur_ns(hazard.high_ns) / 1e6 < limit_ms
+        ended = limit_ms is not None and left_ms - (view.trace.blur_ns(hazard.high_ns) + late_ns) / 1e6 < limit_ms
         return Finding(
             req.id, "reaction (FHTI)", expected, f"still closed {left_ms:.0f} ms after {hazard.what}",
             Verdict.INCONC if ended else Verdict.FAIL, evidence=(start, Evidence(end_ns, "end of the run")),
             next_step="make the run longer" if ended else "look at the reaction of the limit and its delay",
         )  # fmt: skip
-    value, least, most = _duration(view.trace, hazard, opened)
+    value, least, most = _duration(view.trace, hazard, opened, late_ns)
     verdict = Verdict.PASS if limit_ms is None else inside(least, most, (-1.0, limit_ms))
     seen = f"open after {value:.1f} ms"
     hint = _time_hint(view, verdict, value, 0.0, np.inf if limit_ms is None else limit_ms)

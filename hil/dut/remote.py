@@ -406,10 +406,8 @@ class Remote:
             return {}
         return {
             "bus": self._link.name,
-            "stamp_ns": max(
-                AHEAD_NS + max(_STAMP_NS[bus.stamps] for bus in self._link.buses),
-                0 if self._feeder is None else self._feeder.worst_ns,
-            ),
+            "stamp_ns": AHEAD_NS + max(_STAMP_NS[bus.stamps] for bus in self._link.buses),
+            "instrument_ns": {} if self._feeder is None else self._feeder.delays_ns(),
             "stamps": sorted({bus.stamps for bus in self._link.buses}),
             "scheduling": self._scheduling,
             "boot_ns": self._boot_ns + _MOST_OFF_NS if self._boot_ns else 0,

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import roles, silence
+from hil import lacks, roles, silence
+from hil.benchfile import quantity_of
 from hil.fault.catalogue import Bound
 from hil.observe import Moment, View
 from hil.opening import Deeds, opened_by_other
@@ -138,7 +139,8 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
     k = int(after[0])
     value = (int(high_ns[k]) - start.high_ns) / 1e6
     blur_ns = view.trace.blur_ns(start.high_ns) + view.trace.blur_ns(int(high_ns[k]))
-    least, most = (int(low_ns[k]) - start.high_ns - blur_ns) / 1e6, (int(high_ns[k]) - start.low_ns + blur_ns) / 1e6
+    late_ns = _instrument_ns(view, faults, since)
+    least, most = (int(low_ns[k]) - start.high_ns - late_ns - blur_ns) / 1e6, (int(high_ns[k]) - start.low_ns + blur_ns) / 1e6
     window = (-np.inf if claim.low_ms is None else claim.low_ms, np.inf if claim.high_ms is None else claim.high_ms)
     verdict = inside(least, most, window)
     hint = {
@@ -159,6 +161,19 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
         verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, goal.name))
     evidence = (begin, Evidence(int(high_ns[k]), goal.text, goal.name))
     return Finding(claim.requirement, what, expected, seen, verdict, value, least, most, "ms", evidence, hint, timed=True)
+
+
+def _instrument_ns(view: View, faults: Sequence[Bound], since: Since) -> int:
+    """How much later than it is noted a stimulus may have reached the device, because an instrument showed it."""
+    if since.kind == "load":
+        return view.trace.instrument_ns(lacks.OF_LOAD)
+    fault = next((fault for fault in faults if since.kind == "fault" and fault.spec.label == since.label), None)
+    shown = [quantity_of(name) for name in since.signals] if fault is None else lacks.quantities(view.setup, fault)
+    return view.trace.instrument_ns(shown)
+
+
+def _start_blur_ns(view: View, faults: Sequence[Bound], since: Since, start: Moment) -> int:
+    return view.trace.blur_ns(start.high_ns) + _instrument_ns(view, faults, since)
 
 
 def _opens(goal: Goal) -> bool:
@@ -225,7 +240,7 @@ def _missed(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim, sta
     if _none_due(view, base_ns, faults, claim.goal, (start.high_ns, high_ms)):
         verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, claim.goal.name))
         seen = f"{seen}; no frame was due in that time"
-    elif end_ns - start.high_ns < high_ms * 1e6 + (blur_ns := view.trace.blur_ns(start.high_ns)) and blur_ns:
+    elif end_ns - start.high_ns < high_ms * 1e6 + (blur_ns := _start_blur_ns(view, faults, claim.since, start)) and blur_ns:
         verdict, hint = Verdict.INCONC, straddles(view.trace)
         seen = f"{seen}; that the window was over by then is known to {blur_ns / 1e6:.1f} ms only"
     return Finding(

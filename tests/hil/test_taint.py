@@ -184,6 +184,59 @@ def test_a_code_just_before_its_cause_may_have_come_after_it(overvoltage: Tape) 
     assert Verdict.INCONC == linked(tape, stamp_ms=1.5).finding("SR-CELL-OV", "detection").verdict
 
 
+# ---- instruments
+
+
+def told_by(tape: Tape, **instrument_ms: float) -> Tape:
+    """The run as if instruments had shown some quantities, each so late at the worst."""
+    out = linked(tape)
+    out.trace.info["link"]["instrument_ns"] = {name: round(ms * MS_NS) for name, ms in instrument_ms.items()}
+    return out
+
+
+def band(tape: Tape, what: str, requirement: str = "SR-CELL-OV") -> tuple[float | None, float | None]:
+    found = tape.finding(requirement, what)
+    return found.low, found.high
+
+
+def test_a_time_that_begins_at_an_instrument_may_be_shorter_by_its_delay(overvoltage: Tape) -> None:
+    """The device got the value up to 60 ms later than it was noted, so it took less; other quantities change nothing."""
+    for what in ("detection", "reaction"):
+        low, high = band(overvoltage, what)
+        assert low is not None
+        assert (low - 60.0, high) == pytest.approx(band(told_by(overvoltage, cell_voltage=60.0, hvil=90.0), what))
+        assert (low, high) == band(told_by(overvoltage, hvil=90.0, supply=90.0), what)
+    assert Verdict.INCONC == told_by(overvoltage, cell_voltage=60.0).finding("SR-CELL-OV", "detection").verdict
+    slow = overvoltage.expecting({**REACTION, "fhti_ms": 600.0})
+    assert ["FAIL", "INCONC"] == [
+        told_by(slow, cell_voltage=ms).finding("SR-CELL-OV", "reaction").verdict.name for ms in (5, 15)
+    ]
+
+
+def test_a_fault_that_an_instrument_shows_begins_at_the_instrument() -> None:
+    """The interlock opens through a relay: its reaction may be shorter by what the relay took, and by no other's delay."""
+    fault = {"fault": "hvil_open", "start_s": 1.5}
+    row = {"kind": "reaction", "requirement": "SR-HVIL", "fault": "hvil_open"}
+    tape = Tape.of(request=tamper.DRIVE, fault=[fault], expect=[row], duration_s=2.0)
+    low, high = band(tape, "reaction", "SR-HVIL")
+    assert low is not None
+    assert (low - 40.0, high) == pytest.approx(band(told_by(tape, hvil=40.0, insulation=90.0), "reaction", "SR-HVIL"))
+
+
+def test_precharge_and_contacts_rest_on_the_instruments_that_show_the_path(overvoltage: Tape) -> None:
+    """Link voltage and feedback end a try; whatever moved a contact may have been shown late."""
+    tape, what = tamper.precharge(), "precharge end"
+    low, high = band(tape, what, "SR-PRECHARGE-TRIES")
+    assert low is not None
+    assert high is not None
+    wide = told_by(tape, link_voltage=20.0, cell_voltage=90.0)
+    assert (low - 40.0, high + 40.0) == pytest.approx(band(wide, what, "SR-PRECHARGE-TRIES"))
+    opened_s = overvoltage.finding("SR-CELL-OV", "reaction").evidence[1].t_ns / 1e9
+    asked = overvoltage.expecting({**OPEN, "from_s": opened_s + 0.03})
+    for ms, verdict in ((29.0, "PASS"), (31.0, "INCONC")):
+        assert verdict == told_by(asked, cell_voltage=ms).finding("SR-CELL-OV", "contactors").verdict.name
+
+
 # ---- a bench that really is late
 
 HVIL = """

@@ -93,6 +93,21 @@ def test_a_time_that_begins_or_ends_at_a_late_frame_is_not_known() -> None:
     assert Verdict.PASS == over_a_link(bench, held, late_frames=ends).verdict
 
 
+def test_a_time_that_begins_at_an_instrument_may_be_shorter_by_its_delay() -> None:
+    """What an instrument shows late widens the band of times that begin there, to one side; loads show in several ways."""
+    bench, claim = detected()
+    alone = over_a_link(bench, claim)
+    for shown, by_ms in (({"cell_voltage": 40_000_000}, 40.0), ({"hvil": 40_000_000}, 0.0)):
+        found = over_a_link(bench, claim, instrument_ns=shown)
+        assert (alone.low - by_ms, alone.high) == pytest.approx((found.low, found.high))
+    bench = driving()
+    bench.load(current_A=7.0)
+    bench.expect("contactor", "open", within_ms=1000)
+    claim = bench._demands.claims[-1]
+    alone, found = over_a_link(bench, claim), over_a_link(bench, claim, instrument_ns={"current": 30_000_000})
+    assert (alone.low - 30.0, alone.high) == pytest.approx((found.low, found.high))
+
+
 def test_what_never_came_failed_only_when_its_window_was_surely_over() -> None:
     """The record ends a tick or two behind the window, which fails, unless its beginning is known to 30 ms only."""
     bench = driving()

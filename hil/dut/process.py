@@ -152,25 +152,24 @@ class Process(Remote):
         self._begun = True
 
     def _power_on(self) -> None:
-        if self._starts and self._switched_by != "process":
+        if self._starts and self._options.switched_by != "process":
             return
         port = str(self._pairs[0].far) if self._pairs else PORT
         command = [word.replace(PORT, port) for word in self._file.command]
         if self._firmware is not None:  # a lost supply leaves nothing running of what it started
-            self._guard.mind(0)
+            self._ears.guard.mind(0)
             self._firmware.stop("KILL", 0.0, _WORDS_S)
         self._firmware = Firmware(command, self._file.environment, self._folder, self._log, self._file.ready_line)
         self._starts += 1
-        self._guard.mind(self._firmware.group)
+        self._ears.guard.mind(self._firmware.group)
 
     def _is_up(self) -> bool:
         return self._firmware is not None and (self._file.ready_line is None or self._firmware.is_ready.is_set())
 
     def _is_down(self) -> bool:
-        return self._switched_by != "process" or self._firmware is None or bool(self._firmware.ended())
+        return self._options.switched_by != "process" or self._firmware is None or bool(self._firmware.ended())
 
-    def _beat(self) -> None:
-        super()._beat()
+    def _watch(self) -> None:
         if not self._begun and self._firmware is not None and (how := self._firmware.ended()):
             raise DutError(f"the firmware ended before it was ready: {how}")
 
@@ -180,7 +179,7 @@ class Process(Remote):
         if self._file.ready_line is not None and self._firmware is not None and not self._firmware.is_ready.is_set():
             return (
                 f'the firmware did not print a line that fits ready_line "{self._file.ready_line}" within '
-                f"{self._ready_ns / 1e9:g} s{said}"
+                f"{self._options.ready_ns / 1e9:g} s{said}"
             )
         return super()._never_came() + said
 
@@ -193,7 +192,7 @@ class Process(Remote):
 
     def _look(self, t_ns: int) -> None:
         """Note a death that nobody ordered, and stretches in which the process was stopped."""
-        if self._firmware is None or (self._off_ns is not None and self._switched_by == "process"):
+        if self._firmware is None or (self._off_ns is not None and self._options.switched_by == "process"):
             return
         if (how := self._firmware.ended()) and len(self._ended) < self._starts:
             self._ended.append([t_ns, how])
@@ -206,7 +205,7 @@ class Process(Remote):
     def reset(self, t_ns: int) -> None:
         """Lose the supply: the process is told so by its reset_signal, and started again when it is gone."""
         super().reset(t_ns)
-        if self._switched_by == "process" and self._firmware is not None:
+        if self._options.switched_by == "process" and self._firmware is not None:
             self._firmware.tell(self._file.reset_signal)
 
     def notes(self) -> dict[str, Any]:
@@ -216,7 +215,7 @@ class Process(Remote):
             end_s = time.monotonic() + _DEATH_S
             while not self._firmware.ended() and time.monotonic() < end_s:
                 time.sleep(0.01)
-            self._look(self._alive_ns)
+            self._look(self._ears.alive_ns)
         process = {"command": self._file.command, "starts": self._starts, "ended": self._ended, "frozen": self._frozen}
         return {**found, "process": process}
 
@@ -226,6 +225,7 @@ class Process(Remote):
 
     def close(self) -> None:
         """Leave the device safe, end the firmware, then close its lines."""
+        self._begun = True  # that it has ended is no news any more
         try:
             super().close()
         finally:

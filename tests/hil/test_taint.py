@@ -305,6 +305,7 @@ def assert_shown(record: runner.RunRecord, trace: Trace, out: Path) -> None:
     place = folder.write(record, out / "out")
     page = (place / "report.html").read_text(encoding="utf-8")
     assert f"{pacing['late']} of {pacing['frames']} frames left more than 1.5 ms off their times" in page
+    assert f"in {len(trace.info['link']['late_frames'])} ticks one left more than 5 ms late" in page
     shown = dict(html._flat({"late": list(range(10)), "few": [1]}))
     assert {"late": "[0, 1, 2, 3, 4, 5, 6, 7] and 2 more in result.json", "few": "[1]"} == shown
     again = Trace.load(place / "trace.npz")

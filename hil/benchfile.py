@@ -34,6 +34,7 @@ _OF_SIGNAL = (
     ("PackIO_CoolantTemperature", "coolant"),
     ("Vehicle_*", "request"),
 )
+_OF_ANY = ("cell_voltage", "cell_temperature", "current")  # "none" says that the device has cells of its own
 PTY = "slcan:pty"  # a serial line that the bench makes for a firmware it starts
 SUPPLY = "supply"  # the channel that switches the device
 _ADDRESS = re.compile(r"tcp:[\w.:\[\]-]+:\d{1,5}|serial:[^@\s]+(@\d+)?", re.ASCII)
@@ -79,6 +80,11 @@ class Device(files.FileModel):
                 found.append(f"ready_line: not a regular expression: {error}")
         settle(found)
         return self
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether the command, as far as it can be read, starts our own emulator, which has no inputs but frames."""
+        return "serve" in self.command and any(Path(word).name == "nabench" for word in self.command)
 
     @property
     def switched_by(self) -> str:
@@ -198,6 +204,12 @@ class BenchFile(files.Document):
                     found.append(f'{where} "{channel.signal}" is no role of ours; see: nabench list signals')
                 elif fed and self.feed(fed) != "io":
                     found.append(f'{where} "{channel.signal}": feeds.{fed} is "{self.feed(fed)}"; set it to "io"')
+        if self.dut.is_emulator:
+            found += [
+                f'feeds.{quantity} is "{feed}", but nabench serve takes all that it knows from frames; set it to "frames"'
+                for quantity in QUANTITIES
+                if (feed := self.feed(quantity)) in ("io", "ask") or (feed == "none" and quantity in _OF_ANY)
+            ]
         if self.dut.kind == "remote":
             ptys = [name for name, text in self.buses.items() if text.partition("?")[0] == PTY]
             found += [

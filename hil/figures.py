@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import silence, truth
+from hil import lacks, silence, truth
 from hil.observe import Effect, View
 from hil.plant import replay
 from hil.recording import Leg
@@ -57,15 +57,25 @@ def judge_precharge(view: View, row: PrechargeExpect, req: Requirement, effects:
         )
     ]  # fmt: skip
     lengths = (off - on) * dt_ms
-    longest = float(lengths.max())
-    end = _bounded(req, "precharge end", f"at most {end_ms:g} ms", longest, dt_ms, (-1.0, end_ms), evidence)
+    longest = int(lengths.argmax())
+    slack_ms = dt_ms + _blur_ms(view, int(t_ns[on[longest]]), int(t_ns[off[longest]]))
+    end = _bounded(req, "precharge end", f"at most {end_ms:g} ms", float(lengths[longest]), slack_ms, (-1.0, end_ms), evidence)
     if end.verdict is Verdict.PASS and (before or under_way):
         end = replace(end, seen=f"{end.seen}, but not every try was seen whole", verdict=Verdict.INCONC, next_step=hint)
     found.append(end)
     if len(on) > 1:
-        shortest = float((on[1:] - off[:-1]).min()) * dt_ms
-        found.append(_bounded(req, "precharge pause", f"at least {gap_ms:g} ms", shortest, dt_ms, (gap_ms, np.inf), evidence))
+        pauses = (on[1:] - off[:-1]) * dt_ms
+        shortest = int(pauses.argmin())
+        slack_ms = dt_ms + _blur_ms(view, int(t_ns[off[shortest]]), int(t_ns[on[shortest + 1]]))
+        window, wanted = (gap_ms, np.inf), f"at least {gap_ms:g} ms"
+        found.append(_bounded(req, "precharge pause", wanted, float(pauses[shortest]), slack_ms, window, evidence))
     return found
+
+
+def _blur_ms(view: View, *ends_ns: int) -> float:
+    """How far a time of precharge may be off on a real link [ms]; instruments may show late what begins and ends a try."""
+    shown_ns = len(ends_ns) * view.trace.instrument_ns((*lacks.OF_CLOSING, "current"))
+    return (shown_ns + sum(view.trace.blur_ns(at_ns) for at_ns in ends_ns)) / 1e6
 
 
 def _bounded(
@@ -73,15 +83,14 @@ def _bounded(
     what: str,
     expected: str,
     value: float,
-    dt_ms: float,
+    slack_ms: float,
     window: tuple[float, float],
     evidence: tuple[Evidence, ...],
 ) -> Finding:
-    verdict = inside(value - dt_ms, value + dt_ms, window)
+    low, high = value - slack_ms, value + slack_ms
+    verdict = inside(low, high, window)
     hint = "" if verdict is Verdict.PASS else "look at the precharge times of the calibration"
-    return Finding(
-        req.id, what, expected, f"{value:.0f} ms", verdict, value, value - dt_ms, value + dt_ms, "ms", evidence, hint
-    )
+    return Finding(req.id, what, expected, f"{value:.0f} ms", verdict, value, low, high, "ms", evidence, hint, timed=True)
 
 
 def soc_pair(view: View, cell: int | None) -> tuple[I64, F64, F64]:

@@ -12,11 +12,12 @@ from dataclasses import replace
 import numpy as np
 
 from firmware_sim.types import F64
-from hil import figures, observe, opening, reaction, roles, silence, within
+from hil import contacts, figures, observe, opening, reaction, roles, silence, within
 from hil.observe import Effect, View
 from hil.requirement import Requirement
-from hil.scenario import ContactorsExpect, Expect, QuietExpect, SignalExpect
+from hil.scenario import Expect, QuietExpect, SignalExpect
 from hil.setup import Setup
+from hil.taint import taint
 from hil.trace import Trace
 from hil.verdict import Evidence, Finding, Verdict, worst
 from hil.wirelog import Bools, WireLog, meanings
@@ -36,7 +37,7 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
         if fault.spec.label in lacks.get("faults", {}):
             findings.append(_not_made(fault.spec.label, lacks["faults"][fault.spec.label]))
             continue
-        too_late = trace.n_ticks < setup.inputs.scenario.n_ticks and fault.start_ns >= silence.end_ns(view)
+        too_late = silence.ended_early(view) and fault.start_ns >= silence.end_ns(view)
         was_dead = fault.kind.seam == "supply" and _silent_at(device, fault.start_ns)
         if not effect.happened and not too_late and not was_dead:
             findings.append(_no_effect(fault.spec.label, effect))
@@ -44,14 +45,14 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
             findings.append(_not_tested(fault.spec.label, effect))
     if trace.lost_frames:
         findings.append(_lost_frames(trace))
-    if trace.n_ticks < setup.inputs.scenario.n_ticks:
+    if silence.ended_early(view):
         findings.append(_ended_early(view))
     findings += _fallen(view) + device
     for n, row in enumerate(setup.inputs.scenario.expect):
         found = _JUDGES[row.kind](view, row, required[row.requirement], effects)
         missing = lacks.get("expects", {}).get(str(n), [])
         findings += [_beyond(_cut(view, row, finding), missing) for finding in found or _blank(row, missing)]
-    return [*(_taint(view, finding) for finding in findings), *_process(view)]
+    return [*(taint(trace, finding) for finding in findings), *_process(view)]
 
 
 def overall(findings: list[Finding]) -> Verdict:
@@ -122,7 +123,7 @@ def _ended_early(view: View) -> Finding:
     end_ns, duration_s = silence.end_ns(view), view.setup.inputs.scenario.duration_s
     return Finding(
         "BENCH", "run", f"the run goes on for {duration_s:g} s", f"it ended at {end_ns / 1e9:g} s", Verdict.INCONC,
-        evidence=(Evidence(0, "start of the run"), Evidence(end_ns, "end of the run")), next_step="let the run go to its end",
+        evidence=(Evidence(0, "start of the run"), Evidence(end_ns, "end of the run")), next_step=observe.GO_ON,
     )  # fmt: skip
 
 
@@ -178,41 +179,19 @@ def _cut(view: View, row: Expect, finding: Finding) -> Finding:
     if to_s is None and row.kind == "soc":
         to_s = view.setup.inputs.scenario.duration_s
     decided = Verdict.PASS if row.kind == "signal" and row.mode == "once" else Verdict.FAIL
-    begun = from_s * 1e9 < end_ns
-    if finding.verdict is Verdict.ERROR or (begun and (to_s is None or to_s * 1e9 <= end_ns or finding.verdict is decided)):
+    if finding.verdict is Verdict.ERROR or not silence.ended_early(view):
         return finding
-    seen = f"{finding.seen}; but the run ended at {end_ns / 1e9:g} s, before {to_s if begun else from_s:g} s"
-    return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step="let the run go to its end")
-
-
-def _taint(view: View, finding: Finding) -> Finding:
-    """In real time a judgement that rests on a tick the bench was late for is INCONC, whatever it looked like."""
-    blind = _blind(view, finding)
-    if blind:
-        seen, hint = f"{finding.seen}; but {blind}", "look at the link to the device: cable, adapter, bus"
-        return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step=hint)
-    late_ns = view.trace.late_ns
-    if not len(late_ns) or finding.verdict in (Verdict.ERROR, Verdict.NONE) or not finding.evidence:
+    ended = f"the run ended at {end_ns / 1e9:g} s"
+    if from_s * 1e9 >= end_ns:
+        seen = f"{ended}, before {from_s:g} s, from when on this is judged"
+        finding = replace(finding, evidence=(Evidence(end_ns, "end of the run"),))
+    elif (to_s is not None and to_s * 1e9 > end_ns and finding.verdict is not decided) or (
+        row.kind == "precharge" and finding.verdict is Verdict.INCONC
+    ):
+        seen = f"{finding.seen}; but {ended}" + ("" if to_s is None else f", before {to_s:g} s")
+    else:
         return finding
-    first, last = min(e.t_ns for e in finding.evidence), max(e.t_ns for e in finding.evidence)
-    dt_ns = view.trace.dt_ns
-    missed = np.flatnonzero(late_ns[max(first // dt_ns - 1, 0) : last // dt_ns + 2] > dt_ns)
-    if not len(missed):
-        return finding
-    worst_ms = late_ns[max(first // dt_ns - 1, 0) : last // dt_ns + 2].max() / 1e6
-    seen = f"{finding.seen}; but the bench missed {len(missed)} of its own deadlines there, the worst by {worst_ms:.1f} ms"
-    return replace(
-        finding, seen=seen, verdict=Verdict.INCONC, next_step="run again on an idle machine, or in virtual time"
-    )  # fmt: skip
-
-
-def _blind(view: View, finding: Finding) -> str:
-    """Why the link to the device could not be trusted while a finding's evidence was taken; empty when it could."""
-    link = view.trace.info.get("link") or {}
-    if finding.verdict is Verdict.NONE or (finding.verdict is Verdict.ERROR and not link.get("lost")):
-        return ""
-    times = [e.t_ns for e in finding.evidence] or [0, silence.end_ns(view)]
-    return next((why for from_ns, to_ns, why in link.get("blind", ()) if min(times) <= to_ns and max(times) >= from_ns), "")
+    return replace(finding, seen=seen, verdict=Verdict.INCONC, next_step=observe.GO_ON)
 
 
 def _quiet(view: View, row: QuietExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
@@ -274,6 +253,16 @@ def _condition(view: View, row: SignalExpect) -> tuple[Callable[[F64], Bools], s
     return lambda x: (x > low) & (x < high), text
 
 
+def _span_text(value: F64, names: dict[float, str]) -> str:
+    """Values of a signal for people: the names in the order in which they came, or the least and the greatest number."""
+    came = list(dict.fromkeys(value.tolist()))
+    if any(x not in names for x in came):
+        least, most = (names.get(float(x), f"{x:g}") for x in (value.min(), value.max()))
+        return least if least == most else f"{least} to {most}"
+    *others, last = (names[x] for x in came)
+    return f"{', '.join(others)} and {last}" if others else last
+
+
 def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
     first_ns, last_ns = silence.span(view, row.from_s, row.to_s)
     holds, text = _condition(view, row)
@@ -308,8 +297,7 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
     else:
         misses = np.flatnonzero(~good)
         verdict = Verdict.FAIL if len(misses) else Verdict.PASS
-        least, most = said(value.min()), said(value.max())
-        span_text = least if least == most else f"{least} to {most}"
+        span_text = _span_text(value, names)
         seen = shown(int(misses[0])) if len(misses) else f"{span_text} in all {len(value)} frames"
         at = int(t_ns[misses[0]]) if len(misses) else last_ns
     evidence = (Evidence(first_ns, "from"), Evidence(at, seen, row.signal))
@@ -326,33 +314,15 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
     ]
 
 
-def _contactors(view: View, row: ContactorsExpect, req: Requirement, effects: dict[str, Effect]) -> list[Finding]:
-    first_ns, last_ns = silence.span(view, row.from_s, row.to_s)
-    expected = f"current path {row.state}, {row.from_s:g} to {row.to_s:g} s"
-    span = (view.t_ns >= first_ns) & (view.t_ns <= last_ns)
-    good = opening.path_open(view.trace)[span] if row.state == "open" else _mains_closed(view.trace)[span]
-    misses = np.flatnonzero(~good)
-    at = int(view.t_ns[span][misses[0]]) if len(misses) else last_ns
-    seen = f"not so at {at / 1e9:.3f} s" if len(misses) else f"so in all {len(good)} ticks"
-    verdict = Verdict.FAIL if len(misses) else Verdict.PASS if len(good) else Verdict.INCONC
-    hint = {Verdict.FAIL: "look at the state of the BMS and at its codes", Verdict.INCONC: "no tick lies in this time"}
-    evidence = (Evidence(first_ns, "from", "main_plus"), Evidence(at, seen, "main_plus"))
-    return [Finding(req.id, "contactors", expected, seen, verdict, evidence=evidence, next_step=hint.get(verdict, ""))]
-
-
-def _mains_closed(trace: Trace) -> Bools:
-    return (trace.column("main_plus") == 1) & (trace.column("main_minus") == 1)
-
-
 _JUDGES: dict[str, Callable[..., list[Finding]]] = {
     "reaction": reaction.judge,
     "quiet": _quiet,
     "signal": _signal,
-    "contactors": _contactors,
+    "contactors": contacts.judge,
     "precharge": figures.judge_precharge,
     "soc": figures.judge_soc,
     "within": within.judge,
 }
 
 # What a replay is judged by too, which has no truth.
-signal, cut, taint, ended_early, device_spoke, fallen = _signal, _cut, _taint, _ended_early, _device, _fallen
+signal, cut, ended_early, device_spoke, fallen = _signal, _cut, _ended_early, _device, _fallen

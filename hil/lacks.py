@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from firmware_sim.wire.layout import SLOT
-from hil.benchfile import BenchFile, quantity_of
+from hil.benchfile import SUPPLY, BenchFile, quantity_of
 from hil.fault.catalogue import Bound
 from hil.io.feed import is_sent, wires_of
 from hil.scenario import Expect
@@ -48,12 +48,14 @@ OF_PLANT: dict[str, tuple[str, ...]] = {
     "joint_loose": ("cell_voltage",),
     "cell_heated": ("cell_temperature",),
 }
-_OF_TRIGGER = {
+OF_TRIGGER = {
     "cell_voltage": "cell_voltage",
     "cell_temperature": "cell_temperature",
     "discharge_current": "current",
     "charge_current": "current",
 }
+OF_LOAD = ("current", "cell_voltage", "pack_voltage", "link_voltage")
+OF_CLOSING = ("feedback", "link_voltage", "pack_voltage")  # what a device looks at while it precharges and closes
 _ROOM_DEGC = (15.0, 35.0)  # cells that the bench does not feed stand in a room, and are neither empty nor full
 _MIDDLE_SOC = (0.1, 0.9)
 _WORDS = {"none": "nobody feeds it", "ask": "only a person could, and none is asked for it"}
@@ -172,7 +174,9 @@ def _deaf(setup: Setup, bench: BenchFile, fault: Bound) -> str:
 
 
 def quantities(setup: Setup, fault: Bound) -> Sequence[str]:
-    """Quantities through which a fault at a sensor or in the plant reaches the device."""
+    """Quantities through which a fault at a sensor, in the plant or at the supply reaches the device."""
+    if fault.kind.seam == "supply":
+        return (SUPPLY,)
     if fault.kind.seam == "sensor":
         names = setup.network.to_dut.signal_names
         return sorted({quantity for n in fault.signals if (quantity := quantity_of(names[n]))})
@@ -185,6 +189,9 @@ def _of_stimuli(setup: Setup, bench: BenchFile) -> Iterator[tuple[float, str]]:
     asked = [row.at_s for row in s.request if row.mode != "standby"]
     if asked and bench.feed("request") == "none":
         yield min(asked), f"it rests on a request of the vehicle; {_WORDS['none']} on this bench"
+    for quantity in OF_CLOSING if asked else ():
+        if (feed := bench.feed(quantity)) in ("none", "ask"):
+            yield min(asked), f"it rests on contactors that close, which shows as {quantity}; {_WORDS[feed]} on this bench"
     start = s.initial
     told = f"cells that start at {start.temperature_degC:g} degC", f"cells that start at {100 * start.soc:g} % SOC"
     for quantity, value, (low, high), what in (
@@ -196,7 +203,7 @@ def _of_stimuli(setup: Setup, bench: BenchFile) -> Iterator[tuple[float, str]]:
     if s.ambient and (feed := bench.feed("cell_temperature")) in ("none", "ask"):
         yield s.ambient[0].at_s, f"it rests on heat and cooling, which show as cell_temperature; {_WORDS[feed]} on this bench"
     loads = [row.at_s for row in s.load if row.kind != "none"]
-    for quantity in ("current", "cell_voltage"):
+    for quantity in OF_LOAD[:2]:
         if loads and bench.feed(quantity) in ("none", "ask"):
             yield min(loads), f"it rests on a load, which shows as {quantity}; {_WORDS['none']} on this bench"
 
@@ -207,7 +214,7 @@ def _unseen(setup: Setup, bench: BenchFile, row: Expect) -> Iterator[str]:
     required = setup.inputs.requirements.by_id()[row.requirement]
     no_contacts = bench.observes.contactors == "none"
     if row.kind == "reaction":
-        if required.trigger is not None and bench.feed(_OF_TRIGGER[required.trigger.quantity]) in ("none", "ask"):
+        if required.trigger is not None and bench.feed(OF_TRIGGER[required.trigger.quantity]) in ("none", "ask"):
             yield f"{required.trigger.quantity} cannot be stimulated: {_WORDS['none']} on this bench"
         codes = [f"Diag_{code}" for code in required.codes]
         if codes and not any(code in seen for code in codes):
@@ -237,6 +244,6 @@ def _of_time(setup: Setup, bench: BenchFile, row: Expect) -> list[tuple[str, str
     required = setup.inputs.requirements.by_id()[row.requirement]
     if row.kind != "reaction" or required.trigger is None or not required.codes:
         return []
-    if bench.feed(_OF_TRIGGER[required.trigger.quantity]) != "io":
+    if bench.feed(OF_TRIGGER[required.trigger.quantity]) != "io":
         return []
     return [("detection (FDTI)", "an instrument feeds the device, so that the wrong value is on no frame")]

@@ -77,9 +77,14 @@ def opening(view: View, from_ns: int) -> Moment | None:
     k = first + int(later[0])
     if k == first and (k == 0 or path_open(trace)[k - 1]):
         return Moment(from_ns, from_ns, "the path was open already", "main_plus")
-    moved = [int(trace.column(f"{name}_changed")[k]) for name in CONTACTS]
-    inside_tick = [ns for ns in moved if t_ns[k - 1] <= ns <= t_ns[k]] or [int(t_ns[k])]
-    return Moment(min(inside_tick), max(inside_tick), "contactors open", "main_plus")
+    return Moment(*moved_ns(view, k), "contactors open", "main_plus")
+
+
+def moved_ns(view: View, k: int) -> tuple[int, int]:
+    """First and last instant at which a contact moved in the tick before row k, k > 0; the row's time when none did."""
+    moved = [int(view.trace.column(f"{name}_changed")[k]) for name in CONTACTS]
+    inside_tick = [ns for ns in moved if view.t_ns[k - 1] <= ns <= view.t_ns[k]] or [int(view.t_ns[k])]
+    return min(inside_tick), max(inside_tick)
 
 
 def cascade(req: Requirement, required: RequirementsFile) -> frozenset[str]:

@@ -18,10 +18,10 @@ import numpy as np
 
 from firmware_sim.types import MS_NS
 from firmware_sim.wire.layout import CYCLE_NS, SLOT
-from hil import hazard
+from hil import hazard, lacks, silence
 from hil.fault.catalogue import Bound
 from hil.hazard import Stretch
-from hil.observe import Effect, Moment, View
+from hil.observe import GO_ON, Effect, Moment, View
 from hil.opening import Deeds, cascade, holder, opened_by_other, opening, path_open
 from hil.requirement import LimitTrigger, Requirement
 from hil.scenario import ReactionExpect
@@ -29,6 +29,7 @@ from hil.trace import Trace
 from hil.verdict import Evidence, Finding, Verdict, inside
 
 _HOLD_CYCLES, _HOLD_NS = 3, 300 * MS_NS  # reference profile, loss of data: three cycles or 300 ms
+_LINK = "on a link a time is known to its stamps and to how late the bench was; an idle machine makes the band narrower"
 _ALONE = "put the two causes to separate tests, so that only the one that is judged can open the path"
 _ASKED_NS = 1_000 * MS_NS  # a pack that was asked to close for so long would have closed
 
@@ -48,23 +49,34 @@ def judge(view: View, row: ReactionExpect, req: Requirement, effects: dict[str, 
         wire = _answered(on_wire, _flag_start(view, req.codes, from_ns, from_ns)[1], high_ms)
         start = hazard.first(hazard.in_truth(view, req.trigger, from_ns, row.fhti_ms or req.fhti_ms), wire)
         if start is None:
-            return [_not_stimulated(req, on_wire, high_ms, req.trigger)]
+            return [_not_stimulated(view, req, on_wire, high_ms, req.trigger)]
         earliest_ns = min([start.low_ns, *(stretch.start.low_ns for stretch in on_wire)])
     else:
         effect = effects[row.fault or ""]
+        if not effect.happened and silence.ended_early(view):
+            return [Finding(req.id, "stimulus", req.title, effect.text, Verdict.INCONC, next_step=GO_ON)]
         if not effect.happened or effect.start is None:
             return []  # the fault's own finding says so already
         if effect.start.high_ns < from_ns:
             return [_began_before(req, row)]
         start, wire = effect.start, effect.start if effect.wire is None else effect.wire
         earliest_ns = wire.low_ns
+    late_ns = _instrument_ns(view, row, req)
     findings = []
     if req.codes:
-        found = _detection(view, row, req, wire, from_ns, earliest_ns)
+        found = _detection(view, row, req, wire, from_ns, earliest_ns, late_ns)
         findings.append(_blinded(view, req, found, (row.fdti_ms or req.fdti_ms or [0.0, np.inf])[1]))
     if req.reaction == "open":
-        findings.append(_blinded(view, req, _isolation(view, row, req, start), row.fhti_ms or req.fhti_ms or np.inf))
+        findings.append(_blinded(view, req, _isolation(view, row, req, start, late_ns), row.fhti_ms or req.fhti_ms or np.inf))
     return findings
+
+
+def _instrument_ns(view: View, row: ReactionExpect, req: Requirement) -> int:
+    """How much later than it is noted the stimulus may have reached the device, because an instrument showed it."""
+    if req.trigger is not None:
+        return view.trace.instrument_ns([lacks.OF_TRIGGER[req.trigger.quantity]])
+    fault = next(fault for fault in view.setup.faults if fault.spec.label == row.fault)
+    return view.trace.instrument_ns(lacks.quantities(view.setup, fault))
 
 
 def _nothing_to_judge(req: Requirement) -> Finding:
@@ -90,15 +102,19 @@ def _answered(stretches: list[Stretch], code: Moment | None, high_ms: float) -> 
     return stretches[0].start if stretches and not np.isfinite(high_ms) else None
 
 
-def _not_stimulated(req: Requirement, on_wire: list[Stretch], high_ms: float, trigger: LimitTrigger) -> Finding:
+def _not_stimulated(view: View, req: Requirement, on_wire: list[Stretch], high_ms: float, trigger: LimitTrigger) -> Finding:
     seen = f"{trigger.quantity} never left its limit: nothing was stimulated"
     if on_wire:
         longest_ms = max(stretch.length_ns for stretch in on_wire) / 1e6
         seen = f"{trigger.quantity} was outside its limit for {longest_ms:.0f} ms at most; the device may take {high_ms:g} ms"
-    return Finding(
-        req.id, "stimulus", req.title, seen, Verdict.INCONC,
-        next_step="make the stimulus stronger or longer, or look whether something else reacted first",
-    )  # fmt: skip
+    hint = "make the stimulus stronger or longer, or look whether something else reacted first"
+    if silence.ended_early(view):
+        ended, hint = f"the run ended at {silence.end_ns(view) / 1e9:g} s", GO_ON
+        left_ms = (silence.end_ns(view) - on_wire[-1].start.high_ns) / 1e6 if on_wire else 0.0
+        seen = f"{ended}, before {trigger.quantity} left its limit"
+        if on_wire:
+            seen = f"{ended}, {left_ms:.0f} ms after {trigger.quantity} left its limit; the device may take {high_ms:g} ms"
+    return Finding(req.id, "stimulus", req.title, seen, Verdict.INCONC, next_step=hint)
 
 
 # ---- when it was reported
@@ -125,7 +141,7 @@ def _flag_start(view: View, codes: list[str], from_ns: int, split_ns: int) -> tu
 
 
 def _detection(
-    view: View, row: ReactionExpect, req: Requirement, wire: Moment | None, from_ns: int, earliest_ns: int
+    view: View, row: ReactionExpect, req: Requirement, wire: Moment | None, from_ns: int, earliest_ns: int, late_ns: int
 ) -> Finding:
     low, high = row.fdti_ms or req.fdti_ms or [0.0, float("inf")]
     names = " or ".join(req.codes)
@@ -133,9 +149,13 @@ def _detection(
     before, code = _flag_start(view, req.codes, from_ns, earliest_ns)
     if before is not None:
         evidence = Evidence(from_ns, "from"), Evidence(before.high_ns, before.what, before.column)
+        known = earliest_ns - before.high_ns > view.trace.blur_ns(before.high_ns) + view.trace.blur_ns(earliest_ns)
         return Finding(
-            req.id, "detection (FDTI)", expected, f"{before.what} stood at {before.high_ns / 1e9:.3f} s, before the cause",
-            Verdict.FAIL, evidence=evidence, next_step="a false trip: look at its limit and debounce",
+            req.id, "detection (FDTI)", expected,
+            f"{before.what} stood at {before.high_ns / 1e9:.3f} s, before the cause"
+            + ("" if known else ", but by less than times on this link are known to"),
+            Verdict.FAIL if known else Verdict.INCONC, evidence=evidence,
+            next_step="a false trip: look at its limit and debounce" if known else _LINK,
         )  # fmt: skip
     if wire is None:
         return Finding(
@@ -146,7 +166,7 @@ def _detection(
     end_ns = view.trace.n_ticks * view.trace.dt_ns
     if code is None:
         left_ms = (end_ns - wire.high_ns) / 1e6
-        ended = np.isfinite(high) and left_ms < high
+        ended = np.isfinite(high) and left_ms - (view.trace.blur_ns(wire.high_ns) + late_ns) / 1e6 < high
         seen = (
             f"the run ended {left_ms:.0f} ms after {wire.what}, before the window did"
             if ended
@@ -157,11 +177,12 @@ def _detection(
             evidence=(start, Evidence(end_ns, "end of the run")),
             next_step="make the run longer" if ended else "look at limit, debounce and whether the check is on",
         )  # fmt: skip
-    value, least, most = _duration(view.trace, wire, code)
+    value, least, most = _duration(view.trace, wire, code, late_ns)
     verdict = inside(least, most, (low, high))
     return Finding(
         req.id, "detection (FDTI)", expected, f"{code.what} after {value:.1f} ms", verdict, value, least, most, "ms",
-        (start, Evidence(code.high_ns, code.what, code.column)), _time_hint(verdict, value, low, high),
+        (start, Evidence(code.high_ns, code.what, code.column)), _time_hint(view, verdict, value, low, high),
+        timed=bool(low > 0.0 or np.isfinite(high)),
     )  # fmt: skip
 
 
@@ -186,18 +207,27 @@ def _blinded(view: View, req: Requirement, finding: Finding, limit_ms: float) ->
     )
 
 
-def _duration(trace: Trace, start: Moment, end: Moment) -> tuple[float, float, float]:
-    """Best figure and band of end - start [ms]; the band counts what times are off on a real link."""
+def straddles(trace: Trace) -> str:
+    """What to do about a band that lies across an edge of its window."""
+    narrower = _LINK if trace.info.get("link") else "use a shorter tick or frame cycle"
+    return f"the band of the measurement straddles the window; {narrower}"
+
+
+def _duration(trace: Trace, start: Moment, end: Moment, late_ns: int) -> tuple[float, float, float]:
+    """Best figure and band of end - start [ms]; the band counts what times are off on a real link.
+
+    late_ns: how much later than it is noted the start may have reached the device.
+    """
     blur_ns = trace.blur_ns(start.high_ns) + trace.blur_ns(end.high_ns)
-    low, high = (end.low_ns - start.high_ns - blur_ns) / 1e6, (end.high_ns - start.low_ns + blur_ns) / 1e6
+    low, high = (end.low_ns - start.high_ns - late_ns - blur_ns) / 1e6, (end.high_ns - start.low_ns + blur_ns) / 1e6
     return (end.high_ns - start.high_ns) / 1e6, low, high
 
 
-def _time_hint(verdict: Verdict, value: float, low: float, high: float) -> str:
+def _time_hint(view: View, verdict: Verdict, value: float, low: float, high: float) -> str:
     if verdict is Verdict.PASS:
         return ""
     if verdict is Verdict.INCONC:
-        return "the band of the measurement straddles the window; use a shorter tick or frame cycle"
+        return straddles(view.trace)
     if value > high:
         return "too late: look at debounce, delay and frame cycle"
     return f"too early (the window starts at {low:g} ms): look at debounce"
@@ -206,7 +236,7 @@ def _time_hint(verdict: Verdict, value: float, low: float, high: float) -> str:
 # ---- when the path was open
 
 
-def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment) -> Finding:
+def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment, late_ns: int) -> Finding:
     limit_ms = row.fhti_ms or req.fhti_ms
     expected = "contactors open" + (f" within {limit_ms:g} ms" if limit_ms is not None else "") + " and stay open"
     opened = opening(view, hazard.high_ns)
@@ -214,16 +244,16 @@ def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment
     if opened is None:
         end_ns = view.trace.n_ticks * view.trace.dt_ns
         left_ms = (end_ns - hazard.high_ns) / 1e6
-        ended = limit_ms is not None and left_ms < limit_ms
+        ended = limit_ms is not None and left_ms - (view.trace.blur_ns(hazard.high_ns) + late_ns) / 1e6 < limit_ms
         return Finding(
             req.id, "reaction (FHTI)", expected, f"still closed {left_ms:.0f} ms after {hazard.what}",
             Verdict.INCONC if ended else Verdict.FAIL, evidence=(start, Evidence(end_ns, "end of the run")),
             next_step="make the run longer" if ended else "look at the reaction of the limit and its delay",
         )  # fmt: skip
-    value, least, most = _duration(view.trace, hazard, opened)
+    value, least, most = _duration(view.trace, hazard, opened, late_ns)
     verdict = Verdict.PASS if limit_ms is None else inside(least, most, (-1.0, limit_ms))
     seen = f"open after {value:.1f} ms"
-    hint = _time_hint(verdict, value, 0.0, np.inf if limit_ms is None else limit_ms)
+    hint = _time_hint(view, verdict, value, 0.0, np.inf if limit_ms is None else limit_ms)
     evidence = [start, Evidence(opened.high_ns, opened.what, opened.column)]
     if opened.low_ns == hazard.high_ns:
         value, least, most = 0.0, 0.0, 0.0
@@ -236,7 +266,10 @@ def _isolation(view: View, row: ReactionExpect, req: Requirement, hazard: Moment
         seen += f"; closed again at {again / 1e9:.3f} s"
         verdict, hint = Verdict.FAIL, "a latch is missing: the fault must hold the contactors open until it is reset"
         evidence.append(Evidence(again, "contactors close again", "main_plus"))
-    return Finding(req.id, "reaction (FHTI)", expected, seen, verdict, value, least, most, "ms", tuple(evidence), hint)
+    timed = limit_ms is not None and again is None and opened.low_ns != hazard.high_ns
+    return Finding(
+        req.id, "reaction (FHTI)", expected, seen, verdict, value, least, most, "ms", tuple(evidence), hint, timed=timed
+    )  # fmt: skip
 
 
 def _open_already(view: View, req: Requirement, from_ns: int) -> tuple[Verdict, str, str]:

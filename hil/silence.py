@@ -25,6 +25,11 @@ def end_ns(view: View) -> int:
     return view.trace.n_ticks * view.trace.dt_ns
 
 
+def ended_early(view: View) -> bool:
+    """Whether the run ended before the scenario did."""
+    return view.trace.n_ticks < view.setup.inputs.scenario.n_ticks
+
+
 def never_spoke(view: View) -> bool:
     """Whether no frame of the device told anything, from beginning to end."""
     return not any(len(view.log.told_ns(slot)) for slot in range(view.setup.network.from_dut.n_slots))

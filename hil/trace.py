@@ -7,6 +7,7 @@ all frames. The file holds arrays without compression and no time of day, so equ
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ class Trace:
             return 0
         k = t_ns // self.dt_ns
         return int(link["stamp_ns"]) + int(self.late_ns[max(k - 1, 0) : k + 2].max(initial=0))
+
+    def instrument_ns(self, quantities: Iterable[str]) -> int:
+        """How much later than noted one of these quantities may have reached the device: nothing in frames."""
+        told: dict[str, int] = (self.info.get("link") or {}).get("instrument_ns") or {}
+        return max((told.get(quantity, 0) for quantity in quantities), default=0)
 
     def column(self, name: str) -> F64:
         """A column of truth by name. Raises KeyError."""

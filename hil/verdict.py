@@ -39,6 +39,7 @@ class Finding:
     requirement: its id.  what: what was judged.  expected, seen: sentences.  verdict.
     value, low, high: the measured figure and its band, in `unit`; None where there is no figure.
     evidence: what it rests on.  next_step: what to do when it is no PASS.
+    timed: whether it rests on when exactly the evidence happened, and not only on that it did.
     """
 
     requirement: str
@@ -52,6 +53,7 @@ class Finding:
     unit: str = ""
     evidence: tuple[Evidence, ...] = field(default_factory=tuple)
     next_step: str = ""
+    timed: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For result.json; figures rounded to what they mean (microseconds, 1e-6)."""

@@ -22,7 +22,7 @@ def serve(
     ] = None,
     for_: Annotated[float | None, typer.Option("--for", min=0.01, metavar="SECONDS", help="End after this time.")] = None,
 ) -> None:
-    """Run the emulated BMS in wall time, as a device for `nabench run --dut remote:...`. Ctrl-C ends."""
+    """Run the emulated BMS in wall time, as a device for `nabench run --dut remote:...`; it knows only frames. Ctrl-C ends."""
     import threading
     import time
 

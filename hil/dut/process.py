@@ -22,6 +22,7 @@ from typing import IO, Any
 
 from firmware_sim.wire.layout import Events, Image
 from hil.benchfile import PTY, BenchFile
+from hil.dut.group import Group
 from hil.dut.remote import Remote
 from hil.errors import DutError, ScenarioError
 from hil.link.pty_pair import PtyPair
@@ -32,6 +33,8 @@ PORT = "{port}"  # in a command: the device's end of the serial line that the be
 _MOST_LOG = 8 << 20
 _LAST_LINES = 5
 _LOOK_NS = 50_000_000
+_STEP_S = 0.005
+_WORDS_S = 0.05  # what it still says when it has ended; less than a heart may stand still
 _DEATH_S = 0.3  # a port that vanishes and the process behind it go together
 
 
@@ -44,6 +47,7 @@ class Firmware:
         self.is_ready = threading.Event()
         self._ready = None if ready is None else re.compile(ready)
         self.last: list[str] = []
+        self._how = ""
         try:
             self._child = subprocess.Popen(
                 command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -55,6 +59,7 @@ class Firmware:
         assert self._child.stdout is not None
         self._pump = threading.Thread(target=self._copy, args=(self._child.stdout, log), name="firmware log", daemon=True)
         self._pump.start()
+        self._processes = Group(self.group)
 
     @property
     def group(self) -> int:
@@ -72,39 +77,47 @@ class Firmware:
                     self.is_ready.set()
 
     def ended(self) -> str:
-        """How it ended; empty while it lives."""
-        code = self._child.poll()
-        if code is None:
-            return ""
-        self._pump.join(timeout=_DEATH_S)
-        how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
-        return how + (f'; its last words: "{self.last[-1]}"' if self.last else "")
+        """How it ended; empty while it lives.
+
+        Its exit is only looked at, so until `stop` its number stays taken, and a signal to its group reaches nobody else.
+        """
+        if not self._how and (code := self._exit_code()) is not None:
+            self._pump.join(timeout=_WORDS_S)
+            how = f"exit code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+            self._how = how + (f'; its last words: "{self.last[-1]}"' if self.last else "")
+        return self._how
+
+    def _exit_code(self) -> int | None:
+        """None while it lives, negative when a signal ended it."""
+        if self._child.returncode is not None:
+            return self._child.returncode
+        found = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is None:
+            return None
+        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
 
     def is_frozen(self) -> bool:
-        """True while it is stopped and does not run (Linux; elsewhere never)."""
-        try:
-            stat = Path(f"/proc/{self._child.pid}/stat").read_text(encoding="ascii", errors="replace")
-        except OSError:
-            return False
-        return stat.rpartition(")")[2].split()[0] in ("T", "t")
+        """True while it, or something that it started, is stopped and does not run (Linux; elsewhere never)."""
+        return self._processes.is_stopped()
 
     def tell(self, name: str) -> None:
-        """Send it, and all that it started, a signal: "TERM". One that is stopped goes on, so that it can hear it."""
-        try:
+        """Send it, and all that it started, a signal: "TERM". What is stopped goes on, so that it can hear it."""
+        if self._child.returncode is not None:
+            return  # its number may be somebody else's
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.group, getattr(signal, f"SIG{name}"))
             os.killpg(self.group, signal.SIGCONT)
-        except ProcessLookupError:
-            return
 
-    def stop(self, name: str, grace_s: float) -> None:
-        """End it, in the end by force."""
-        if self._child.poll() is None:
+    def stop(self, name: str, grace_s: float, words_s: float = _DEATH_S) -> None:
+        """End it and all that it started, in the end by force. words_s: how long its last words may take."""
+        if not self.ended():
             self.tell(name)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._child.wait(timeout=grace_s)
+            end_s = time.monotonic() + grace_s
+            while self._exit_code() is None and time.monotonic() < end_s:
+                time.sleep(_STEP_S)
         self.tell("KILL")
         self._child.wait()
-        self._pump.join(timeout=_DEATH_S)
+        self._pump.join(timeout=words_s)
 
 
 class Process(Remote):
@@ -139,22 +152,24 @@ class Process(Remote):
         self._begun = True
 
     def _power_on(self) -> None:
-        if self._starts and self._switched_by != "process":
+        if self._starts and self._options.switched_by != "process":
             return
         port = str(self._pairs[0].far) if self._pairs else PORT
         command = [word.replace(PORT, port) for word in self._file.command]
+        if self._firmware is not None:  # a lost supply leaves nothing running of what it started
+            self._ears.guard.mind(0)
+            self._firmware.stop("KILL", 0.0, _WORDS_S)
         self._firmware = Firmware(command, self._file.environment, self._folder, self._log, self._file.ready_line)
         self._starts += 1
-        self._guard.mind(self._firmware.group)
+        self._ears.guard.mind(self._firmware.group)
 
     def _is_up(self) -> bool:
         return self._firmware is not None and (self._file.ready_line is None or self._firmware.is_ready.is_set())
 
     def _is_down(self) -> bool:
-        return self._switched_by != "process" or self._firmware is None or bool(self._firmware.ended())
+        return self._options.switched_by != "process" or self._firmware is None or bool(self._firmware.ended())
 
-    def _beat(self) -> None:
-        super()._beat()
+    def _watch(self) -> None:
         if not self._begun and self._firmware is not None and (how := self._firmware.ended()):
             raise DutError(f"the firmware ended before it was ready: {how}")
 
@@ -164,7 +179,7 @@ class Process(Remote):
         if self._file.ready_line is not None and self._firmware is not None and not self._firmware.is_ready.is_set():
             return (
                 f'the firmware did not print a line that fits ready_line "{self._file.ready_line}" within '
-                f"{self._ready_ns / 1e9:g} s{said}"
+                f"{self._options.ready_ns / 1e9:g} s{said}"
             )
         return super()._never_came() + said
 
@@ -177,7 +192,7 @@ class Process(Remote):
 
     def _look(self, t_ns: int) -> None:
         """Note a death that nobody ordered, and stretches in which the process was stopped."""
-        if self._firmware is None or (self._off_ns is not None and self._switched_by == "process"):
+        if self._firmware is None or (self._off_ns is not None and self._options.switched_by == "process"):
             return
         if (how := self._firmware.ended()) and len(self._ended) < self._starts:
             self._ended.append([t_ns, how])
@@ -190,7 +205,7 @@ class Process(Remote):
     def reset(self, t_ns: int) -> None:
         """Lose the supply: the process is told so by its reset_signal, and started again when it is gone."""
         super().reset(t_ns)
-        if self._switched_by == "process" and self._firmware is not None:
+        if self._options.switched_by == "process" and self._firmware is not None:
             self._firmware.tell(self._file.reset_signal)
 
     def notes(self) -> dict[str, Any]:
@@ -200,7 +215,7 @@ class Process(Remote):
             end_s = time.monotonic() + _DEATH_S
             while not self._firmware.ended() and time.monotonic() < end_s:
                 time.sleep(0.01)
-            self._look(self._alive_ns)
+            self._look(self._ears.alive_ns)
         process = {"command": self._file.command, "starts": self._starts, "ended": self._ended, "frozen": self._frozen}
         return {**found, "process": process}
 
@@ -210,6 +225,7 @@ class Process(Remote):
 
     def close(self) -> None:
         """Leave the device safe, end the firmware, then close its lines."""
+        self._begun = True  # that it has ended is no news any more
         try:
             super().close()
         finally:

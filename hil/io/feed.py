@@ -1,8 +1,8 @@
 """How a device is fed on a bench: what is not sent as a frame, and the instruments and people that do it instead.
 
 The loop never waits for an instrument: each has a thread that takes the newest values, at most so often, and sends what
-changed. `worst_ns` is the longest time from the first tick that was not told yet until the instrument said that it was set,
-the pause between two tellings included.
+changed. `worst_ns` of each is the longest time from the first tick that was not told yet until the instrument said that it
+was set, the pause between two tellings included.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class _Hand:
     """One instrument with its thread."""
 
     def __init__(self, file: Instrument, wires: list[Wire]) -> None:
-        self.port, self.wires, self.begins = port_of(file), wires, file.begin
+        self.port, self.wires, self.begins, self.ends = port_of(file), wires, file.begin, file.safe
         self.error = ""
         self.worst_ns = self.n_sets = 0
         self.who = ""
@@ -190,7 +190,7 @@ class Feeder:
             for channel in {id(wire.channel): wire.channel for wire in hand.wires}.values():
                 lost = "" if channel.lost is None else f", without a value {channel.lost}"
                 found.append(f"  {channel.signal} as {channel.set}{lost}")
-            found.append(f"  in the end {'; '.join(hand.port.safe_words)}")
+            found.append(f"  in the end {'; '.join(hand.ends)}")
         return found
 
     def begin(self, values: F64) -> None:
@@ -212,10 +212,14 @@ class Feeder:
         for hand in self._hands:
             hand.post(newest, self._is_on)
 
-    @property
-    def worst_ns(self) -> int:
-        """The longest that a value took to its instrument."""
-        return max((hand.worst_ns for hand in self._hands), default=0)
+    def delays_ns(self) -> dict[str, int]:
+        """Quantity that an instrument feeds, or the supply, to the longest that a value took to it."""
+        found: dict[str, int] = {}
+        for hand in self._hands:
+            for wire in hand.wires:
+                fed = quantity_of(wire.channel.signal) or SUPPLY
+                found[fed] = max(found.get(fed, 0), hand.worst_ns)
+        return found
 
     def untold(self) -> tuple[int, str] | None:
         """Since when an instrument did not say that a value was set (monotonic), and which; None when all have."""

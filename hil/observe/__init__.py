@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from hil.fault.catalogue import Bound
 from hil.observe import bus, network, plant, sensor
-from hil.observe.view import Effect, Moment, View, expected_on
+from hil.observe.view import GO_ON, Effect, Moment, View, expected_on
 
-__all__ = ["OBSERVERS", "Effect", "Moment", "View", "expected_on", "observe"]
+__all__ = ["GO_ON", "OBSERVERS", "Effect", "Moment", "View", "expected_on", "observe"]
 
 OBSERVERS: dict[str, Callable[[View, Bound], Effect]] = {
     "gain_offset": sensor.gain_offset,
@@ -44,5 +44,6 @@ OBSERVERS: dict[str, Callable[[View, Bound], Effect]] = {
 def observe(view: View, fault: Bound) -> Effect:
     """Find the effect of one fault."""
     if fault.start_ns >= view.trace.n_ticks * view.trace.dt_ns:
-        return Effect(False, f"the run ended at {view.trace.n_ticks * view.trace.dt_ns / 1e9:g} s, before it could start")
+        ended_s = view.trace.n_ticks * view.trace.dt_ns / 1e9
+        return Effect(False, f"the run ended at {ended_s:g} s, before it could start", hint=GO_ON)
     return OBSERVERS[fault.kind.primitive](view, fault)

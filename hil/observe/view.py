@@ -16,6 +16,7 @@ from hil.setup import Setup
 from hil.trace import Trace
 from hil.wirelog import WireLog
 
+GO_ON = "let the run go to its end"  # what to do about a run that ended early
 Bools = npt.NDArray[np.bool_]
 
 

@@ -277,6 +277,7 @@ def _kept(link: dict[str, Any] | None) -> str:
     )
     return (
         f"; {pacing['late']} of {pacing['frames']} frames left more than 1.5 ms off their times{worst}; "
+        f"in {len(link.get('late_frames', ()))} ticks one left more than 5 ms late; "
         f"{link['scheduling']}; times of arrival from: {', '.join(link['stamps'])}"
     )
 

@@ -18,6 +18,7 @@ from hil.report.record import RunRecord
 from hil.report.story import Jump
 from hil.wirelog import WireLog
 
+_MOST_ENTRIES = 8  # of a list among the facts
 _SIGN = b'<meta name="generator" content="nabench">'
 
 
@@ -114,5 +115,6 @@ def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict):
             rows += _flat(value, f"{label}: ")
         else:
-            rows.append((label, str(value)))
+            left = len(value) - _MOST_ENTRIES if isinstance(value, list) else 0
+            rows.append((label, f"{value[:_MOST_ENTRIES]} and {left} more in result.json" if left > 0 else str(value)))
     return rows

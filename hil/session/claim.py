@@ -14,14 +14,17 @@ from typing import Any
 import numpy as np
 
 from firmware_sim.types import F64, I64
-from hil import roles, silence
+from hil import lacks, roles, silence
+from hil.benchfile import quantity_of
 from hil.fault.catalogue import Bound
 from hil.observe import Moment, View
 from hil.opening import Deeds, opened_by_other
+from hil.reaction import straddles
 from hil.session.goal import Goal, course, shown
 from hil.session.since import Since, locate
 from hil.session.tape import Piece
 from hil.setup import Setup
+from hil.taint import taint
 from hil.verdict import Evidence, Finding, Verdict, inside
 from hil.wirelog import WireLog
 
@@ -97,26 +100,7 @@ def judge(piece: Piece, setup: Setup, faults: Sequence[Bound], claim: Claim) -> 
     view = View(piece.trace, WireLog(piece.trace.journal, setup.network), setup)
     found = _JUDGES[claim.mode](view, piece.base_ns, faults, claim)
     moved = tuple(Evidence(e.t_ns + piece.base_ns, e.what, e.column) for e in found.evidence)
-    return _taint(replace(found, evidence=moved), piece)
-
-
-def _taint(finding: Finding, piece: Piece) -> Finding:
-    """In real time, what rests on a tick that the bench was late for, or on a deaf link, cannot be known."""
-    times = [e.t_ns for e in finding.evidence]
-    for from_ns, to_ns, why in (piece.trace.info.get("link") or {}).get("blind", ()):
-        if times and finding.verdict is not Verdict.ERROR and min(times) <= to_ns and max(times) >= from_ns:
-            hint = "look at the link to the device: cable, adapter, bus"
-            return replace(finding, seen=f"{finding.seen}; but {why}", verdict=Verdict.INCONC, next_step=hint)
-    late_ns, dt_ns = piece.trace.late_ns, piece.trace.dt_ns
-    if not len(late_ns) or not finding.evidence or finding.verdict is Verdict.ERROR:
-        return finding
-    first, last = (f(e.t_ns for e in finding.evidence) - piece.base_ns for f in (min, max))
-    span = late_ns[max(first // dt_ns - 1, 0) : last // dt_ns + 2]
-    missed = int((span > dt_ns).sum())
-    if not missed:
-        return finding
-    text = f"{finding.seen}; but the bench missed {missed} of its own deadlines there, the worst by {span.max() / 1e6:.1f} ms"
-    return replace(finding, seen=text, verdict=Verdict.INCONC, next_step="run again on an idle machine, or in virtual time")
+    return taint(piece.trace, replace(found, evidence=moved), piece.base_ns)
 
 
 def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
@@ -155,12 +139,13 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
     k = int(after[0])
     value = (int(high_ns[k]) - start.high_ns) / 1e6
     blur_ns = view.trace.blur_ns(start.high_ns) + view.trace.blur_ns(int(high_ns[k]))
-    least, most = (int(low_ns[k]) - start.high_ns - blur_ns) / 1e6, (int(high_ns[k]) - start.low_ns + blur_ns) / 1e6
+    late_ns = _instrument_ns(view, faults, since)
+    least, most = (int(low_ns[k]) - start.high_ns - late_ns - blur_ns) / 1e6, (int(high_ns[k]) - start.low_ns + blur_ns) / 1e6
     window = (-np.inf if claim.low_ms is None else claim.low_ms, np.inf if claim.high_ms is None else claim.high_ms)
     verdict = inside(least, most, window)
     hint = {
         Verdict.PASS: "",
-        Verdict.INCONC: "the band of the measurement straddles the window; use a shorter tick or frame cycle",
+        Verdict.INCONC: straddles(view.trace),
     }.get(verdict, f"too {'late' if value > window[1] else 'early'}; {goal.hint}")
     band = f" ({least:.1f} to {most:.1f})" if verdict is Verdict.INCONC else ""
     seen = f"{value:.1f} ms{band} after {start.what}"
@@ -175,7 +160,20 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
     elif verdict is Verdict.FAIL and value > window[1] and _none_due(view, base_ns, faults, goal, (start.high_ns, window[1])):
         verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, goal.name))
     evidence = (begin, Evidence(int(high_ns[k]), goal.text, goal.name))
-    return Finding(claim.requirement, what, expected, seen, verdict, value, least, most, "ms", evidence, hint)
+    return Finding(claim.requirement, what, expected, seen, verdict, value, least, most, "ms", evidence, hint, timed=True)
+
+
+def _instrument_ns(view: View, faults: Sequence[Bound], since: Since) -> int:
+    """How much later than it is noted a stimulus may have reached the device, because an instrument showed it."""
+    if since.kind == "load":
+        return view.trace.instrument_ns(lacks.OF_LOAD)
+    fault = next((fault for fault in faults if since.kind == "fault" and fault.spec.label == since.label), None)
+    shown = [quantity_of(name) for name in since.signals] if fault is None else lacks.quantities(view.setup, fault)
+    return view.trace.instrument_ns(shown)
+
+
+def _start_blur_ns(view: View, faults: Sequence[Bound], since: Since, start: Moment) -> int:
+    return view.trace.blur_ns(start.high_ns) + _instrument_ns(view, faults, since)
 
 
 def _opens(goal: Goal) -> bool:
@@ -242,6 +240,9 @@ def _missed(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim, sta
     if _none_due(view, base_ns, faults, claim.goal, (start.high_ns, high_ms)):
         verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, claim.goal.name))
         seen = f"{seen}; no frame was due in that time"
+    elif end_ns - start.high_ns < high_ms * 1e6 + (blur_ns := _start_blur_ns(view, faults, claim.since, start)) and blur_ns:
+        verdict, hint = Verdict.INCONC, straddles(view.trace)
+        seen = f"{seen}; that the window was over by then is known to {blur_ns / 1e6:.1f} ms only"
     return Finding(
         claim.requirement, claim.goal.text, f"{claim.goal.text}{_window(claim)} after {claim.since.what}", seen, verdict,
         evidence=(begin, Evidence(end_ns, "not so until here", claim.goal.name)), next_step=hint,

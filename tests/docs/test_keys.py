@@ -123,15 +123,15 @@ def test_every_call_of_a_bench_is_explained() -> None:
 
 def test_every_setting_and_marker_of_the_plugin_is_explained() -> None:
     """As option, as variable and as ini value; and what the markers take."""
-    (plugin,) = modules("hil/pytest_plugin.py")
+    (plugin,) = modules("hil/pytest_plugin/settings.py")
     tables = {ast.unparse(n.targets[0]): n.value for n in plugin.body if isinstance(n, ast.Assign)}
-    settings = tables["_SETTINGS"]
+    settings = tables["SETTINGS"]
     assert isinstance(settings, ast.Dict)
     names = [ast.literal_eval(key) for key in settings.keys if key is not None]
-    lasting = [name for name in names if name not in ast.literal_eval(tables["_NOT_LASTING"])]
+    lasting = [name for name in names if name not in ast.literal_eval(tables["NOT_LASTING"])]
     found = [form for name in names for form in (f"--nabench-{name}", f"NABENCH_{name.upper()}")]
     found += [f"nabench_{name}" for name in lasting]
-    found += ast.literal_eval(tables["_MARKER_KEYS"])
+    found += ast.literal_eval(tables["MARKER_KEYS"])
     found += ["requirement", "nabench", "nabench_leaves_faults"]
     assert [] == missing("docs/pytest.md", found)
 

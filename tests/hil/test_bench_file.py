@@ -127,6 +127,25 @@ def test_what_is_wrong_with_a_bench_file_is_said_in_one_sentence(
     assert told in problem
 
 
+@pytest.mark.parametrize(
+    ("quantity", "feed", "is_wrong"),
+    [("cell_voltage", "io", True), ("insulation", "ask", True), ("current", "none", True), ("hvil", "none", False)],
+)
+def test_the_emulator_has_no_inputs_but_frames(tmp_path: Path, quantity: str, feed: str, is_wrong: bool) -> None:
+    """A bench that starts it knows; at the far end of a bus it looks like a device whose wires hang loose."""
+    served = '[dut]\nkind = "process"\ncommand = ["/opt/bin/nabench", "serve", "--bus", "virtual:x"]\n'
+    more = f'[feeds]\n{quantity} = "{feed}"\n' + (f'[[ask]]\nquantity = "{quantity}"\nbegin = "x"\n' if feed == "ask" else "")
+    if feed == "io":
+        more = LOST.format("")
+    told = f'feeds.{quantity} is "{feed}", but nabench serve takes all that it knows from frames; set it to "frames"'
+    assert ([told] if is_wrong else []) == [
+        problem.partition(": ")[2] for problem in nabench("check", file(tmp_path, PLAIN + served + more)).problems
+    ]
+    assert 0 == nabench("check", file(tmp_path, PLAIN + more)).code
+    own = changed(served, ('"serve"', '"server"'))
+    assert 0 == nabench("check", file(tmp_path, PLAIN + own + more)).code
+
+
 def test_what_is_wrong_with_an_instrument_is_said(tmp_path: Path) -> None:
     """Address, signal, command, and a quantity that only some channels feed."""
     good = instruments.bench("virtual:x", "tcp:127.0.0.1:1")
@@ -194,6 +213,18 @@ def test_every_fault_of_the_plant_says_how_it_reaches_the_device() -> None:
             "cell-overcharge-real",
             "it rests on cells that start at 97 % SOC, which show as cell_voltage",
         ),
+        *(
+            (
+                f'[feeds]\n{quantity} = "none"',
+                "mode-walk",
+                f"it rests on contactors that close, which shows as {quantity}; nobody",
+            )
+            for quantity in ("feedback", "link_voltage", "pack_voltage")
+        ),
+        ('[feeds]\nfeedback = "none"', "mode-walk", "(SR-PRECHARGE-ONCE, precharge) will be INCONC"),
+        ('[feeds]\nfeedback = "none"', "feedback-stuck", "cannot be stimulated: feedback: nobody feeds it on this bench"),
+        ('[feeds]\npack_voltage = "none"', "pack-voltage-stuck", "cannot be stimulated: pack_voltage: nobody feeds it"),
+        ('[feeds]\nlink_voltage = "none"', "precharge-short", "cannot be stimulated: link_voltage: nobody feeds it"),
         ("", "hvil-open", "nothing: all can be stimulated and seen"),
     ],
 )
@@ -226,6 +257,29 @@ def test_what_cannot_be_stimulated_is_inconclusive_and_never_passes(tmp_path: Pa
     assert "loop" in result["bench"]["lacks"]["faults"]
     again = nabench("judge", tmp_path / "out" / "short")
     assert (3, True) == (again.code, "identical, byte for byte" in again.out)
+
+
+def test_what_comes_before_contactors_are_asked_to_close_needs_no_feedback(hvil: Path, tmp_path: Path) -> None:
+    """An expectation that is over before the first request of operation is judged, the others are not."""
+    text = hvil.read_text(encoding="utf-8")
+    hvil.write_text(changed(text, ("at_s = 0.1", "at_s = 1.1")), encoding="utf-8")
+    told = " ".join(nabench("check", file(tmp_path, PLAIN + '[feeds]\nfeedback = "none"\n'), hvil).out.split())
+    assert "expect[1] (SR-HVIL, reaction) will be INCONC: it rests on contactors that close" in told
+    assert "expect[0]" not in told
+
+
+@pytest.mark.wall
+def test_a_device_that_cannot_close_because_nobody_feeds_it_has_not_failed(tmp_path: Path, hvil: Path) -> None:
+    """It stays in precharge or trips, as it must; what the scenario expects of it is INCONC, with the reason."""
+    text = hvil.read_text(encoding="utf-8")
+    hvil.write_text(changed(text, ('is = "init"', 'is = "run"'), ("to_s = 1.0", "to_s = 1.4")), encoding="utf-8")
+    with wall.device(wall.multicast()) as device:
+        bench = file(tmp_path, changed(PLAIN, ("virtual:x", device.bus)) + '[feeds]\nfeedback = "none"\n')
+        record = run(hvil, bench)
+    expected = [finding for finding in record.findings if finding.requirement.startswith("SR-")]
+    assert {"SR-MODE-RUN", "SR-HVIL"} == {finding.requirement for finding in expected}
+    assert all(finding.verdict.name == "INCONC" for finding in expected), record.result()
+    assert all("which shows as feedback" in finding.seen for finding in expected) or wall.excused(record)
 
 
 # ---- instruments

@@ -18,7 +18,8 @@ import pytest
 import wall
 
 from hil import network, runner, setup
-from hil.dut import remote, safety
+from hil.dut import safety
+from hil.dut.rest import RestOfBus
 from hil.link import guardian
 from hil.link.can_bus import CanBus, Frame
 from hil.link.guardian import Plan, SafeFrame
@@ -272,7 +273,7 @@ def test_a_run_does_not_go_on_without_its_guardian(slow: Path, monkeypatch: pyte
 
     def progress(tick: int, total: int) -> None:
         if tick >= 30:
-            made[0][1]._guard._child.kill()
+            made[0][1]._ears.guard._child.kill()
 
     with wall.device(wall.multicast()) as device:
         ears = Ears(device.bus)
@@ -290,7 +291,7 @@ def test_every_form_of_a_safe_frame_is_one_that_a_receiver_takes(slow: Path) -> 
     """Each counter once, each CRC right: the device follows from any counter on."""
     built = setup.build(runner.load(slow, runner.Options()))
     link = Link(parse_all(wall.virtual(), 1), built.network)
-    rest = remote.RestOfBus(built.rig, built.network)
+    rest = RestOfBus(built.rig, built.network)
     layout = built.network.to_dut
     slot = layout.slot_names.index("Vehicle_Request")
     made = safety.plan(rest, built.network, [slot], Supply(), link, ())

@@ -80,6 +80,46 @@ def test_a_time_over_a_link_is_known_no_better_than_its_stamps() -> None:
     assert Verdict.INCONC == over_a_link(bench, tight, stamp_ns=3_000_000).verdict
 
 
+def test_a_time_that_begins_or_ends_at_a_late_frame_is_not_known() -> None:
+    """A frame 7 ms late in the tick of the cause, or of the code, makes the time INCONC; one between them does not."""
+    bench, claim = detected()
+    begin_ns, end_ns = (e.t_ns for e in bench.findings[-1].evidence)
+    for at_ns, verdict in ((begin_ns, "INCONC"), ((begin_ns + end_ns) // 2, "PASS"), (end_ns, "INCONC")):
+        found = over_a_link(bench, claim, late_frames=[[at_ns // 10_000_000 * 10_000_000, 7_000_000]])
+        assert (verdict, verdict == "INCONC") == (found.verdict.name, "missed 1 of its own deadlines" in found.seen)
+    bench.always("BMS_State", "run", for_s=0.05)
+    held = bench._demands.claims[-1]
+    ends = [[held.from_ns, 7_000_000], [held.until_ns - 10_000_000, 7_000_000]]
+    assert Verdict.PASS == over_a_link(bench, held, late_frames=ends).verdict
+
+
+def test_a_time_that_begins_at_an_instrument_may_be_shorter_by_its_delay() -> None:
+    """What an instrument shows late widens the band of times that begin there, to one side; loads show in several ways."""
+    bench, claim = detected()
+    alone = over_a_link(bench, claim)
+    for shown, by_ms in (({"cell_voltage": 40_000_000}, 40.0), ({"hvil": 40_000_000}, 0.0)):
+        found = over_a_link(bench, claim, instrument_ns=shown)
+        assert (alone.low - by_ms, alone.high) == pytest.approx((found.low, found.high))
+    bench = driving()
+    bench.load(current_A=7.0)
+    bench.expect("contactor", "open", within_ms=1000)
+    claim = bench._demands.claims[-1]
+    alone, found = over_a_link(bench, claim), over_a_link(bench, claim, instrument_ns={"current": 30_000_000})
+    assert (alone.low - 30.0, alone.high) == pytest.approx((found.low, found.high))
+
+
+def test_what_never_came_failed_only_when_its_window_was_surely_over() -> None:
+    """The record ends a tick or two behind the window, which fails, unless its beginning is known to 30 ms only."""
+    bench = driving()
+    bench.set("cell[5].value_V", 4.25)
+    with pytest.raises(Unmet, match="codes raised: none"):
+        bench.expect("code", "CellOvervoltageMsl", within_ms=200)
+    claim = bench._demands.claims[-1]
+    assert Verdict.FAIL == over_a_link(bench, claim, stamp_ns=3_000_000).verdict
+    found = over_a_link(bench, claim, stamp_ns=30_000_000)
+    assert (Verdict.INCONC, True) == (found.verdict, "is known to 30.0 ms only" in found.seen)
+
+
 def test_what_happened_while_the_link_was_deaf_cannot_be_known() -> None:
     """Deaf between cause and code: INCONC, with the reason; deaf before both: judged."""
     bench, claim = detected()

@@ -48,8 +48,6 @@ _SAFE_NS = 100 * MS_NS
 _COMPANY_NS = 30 * MS_NS
 _READY_S = 5.0
 _SPARE_NS = 500_000  # left at the end of a tick for the bench's own work
-# How well a stamp is known: to the kernel or the sender, or to a reader behind an adapter with its own buffers.
-_STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
 _DEAF_NS = 200 * MS_NS
 _MOST_FRAMES = 4_096
 _QUIET_NS = 20 * MS_NS  # a device that has said nothing for so long has lost its supply
@@ -404,7 +402,7 @@ class Remote:
         return {
             "bus": self._link.name,
             "stamp_ns": max(
-                AHEAD_NS + max(_STAMP_NS[bus.stamps] for bus in self._link.buses),
+                AHEAD_NS + max(bus.stamp_ns for bus in self._link.buses),
                 0 if self._feeder is None else self._feeder.worst_ns,
             ),
             "stamps": sorted({bus.stamps for bus in self._link.buses}),

@@ -52,8 +52,13 @@ class CanBus:
 
     @property
     def stamps(self) -> str:
-        """Who says when a frame arrived: kernel, sender or host."""
+        """Who says when a frame arrived: hardware, kernel, sender or host."""
         return self._wire.stamps
+
+    @property
+    def stamp_ns(self) -> int:
+        """How well that is known [ns]."""
+        return self._wire.stamp_ns
 
     @property
     def is_stamped(self) -> bool:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+# How well a time of arrival is known, by who says it; "host" is a reader behind an adapter with buffers of its own.
+STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -35,13 +38,21 @@ class GoneError(Exception):
 class Wire(Protocol):
     """One open bus, of whatever kind.
 
-    stamps: who says when a frame arrived: "kernel", "sender", or "host", which is the moment of reading.
+    stamps: who says when a frame arrived: "hardware", "kernel", "sender", or "host", which is the moment of reading.
+    stamp_ns: how well that is known.
     echoes: it gives our own frames back.
     """
 
     counts: Counts
-    stamps: str
     echoes: bool
+
+    @property
+    def stamps(self) -> str:
+        """Who says when a frame arrived."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """How well that is known [ns]."""
 
     def send(self, can_id: int, flags: int, data: bytes) -> bool:
         """Send a frame; False when the wire refused it for now. Raises GoneError."""

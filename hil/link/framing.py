@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from hil.link.frame import Counts, Frame
+from hil.link.frame import STAMP_NS, Counts, Frame
 from hil.link.port import BLOCK, Port
 
 SEND_NS = 20_000_000
@@ -15,7 +15,7 @@ _SLICE_NS = 2_000_000  # how long to listen at a stretch, so that a time of arri
 class Framing:
     """An open line. A framing says what a block of bytes holds: _take puts frames into _ready."""
 
-    stamps = "host"
+    stamps, stamp_ns = "host", STAMP_NS["host"]
     echoes = False
 
     def __init__(self, port: Port) -> None:

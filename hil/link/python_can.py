@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
-from hil.link.frame import Counts, Frame, GoneError
+from hil.link import ethtool
+from hil.link.frame import STAMP_NS, Counts, Frame, GoneError
 
 if TYPE_CHECKING:
     import can
@@ -50,6 +51,7 @@ class PythonCan:
         self._bus = can.Bus(channel=channel, interface=interface, **options)
         self._is_stamped = named in _STAMPED
         self.stamps = _STAMPED.get(named, "host")
+        self.stamp_ns = ethtool.about(channel or "").stamp_ns if named == "socketcan" else STAMP_NS[self.stamps]
         self.echoes = named in _ECHOING
         self._empty_ns = time.monotonic_ns()
         if named in ("udp_multicast", "socketcan"):

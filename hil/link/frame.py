@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 # How well a time of arrival is known, by who says it; "host" is a reader behind an adapter with buffers of its own.
 STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
@@ -18,6 +19,27 @@ class Frame:
     flags: int
     data: bytes
     blur_ns: int
+
+
+class Aside(NamedTuple):
+    """What came over a bus besides data frames: a remote frame, or an error.
+
+    flags: REMOTE or ERROR of hil.record.frame, and EXTENDED.  length: bytes; of a remote frame, those asked for.  data: of an
+    error, as the Linux kernel has it (linux/can/error.h), its classes in can_id; empty where nothing more is known.
+    """
+
+    t_ns: int
+    can_id: int
+    flags: int
+    length: int
+    data: bytes
+
+
+Tell = Callable[[Aside], None]
+
+
+def to_nobody(aside: Aside) -> None:
+    """Who does not keep it."""
 
 
 @dataclass
@@ -41,10 +63,12 @@ class Wire(Protocol):
     stamps: who says when a frame arrived: "hardware", "kernel", "sender", or "host", which is the moment of reading.
     stamp_ns: how well that is known.
     echoes: it gives our own frames back.
+    tell: is told in receive() of what came besides data frames, in its place among them; they are counted anyway.
     """
 
     counts: Counts
     echoes: bool
+    tell: Tell
 
     @property
     def stamps(self) -> str:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.link import ethtool
-from hil.link.frame import STAMP_NS, Counts, Frame, GoneError
+from hil.link.frame import STAMP_NS, Aside, Counts, Frame, GoneError, Tell, to_nobody
+from hil.record.frame import ERROR, REMOTE
 
 if TYPE_CHECKING:
     import can
@@ -48,6 +49,7 @@ class PythonCan:
         if interface in _ECHO_ON_REQUEST:
             options.setdefault("receive_own_messages", True)
         self.counts = Counts()
+        self.tell: Tell = to_nobody
         self._bus = can.Bus(channel=channel, interface=interface, **options)
         self._is_stamped = named in _STAMPED
         self.stamps = _STAMPED.get(named, "host")
@@ -96,12 +98,21 @@ class PythonCan:
                     self._empty_ns = ended
                 if ended >= until_ns:
                     return None
-            elif message.is_error_frame:
-                self.counts.errors += 1
-            elif message.is_remote_frame:
-                self.counts.remote += 1
+            elif message.is_error_frame or message.is_remote_frame:
+                self._put_aside(message)
             else:
                 return self._frame(message)
+
+    def _put_aside(self, message: can.Message) -> None:
+        """Count and tell an error or a remote frame."""
+        if message.is_error_frame:
+            self.counts.errors += 1
+        else:
+            self.counts.remote += 1
+        flags = ERROR if message.is_error_frame else REMOTE | (EXTENDED if message.is_extended_id else 0)
+        data = bytes(message.data)[:8] if message.is_error_frame else b""
+        length = len(data) if message.is_error_frame else min(message.dlc, 8)
+        self.tell(Aside(self._frame(message).t_ns, message.arbitration_id & 0x1FFF_FFFF, flags, length, data))
 
     def _read(self, timeout_s: float) -> tuple[can.Message | None, bool]:
         """A message or None, and False when what came was garbled. Raises GoneError."""

@@ -38,11 +38,12 @@ DATA_RATES = {2_000_000: b"Y2", 5_000_000: b"Y5"}
 
 
 class Line(NamedTuple):
-    """A frame from a line. flags: as in layouts, or REMOTE."""
+    """A frame from a line. flags: as in layouts, or REMOTE.  length: bytes; of a remote frame, those asked for."""
 
     can_id: int
     flags: int
     data: bytes
+    length: int
 
 
 def encode(can_id: int, flags: int, data: bytes) -> bytes:
@@ -73,4 +74,4 @@ def parse(line: bytes) -> Line | None:
     size = 0 if flags & REMOTE else LENGTHS[code]
     if len(data) not in (size, size + _STAMP):
         return None
-    return Line(can_id, flags, data[:size])
+    return Line(can_id, flags, data[:size], LENGTHS[code])

@@ -1,7 +1,8 @@
 """A CAN bus of the Linux kernel (SocketCAN), by its raw socket.
 
 One system call a frame and none for the time: controller or kernel stamp each frame (hil.link.stamps), and the kernel counts
-what found no room in the socket. Error frames are counted; a controller that went bus-off is gone.
+what found no room in the socket. Error and remote frames are told aside; a controller that went
+bus-off is gone.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.link import ethtool, stamps
-from hil.link.frame import Counts, Frame, GoneError
+from hil.link.frame import Aside, Counts, Frame, GoneError, Tell, to_nobody
+from hil.record.frame import ERROR, REMOTE
 
 OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "receive_own_messages"})
 _CLASSIC, _LONG = struct.Struct("=IB3x8s"), struct.Struct("=IBB2x64s")  # struct can_frame, struct canfd_frame
@@ -39,7 +41,9 @@ class SocketCan:
     def __init__(self, channel: str, options: dict[str, Any]) -> None:
         self.counts = Counts()
         self.echoes = bool(options.get("receive_own_messages", False))
-        self._ready: deque[Frame] = deque()
+        self.tell: Tell = to_nobody
+        self._ready: deque[Frame | Aside] = deque()
+        self._gone = ""
         self._times = stamps.Stamps()
         about = ethtool.about(channel)
         self.stamp_ns = about.stamp_ns
@@ -94,7 +98,14 @@ class SocketCan:
 
     def receive(self, until_ns: int) -> Frame | None:
         """The next frame, or None when none came until then. Raises GoneError."""
-        while not self._ready:
+        while True:
+            while self._ready:
+                item = self._ready.popleft()
+                if isinstance(item, Frame):
+                    return item
+                self.tell(item)
+            if self._gone:
+                raise GoneError(self._gone)
             now = time.monotonic_ns()
             left_ns = until_ns - now
             if left_ns > 0:
@@ -103,7 +114,6 @@ class SocketCan:
             self._drain(now)
             if not self._ready and now >= until_ns:
                 return None
-        return self._ready.popleft()
 
     def _drain(self, now: int) -> None:
         """Take all that is there. now: on the monotonic clock."""
@@ -127,15 +137,18 @@ class SocketCan:
         for level, kind, content in extra:
             if level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
                 self.counts.lost = int.from_bytes(content[:4], "little")
+        extended = bool(number & _EXTENDED)
         if number & _ERROR:
             self.counts.errors += 1
+            self._ready.append(Aside(t_ns, number & _ALL_ERRORS, ERROR, length, raw[8 : 8 + length]))
             if number & _BUS_OFF:
-                raise GoneError("the controller went bus-off")
+                self._gone = "the controller went bus-off"
             return
         if number & _REMOTE:
             self.counts.remote += 1
+            flags = REMOTE | (EXTENDED if extended else 0)
+            self._ready.append(Aside(t_ns, number & _MASKS[extended], flags, min(length, 8), b""))
             return
-        extended = bool(number & _EXTENDED)
         flags = (EXTENDED if extended else 0) | (FD if len(raw) == _LONG.size else 0)
         self._ready.append(Frame(t_ns, number & _MASKS[extended], flags, raw[8 : 8 + length], blur_ns))
 

@@ -73,37 +73,36 @@ def ended(child: subprocess.Popen[str]) -> str:
 
 @pytest.mark.parametrize("load", [0, 1])
 def test_the_kernels_period_drifts_and_ours_does_not(load: int, tmp_path: Path) -> None:
-    """5 s of each, alone and beside a process that never sleeps: the kernel starts its timer anew from when it ran, so each
+    """3 s of each, alone and beside a process that never sleeps: the kernel starts its timer anew from when it ran, so each
     delay lengthens the period; our deadlines are absolute. What is printed are the figures of the decision.
     """
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(load)]
-    found = {}
+    period_s, counts = {}, []
     try:
         for name, text, argument in (("kernel", KERNEL, 0), ("ours", OURS, 1)):
             log = tmp_path / f"{name}.log"
             with candump(BUS, log):
                 child = owner(text, argument)
-                time.sleep(5.2)
+                time.sleep(3.2)
                 ended(child)
-            at = times(log)[5:490]
+            at = times(log)[5:290]
             off_ms = np.sort(np.abs(np.diff(at) - CYCLE_S)) * 1e3
             half, most, worst = (float(off_ms[k]) for k in (len(off_ms) // 2, len(off_ms) * 99 // 100, -1))
-            found[name] = at
-            period_ms = 1e3 * (at[-1] - at[0]) / (len(at) - 1)
-            print(f"\n{name}, {load} busy: {len(at)} frames, {period_ms:.3f} ms apart, gaps off by {half:.2f} ms (half), "
-                  f"{most:.2f} ms (99 %), {worst:.2f} ms (worst)")  # fmt: skip
+            counts.append(len(at))
+            period_s[name] = float(np.polyfit(np.arange(len(at)), at - at[0], 1)[0])
+            off = f"{half:.2f} ms (half), {most:.2f} ms (99 %), {worst:.2f} ms (worst)"
+            print(f"\n{name}, {load} busy: {len(at)} frames, {1e3 * period_s[name]:.3f} ms apart, gaps off by {off}")
     finally:
         for process in busy:
             process.kill()
             process.wait()
-    period_s = {name: (at[-1] - at[0]) / (len(at) - 1) for name, at in found.items()}
-    assert min(map(len, found.values())) > 400
+    assert min(counts) > 200
     assert period_s["ours"] == pytest.approx(CYCLE_S, rel=0.005)
-    assert CYCLE_S < period_s["kernel"] < 1.2 * CYCLE_S
+    assert 1.002 * CYCLE_S < period_s["kernel"]
 
 
 def after(text: str, argument: int, number: int, log: Path) -> npt.NDArray[np.float64]:
-    """Times of frames after a signal to their owner [s], over two seconds."""
+    """Times of frames after a signal to their owner [s], over a second."""
     with candump(BUS, log):
         child = owner(text, argument)
         time.sleep(0.5)
@@ -111,18 +110,18 @@ def after(text: str, argument: int, number: int, log: Path) -> npt.NDArray[np.fl
         if number == signal.SIGKILL:
             child.wait(timeout=10)
         at_s = time.time()
-        time.sleep(2.0)
+        time.sleep(1.0)
         ended(child)
     at = times(log)
     assert (at < at_s).sum() > 20
-    return at[(at > at_s) & (at < at_s + 2.0)] - at_s
+    return at[(at > at_s) & (at < at_s + 1.0)] - at_s
 
 
 def test_the_kernel_goes_on_for_a_bench_that_stands_still(tmp_path: Path) -> None:
     """A stopped owner: the manager repeats its last word for as long as one waits, ours falls silent at once. A killed one: the
     manager ends with its socket.
     """
-    assert len(after(KERNEL, 0, signal.SIGSTOP, tmp_path / "a.log")) > 150
+    assert len(after(KERNEL, 0, signal.SIGSTOP, tmp_path / "a.log")) > 70
     assert 0 == len(after(KERNEL, 0, signal.SIGKILL, tmp_path / "b.log"))
     assert 0 == len(after(OURS, 1, signal.SIGSTOP, tmp_path / "c.log"))
 

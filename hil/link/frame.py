@@ -12,13 +12,17 @@ STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame that arrived. t_ns: on the monotonic clock.  blur_ns: it may have come this much earlier."""
+    """A frame that arrived. t_ns: on the monotonic clock.  blur_ns: it may have come this much earlier.
+
+    fast: of CAN FD, SWITCHED and PASSIVE of hil.record.frame, where the wire tells.
+    """
 
     t_ns: int
     can_id: int
     flags: int
     data: bytes
     blur_ns: int
+    fast: int = 0
 
 
 class Aside(NamedTuple):

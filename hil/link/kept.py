@@ -21,7 +21,7 @@ _WIRE = EXTENDED | FD
 class KeptLink(Link):
     """Sent frames are Tx at the time they were handed over, others Rx at their arrival; own ones that come back are marked.
 
-    Remote and error frames are Rx. Whether a frame of CAN FD that came switched its bit rate is not known here, nor claimed.
+    Remote and error frames are Rx.
     """
 
     def __init__(self, specs: list[BusSpec], network: Network, journal: Journal) -> None:
@@ -44,7 +44,7 @@ class KeptLink(Link):
         if got is not None:
             bus, frame = got
             own = OWN if self.buses[bus].echoes and self._ours.knows(bus, frame) else 0
-            self._journal.put(frame.t_ns, bus, frame.can_id, frame.flags & _WIRE | RX | own, frame.data)
+            self._journal.put(frame.t_ns, bus, frame.can_id, frame.flags & _WIRE | frame.fast | RX | own, frame.data)
         return got
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.link import ethtool
 from hil.link.frame import STAMP_NS, Aside, Counts, Frame, GoneError, Tell, to_nobody
-from hil.record.frame import ERROR, REMOTE
+from hil.record.frame import ERROR, PASSIVE, REMOTE, SWITCHED
 
 if TYPE_CHECKING:
     import can
@@ -142,7 +142,8 @@ class PythonCan:
             stamp = now - (wall - round(message.timestamp * 1e9))
             if now - _OLDEST_NS <= stamp <= now + _NEWEST_NS:
                 t_ns, blur_ns = min(stamp, now), now - before
-        return Frame(t_ns, message.arbitration_id, flags, bytes(message.data), blur_ns)
+        fast = (SWITCHED if message.bitrate_switch else 0) | (PASSIVE if message.error_state_indicator else 0)
+        return Frame(t_ns, message.arbitration_id, flags, bytes(message.data), blur_ns, fast if message.is_fd else 0)
 
     def close(self) -> None:
         """Close the bus; one that is lost already is closed too."""

@@ -20,7 +20,7 @@ from hil.link import slcan_lines as lines
 from hil.link.frame import Aside, Frame, GoneError
 from hil.link.framing import SEND_NS, Framing
 from hil.link.port import Port
-from hil.record.frame import ERROR, REMOTE
+from hil.record.frame import ERROR, REMOTE, SWITCHED
 
 OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "tty_baudrate", "listen_only", "rtscts", "sleep_after_open"})
 _ANSWER_NS = 50_000_000
@@ -91,7 +91,7 @@ class Slcan(Framing):
                 self.counts.remote += 1
                 self._ready.append(Aside(now, found.can_id, found.flags & EXTENDED | REMOTE, found.length, b""))
             elif not self._device or (self.is_open and not self._listens):
-                self._ready.append(Frame(now, found.can_id, found.flags, found.data, blur_ns))
+                self._ready.append(Frame(now, found.can_id, found.flags, found.data, blur_ns, SWITCHED * found.switched))
 
     def _other(self, line: bytes, now: int) -> None:
         """A line that is no frame: an error, an answer, a command, or noise."""

@@ -18,7 +18,7 @@ from typing import Any
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.link import ethtool, stamps
 from hil.link.frame import Aside, Counts, Frame, GoneError, Tell, to_nobody
-from hil.record.frame import ERROR, REMOTE
+from hil.record.frame import ERROR, PASSIVE, REMOTE, SWITCHED
 
 OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "receive_own_messages"})
 _CLASSIC, _LONG = struct.Struct("=IB3x8s"), struct.Struct("=IBB2x64s")  # struct can_frame, struct canfd_frame
@@ -26,7 +26,7 @@ _EXTENDED, _REMOTE, _ERROR = 0x8000_0000, 0x4000_0000, 0x2000_0000
 _MASKS = (0x7FF, 0x1FFF_FFFF)
 _BUS_OFF = 0x40
 _ALL_ERRORS = 0x1FFF_FFFF
-_FAST = 0x01  # CANFD_BRS
+_FAST, _PASSIVE = 0x01, 0x02  # CANFD_BRS, CANFD_ESI
 _CAN_RAW_ERR_FILTER = 2
 _SO_RXQ_OVFL, _SO_RCVBUFFORCE = 40, 33
 _ROOM = socket.CMSG_SPACE(stamps.SIZE) + socket.CMSG_SPACE(4)
@@ -149,8 +149,11 @@ class SocketCan:
             flags = REMOTE | (EXTENDED if extended else 0)
             self._ready.append(Aside(t_ns, number & _MASKS[extended], flags, min(length, 8), b""))
             return
-        flags = (EXTENDED if extended else 0) | (FD if len(raw) == _LONG.size else 0)
-        self._ready.append(Frame(t_ns, number & _MASKS[extended], flags, raw[8 : 8 + length], blur_ns))
+        flags, fast = EXTENDED if extended else 0, 0
+        if len(raw) == _LONG.size:
+            flags |= FD
+            fast = (SWITCHED if raw[5] & _FAST else 0) | (PASSIVE if raw[5] & _PASSIVE else 0)
+        self._ready.append(Frame(t_ns, number & _MASKS[extended], flags, raw[8 : 8 + length], blur_ns, fast))
 
     def close(self) -> None:
         """Close it."""

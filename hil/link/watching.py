@@ -141,7 +141,7 @@ class Watch:
         while time.monotonic_ns() < until_ns:
             frame = self.bus.receive(until_ns)
             if frame is not None and self.journal is not None:
-                self.journal.put(frame.t_ns, 0, frame.can_id, frame.flags & (EXTENDED | FD) | RX, frame.data)
+                self.journal.put(frame.t_ns, 0, frame.can_id, frame.flags & (EXTENDED | FD) | frame.fast | RX, frame.data)
             if frame is None or any(book.note(frame) for book in self.books):
                 continue
             if frame.can_id in self.unknown:

@@ -17,27 +17,37 @@ from kernel_can import BUS
 
 from hil.link import slcan_errors
 from hil.record import logs
-from hil.record.frame import ERROR, REMOTE, RX, LogFrame
+from hil.record.frame import ERROR, PASSIVE, REMOTE, RX, SWITCHED, LogFrame
 
-EXT = 1
+EXT, FD = 1, 2
 FRAME = struct.Struct("=IB3x8s")
 ERROR_ID, ERROR_FILTER, ALL_ERRORS = 0x2000_0000, 2, 0x1FFF_FFFF
 LINES = (b"e1a", b"e3bcO", b"e2fs", b"e1B", b"e1o", b"sp000200", b"sw096000", b"sp130130", b"sa057033", b"sb255255")
 
 
 def test_error_and_remote_frames_of_a_bus_are_in_the_journal_in_their_place(tmp_path: Path) -> None:
-    """`nabench watch --record` beside a bare socket: with classes, bytes, and the length that was asked for."""
+    """`nabench watch --record` beside a bare socket: with classes, bytes, lengths asked for, and both bits of CAN FD."""
     path = tmp_path / "a.journal"
     passive = b"\0\x20\0\0\0\0\x80\x10"
-    command = [sys.executable, "-c", "from hil.cli import main; main()", "watch", f"socketcan:{BUS}", "--json", "--for", "2"]
-    watch = subprocess.Popen([*command, "--record", str(path)], stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        "-c",
+        "from hil.cli import main; main()",
+        "watch",
+        f"socketcan:{BUS}",
+        "--network",
+        "fd",
+        "--json",
+    ]
+    watch = subprocess.Popen([*command, "--for", "3", "--record", str(path)], stdout=subprocess.PIPE, text=True)
     with socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW) as raw:
         raw.bind((BUS,))
         wall.wait_until(path.exists, 30.0)
         raw.send(FRAME.pack(0x100, 2, b"ok"))
         raw.send(FRAME.pack(ERROR_ID | 0x204, 8, passive))
         subprocess.run(["cansend", BUS, "123#R5"], check=True)
-        subprocess.run(["cansend", BUS, "18000300#R"], check=True)
+        for frame in ("18000300#R", "101##0AA", "102##1BB", "103##3CC"):
+            subprocess.run(["cansend", BUS, frame], check=True)
         raw.send(FRAME.pack(0x100, 2, b"ok"))
     watch.communicate(timeout=30)
     assert 0 == watch.returncode
@@ -47,6 +57,9 @@ def test_error_and_remote_frames_of_a_bus_are_in_the_journal_in_their_place(tmp_
         LogFrame(0, 0, 0x204, ERROR | RX, 8, passive),
         LogFrame(0, 0, 0x123, REMOTE | RX, 5, b""),
         LogFrame(0, 0, 0x18000300, EXT | REMOTE | RX, 0, b""),
+        LogFrame(0, 0, 0x101, FD | RX, 1, b"\xaa"),
+        LogFrame(0, 0, 0x102, FD | SWITCHED | RX, 1, b"\xbb"),
+        LogFrame(0, 0, 0x103, FD | SWITCHED | PASSIVE | RX, 1, b"\xcc"),
         LogFrame(0, 0, 0x100, RX, 2, b"ok"),
     ] == [frame._replace(t_ns=0) for frame in found]
     assert [frame.t_ns for frame in found] == sorted(frame.t_ns for frame in found)

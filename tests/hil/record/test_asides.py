@@ -18,10 +18,10 @@ from hil.link.kept import KeptLink
 from hil.link.pty_pair import PtyPair
 from hil.link.spec import parse
 from hil.record import logs, of_trace
-from hil.record.frame import ERROR, REMOTE, RX, TX, About, LogFrame
+from hil.record.frame import ERROR, REMOTE, RX, SWITCHED, TX, About, LogFrame
 from hil.record.journal import Journal
 
-EXT = 1
+EXT, FD = 1, 2
 MS_NS = 1_000_000
 # Classes and bytes as in linux/can/error.h: a bit and a CRC error with an overrun of what was to be sent; a controller that is
 # error passive in transmitting, with its counters. Then remote frames that ask for 5 bytes and for none.
@@ -64,8 +64,12 @@ def recorded(kind: str, text: bytes, n: int, path: Path) -> list[LogFrame]:
 
 
 def test_what_a_serial_line_tells_of_errors_is_in_the_journal_in_its_place(tmp_path: Path) -> None:
-    """Over slcan as the kernel's driver understands it, a state that is told twice kept once; and python-can's own framing."""
+    """Over slcan as the kernel's driver understands it, a state told twice kept once, a fast data phase known as such, and
+    in python-can's own framing.
+    """
     assert HEARD == recorded("slcan", ON_SLCAN, len(HEARD), tmp_path / "slcan.journal")
+    fast = [LogFrame(0, 0, 0x101, FD | RX, 12, bytes(12)), LogFrame(0, 0, 0x102, FD | SWITCHED | RX, 1, b"\x01")]
+    assert fast == recorded("slcan", b"d1019" + b"00" * 12 + b"\rb102101\r", 2, tmp_path / "fd.journal")
     assert [DATA, PROTOCOL, ASKED._replace(length=0)] == recorded("serial", ON_SERIAL, 3, tmp_path / "serial.journal")
 
 

@@ -70,8 +70,11 @@ class Sleeper:
             thread.join()
 
     def allows(self, wanted_s: float, from_s: float, to_s: float) -> float:
-        """What becomes of a time that is made of sleeps of 10 ms: stretched as those were, and held up twice at the worst."""
-        took = [length_s for at_s, length_s in self.slept if from_s <= at_s <= to_s + TICK_S] or [TICK_S]
+        """What becomes of a time that is made of sleeps of 10 ms: stretched as those were that lay in it or across one of its
+        ends, and held up twice by the longest.
+        """
+        first_s, last_s = min(from_s, to_s), max(from_s, to_s)
+        took = [length_s for at_s, length_s in self.slept if at_s >= first_s and at_s - length_s <= last_s]
         return wanted_s * max(sum(took) / len(took) / TICK_S, 1.0) + 2 * max(took)
 
 

@@ -15,13 +15,12 @@ import importlib.util
 import math
 import os
 import re
-import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 
 os.environ.setdefault(
     "NUMBA_DISABLE_ERROR_MESSAGE_HIGHLIGHTING", "1"
@@ -43,9 +42,6 @@ _MARK = re.compile(rb"^@(?:kernel|inlined)\b", re.MULTILINE)
 _IMPORT = re.compile(
     rb"^from ((?:firmware_sim|hil)[\w.]*) import (\([^)]*\)|[\w, ]+)|^import ((?:firmware_sim|hil)[\w.]*)", re.MULTILINE
 )
-_KEPT_CACHES = 4
-_DAY_S = 86_400.0
-_GOING = ".going-"
 
 
 def kernel_sources(roots: dict[str, Path]) -> list[Path]:
@@ -89,13 +85,21 @@ def cache_key(roots: dict[str, Path] | None = None) -> str:
 
     roots: package name to folder; the installed packages when None.
     """
+    return _key(_installed_sources() if roots is None else kernel_sources(roots), _versions())
+
+
+def _key(sources: Sequence[Path], versions: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    for path in _installed_sources() if roots is None else kernel_sources(roots):
+    for path in sources:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    versions = (sys.version, numba.__version__, np.__version__, os.environ.get("NUMBA_BOUNDSCHECK", ""))
-    target = os.environ.get("NUMBA_CPU_NAME") or llvmlite.binding.get_host_cpu_name()
-    digest.update("\0".join((*versions, target)).encode())
+    digest.update("\0".join(versions).encode())
     return digest.hexdigest()[:16]
+
+
+def _versions() -> list[str]:
+    """Of Python, Numba and NumPy, whether bounds are checked, and the processor."""
+    target = os.environ.get("NUMBA_CPU_NAME") or llvmlite.binding.get_host_cpu_name()
+    return [sys.version, numba.__version__, np.__version__, os.environ.get("NUMBA_BOUNDSCHECK", ""), target]
 
 
 def cache_root() -> Path:
@@ -112,42 +116,28 @@ def cache_root() -> Path:
     return Path(tempfile.gettempdir()) / f"nabench-cache-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
 
 
-def _use_cache_folder() -> Path:
+def _use_cache_folder() -> tuple[Path, BinaryIO | None]:
+    """The folder of our key, and the file that locks it against removal."""
+    from firmware_sim import caches  # in here, so that it is no source of a kernel
+
     root = cache_root()
     folder = root / cache_key()
+    is_new = not folder.exists()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        held = caches.occupy(folder, _package_roots(), _versions())
     except OSError as error:
         raise OSError(
             f"{folder}: compiled kernels cannot be kept there: {error.strerror}; set NABENCH_CACHE_DIR to a folder of yours"
         ) from None
-    _forget_old(root, folder)
+    if is_new:
+        caches.forget(root, folder, _versions(), lambda roots, versions: _key(kernel_sources(roots), versions))
     # Numba reads its environment again whenever that has changed, and would go back to folders beside the sources, which
     # notice no edit in another module
     os.environ["NUMBA_CACHE_DIR"] = _config.CACHE_DIR = str(folder)
-    return folder
+    return folder, held
 
 
-def _forget_old(root: Path, folder: Path) -> None:
-    """Remove all but the newest folders of other keys, but none of this day: another process may be at work in it.
-
-    Others forget at the same time, so a folder is first renamed, as its removal would make it look new to them.
-    """
-    ages = []
-    for path in root.iterdir():
-        with contextlib.suppress(OSError):
-            if path.is_dir() and path != folder and not path.name.startswith(_GOING):
-                ages.append((path.stat().st_mtime, path))
-    newest_s = folder.stat().st_mtime
-    for then_s, path in sorted(ages)[: -(_KEPT_CACHES - 1)]:
-        if newest_s - then_s > _DAY_S:
-            with contextlib.suppress(OSError):
-                path.rename(root / f"{_GOING}{path.name}")
-    for path in root.glob(f"{_GOING}*"):
-        shutil.rmtree(path, ignore_errors=True)
-
-
-CACHE_FOLDER = _use_cache_folder()
+CACHE_FOLDER, _in_use = _use_cache_folder()
 
 
 def is_compiled() -> bool:

@@ -115,6 +115,23 @@ def test_mf4_keeps_all_shapes(tmp_path: Path) -> None:
     assert sorted(str(meant(frame)) for frame in [*FRAMES, FINE]) == theirs
 
 
+# A bit and a CRC error with an overrun; a controller that is error passive: as in linux/can/error.h.
+ERRORS = [
+    LogFrame(0, 0, 0x8C, ERROR | RX, 8, b"\0\x02\x09\x08\0\0\0\0"),
+    LogFrame(1_000, 0, 0x204, ERROR | RX, 8, b"\0\x20\0\0\0\0\x80\x10"),
+]
+
+
+def test_others_read_what_error_frames_carry(tmp_path: Path) -> None:
+    """Classes and bytes by python-can from MF4; can-utils takes them for error frames in a candump log."""
+    path = written(tmp_path / "a.mf4", ERRORS, None)
+    assert ERRORS == read(path)
+    with can.MF4Reader(path) as reader:
+        assert [(f.can_id, f.data) for f in ERRORS] == [(m.arbitration_id, bytes(m.data)) for m in reader if m.is_error_frame]
+    text = told(["log2asc", "-I", str(written(tmp_path / "a.log", ERRORS)), "can0"])
+    assert 2 == text.count("ErrorFrame")
+
+
 def test_a_blf_of_a_run_is_one_for_wireshark(run: Trace, tmp_path: Path) -> None:
     """frames.blf as it lies in a run folder."""
     blf.write(run, tmp_path / "frames.blf")

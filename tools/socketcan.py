@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,7 @@ REPO = Path(__file__).resolve().parents[1]
 RESULTS = REPO / "build" / "socketcan"
 # Program to the Debian package that has it.
 NEEDED = {"linux.uml": "user-mode-linux", "candump": "can-utils", "insmod": "kmod", "ip": "iproute2", "cc": "gcc", "tar": "tar"}
-MOST_S = 240
+MOST_S = 400
 WORN = ("selinux", "mmapper_init", "ubd device", "wtmp", "System halted", "Powering off")
 
 
@@ -70,12 +71,13 @@ def boot(work: Path, chosen: list[str]) -> None:
     with tempfile.TemporaryDirectory(dir=memory) as home:
         environment = {**os.environ, "HOME": home, "TMPDIR": home, "LD_PRELOAD": str(shim)}
         with subprocess.Popen(
-            guest, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as kernel:
+            guest, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        ) as kernel:  # fmt: skip
             try:
                 out, _ = kernel.communicate(timeout=MOST_S)
             except subprocess.TimeoutExpired:
-                kernel.kill()
+                os.killpg(kernel.pid, signal.SIGKILL)  # with the processes that it runs its own in
                 out, _ = kernel.communicate()
                 print(f"the guest was ended after {MOST_S} s")
     for line in out.splitlines():

@@ -27,7 +27,8 @@ def convert(
         raise ScenarioError(f"{target}: is there already; give another name, or --force")
     about, frames = logs.open_log(source)
     done = logs.write_log(target, about, frames)
-    typer.echo(f"{target}: {done.n_frames} frames")
+    odd = " and ".join(f"{n} {what}" for what, n in sorted(done.odd.items()))
+    typer.echo(f"{target}: {done.n_frames} frames{f', of them {odd} frames' if odd else ''}")
     for what, n in sorted(done.lost.items()):
         typer.echo(f"not kept: {what}, of {n} frames")
     for what, n in sorted(about.skipped.items()):

@@ -82,22 +82,23 @@ def _software() -> list[Row]:
 def _kernels() -> list[Row]:
     import os
 
-    from firmware_sim import jit
+    from firmware_sim import caches, jit
     from hil import warm
 
     folder, root = jit.CACHE_FOLDER, jit.cache_root()
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    builds = caches.builds(root)
     usable = os.access(root, os.W_OK)
     ready = warm.is_warm()
     how = "compiled" if jit.is_compiled() else "interpreted (NUMBA_DISABLE_JIT is set)"
     state = "in the cache" if ready else "not compiled yet"
     found = f"{how}, {state}" if jit.is_compiled() else how
     return [
-        _row("kernels", ready, found, "nabench run (compiles once, about 20 s)"),
+        _row("kernels", ready, found, f"nabench run (compiles once, {warm.takes()})"),
         _row(
             "kernel cache",
             usable,
-            f"{folder}, {size / 1e6:.1f} MB in all",
+            f"{folder}, {size / 1e6:.1f} MB in {len(builds)} builds",
             "set NABENCH_CACHE_DIR to a folder that can be written",
         ),
     ]

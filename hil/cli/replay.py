@@ -29,6 +29,12 @@ def replay(
     ] = None,
     map_: Annotated[Path | None, typer.Option("--map", help="Mapping of the DBC to our roles.", show_default=False)] = None,
     bitrate: Annotated[int, typer.Option(help="Of the bus, with --dbc.")] = 500_000,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="BUS=CHANNEL", help="Which channel of the log is which bus; else their ids say it. May be repeated."
+        ),
+    ] = None,
     scenario: Annotated[
         str | None, typer.Option(help="Scenario (name or file) with pack, network and expectations.", show_default=False)
     ] = None,
@@ -75,7 +81,8 @@ def replay(
         elif "/" in network or network.endswith(".toml"):
             network = str(Path(network).absolute())
         path = None if scenario is None else files.resolve("scenario", scenario)
-        options = case.Options(dut, pack, network, calibration, path, event, exact, compare, settle, tolerance, arm)
+        channels = tuple(channel or ())
+        options = case.Options(dut, pack, network, calibration, path, event, exact, compare, settle, tolerance, arm, channels)
         raise typer.Exit(_all(log, options, out, json_))
 
 

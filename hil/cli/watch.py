@@ -75,7 +75,9 @@ def watch(
         typer.echo(f"{record}: {seen.journal.acknowledged} frames", err=True)
     heard = bool(seen.unknown) or any(book.heard for book in seen.books)
     if not heard:
-        typer.echo(f'nothing was heard on "{bus}"{_WHY_NOT}', err=True)
+        odd = [f"{n} {what} frames" for n, what in ((seen.bus.counts.errors, "error"), (seen.bus.counts.remote, "remote")) if n]
+        some = f'no data frame was heard on "{bus}", only {" and ".join(odd)}'
+        typer.echo(some if odd else f'nothing was heard on "{bus}"{_WHY_NOT}', err=True)
     raise typer.Exit(0 if heard else 3)
 
 

@@ -26,8 +26,6 @@ from hil.link.supply import CYCLE_NS as SUPPLY_CYCLE_NS
 from hil.network import Network
 from hil.rig import Rig
 
-# How well a stamp is known: to the kernel or the sender, or to a reader behind an adapter with its own buffers.
-_STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
 _QUIET_NS = 20 * MS_NS  # a device that has said nothing for so long has lost its supply
 _MOST_OFF_NS = 200 * MS_NS
 
@@ -134,7 +132,7 @@ class Remote(Powered):
         ears, boot_ns = self._ears, self._options.boot_ns
         return {
             "bus": self._link.name,
-            "stamp_ns": AHEAD_NS + max(_STAMP_NS[bus.stamps] for bus in self._link.buses),
+            "stamp_ns": AHEAD_NS + max(bus.stamp_ns for bus in self._link.buses),
             "instrument_ns": {} if self._feeder is None else self._feeder.delays_ns(),
             "stamps": sorted({bus.stamps for bus in self._link.buses}),
             "scheduling": self._scheduling,

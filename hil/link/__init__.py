@@ -6,7 +6,8 @@ frame      a frame that arrived, and what every kind of wire can do
 slcan      slcan from either end, over a port; slcan_lines: its lines
 serial_frames  python-can's serial framing, over a port
 port       a serial port, or a TCP connection to one
-socketcan  the kernel's CAN, by its raw socket
+socketcan  the kernel's CAN, by its raw socket; ethtool: what the kernel says of an interface
+stamps     times of arrival by a controller's clock, the kernel's, or ours
 python_can everything else
 pacing     frames that leave at their times, and how well they kept them
 link       the buses of a network as one

@@ -13,7 +13,7 @@ import sys
 from typing import Any
 
 from hil.errors import DutError, LinkLostError
-from hil.link.frame import Counts, Frame, GoneError, Wire
+from hil.link.frame import Counts, Frame, GoneError, Tell, Wire
 from hil.link.spec import NO_BUS, BusSpec
 
 __all__ = ["CanBus", "Counts", "Frame"]
@@ -52,8 +52,13 @@ class CanBus:
 
     @property
     def stamps(self) -> str:
-        """Who says when a frame arrived: kernel, sender or host."""
+        """Who says when a frame arrived: hardware, kernel, sender or host."""
         return self._wire.stamps
+
+    @property
+    def stamp_ns(self) -> int:
+        """How well that is known [ns]."""
+        return self._wire.stamp_ns
 
     @property
     def is_stamped(self) -> bool:
@@ -64,6 +69,10 @@ class CanBus:
     def echoes(self) -> bool:
         """True when it gives our own frames back, so that it can be proven alive."""
         return self._wire.echoes
+
+    def tell(self, whom: Tell) -> None:
+        """Who is told of error and remote frames, while frames are received."""
+        self._wire.tell = whom
 
     def send(self, can_id: int, flags: int, data: bytes) -> bool:
         """Send a frame; False when the bus refused it for now (its queue is full). Raises LinkLostError."""

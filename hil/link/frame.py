@@ -2,19 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+# How well a time of arrival is known, by who says it; "host" is a reader behind an adapter with buffers of its own.
+STAMP_NS = {"kernel": 100_000, "sender": 100_000, "host": 1_000_000}
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A frame that arrived. t_ns: on the monotonic clock.  blur_ns: it may have come this much earlier."""
+    """A frame that arrived. t_ns: on the monotonic clock.  blur_ns: it may have come this much earlier.
+
+    fast: of CAN FD, SWITCHED and PASSIVE of hil.record.frame, where the wire tells.
+    """
 
     t_ns: int
     can_id: int
     flags: int
     data: bytes
     blur_ns: int
+    fast: int = 0
+
+
+class Aside(NamedTuple):
+    """What came over a bus besides data frames: a remote frame, or an error.
+
+    flags: REMOTE or ERROR of hil.record.frame, and EXTENDED.  length: bytes; of a remote frame, those asked for.  data: of an
+    error, as the Linux kernel has it (linux/can/error.h), its classes in can_id; empty where nothing more is known.
+    """
+
+    t_ns: int
+    can_id: int
+    flags: int
+    length: int
+    data: bytes
+
+
+Tell = Callable[[Aside], None]
+
+
+def to_nobody(aside: Aside) -> None:
+    """Who does not keep it."""
 
 
 @dataclass
@@ -35,13 +64,23 @@ class GoneError(Exception):
 class Wire(Protocol):
     """One open bus, of whatever kind.
 
-    stamps: who says when a frame arrived: "kernel", "sender", or "host", which is the moment of reading.
+    stamps: who says when a frame arrived: "hardware", "kernel", "sender", or "host", which is the moment of reading.
+    stamp_ns: how well that is known.
     echoes: it gives our own frames back.
+    tell: is told in receive() of what came besides data frames, in its place among them; they are counted anyway.
     """
 
     counts: Counts
-    stamps: str
     echoes: bool
+    tell: Tell
+
+    @property
+    def stamps(self) -> str:
+        """Who says when a frame arrived."""
+
+    @property
+    def stamp_ns(self) -> int:
+        """How well that is known [ns]."""
 
     def send(self, can_id: int, flags: int, data: bytes) -> bool:
         """Send a frame; False when the wire refused it for now. Raises GoneError."""

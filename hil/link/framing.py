@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 
-from hil.link.frame import Counts, Frame
+from hil.link.frame import STAMP_NS, Aside, Counts, Frame, GoneError, Tell, to_nobody
 from hil.link.port import BLOCK, Port
 
 SEND_NS = 20_000_000
@@ -13,20 +13,29 @@ _SLICE_NS = 2_000_000  # how long to listen at a stretch, so that a time of arri
 
 
 class Framing:
-    """An open line. A framing says what a block of bytes holds: _take puts frames into _ready."""
+    """An open line. A framing says what a block of bytes holds: _take puts it into _ready; into _gone, why no more can come."""
 
-    stamps = "host"
+    stamps, stamp_ns = "host", STAMP_NS["host"]
     echoes = False
 
     def __init__(self, port: Port) -> None:
         self.counts = Counts()
         self._port = port
-        self._ready: deque[Frame] = deque()
+        self.tell: Tell = to_nobody
+        self._ready: deque[Frame | Aside] = deque()
+        self._gone = ""
         self._empty_ns = time.monotonic_ns()
 
     def receive(self, until_ns: int) -> Frame | None:
         """The next frame, or None when none came until then. Raises GoneError."""
-        while not self._ready:
+        while True:
+            while self._ready:
+                item = self._ready.popleft()
+                if isinstance(item, Frame):
+                    return item
+                self.tell(item)
+            if self._gone:
+                raise GoneError(self._gone)
             left_ns = max(until_ns - time.monotonic_ns(), 0)
             block = self._port.read(min(left_ns, _SLICE_NS))
             now = time.monotonic_ns()
@@ -35,7 +44,6 @@ class Framing:
                 self._empty_ns = now  # all that was there was read
             if not block and now >= until_ns:
                 return None
-        return self._ready.popleft()
 
     def _take(self, block: bytes, now: int) -> None:
         """Cut what came into frames; what is not whole yet waits."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.link.can_bus import Frame
+from hil.link.frame import Aside
 from hil.link.link import Link
 from hil.link.match import Finder
 from hil.link.spec import BusSpec
@@ -19,12 +21,14 @@ _WIRE = EXTENDED | FD
 class KeptLink(Link):
     """Sent frames are Tx at the time they were handed over, others Rx at their arrival; own ones that come back are marked.
 
-    Whether a frame of CAN FD that came switched its bit rate is not known here, and not claimed.
+    Remote and error frames are Rx.
     """
 
     def __init__(self, specs: list[BusSpec], network: Network, journal: Journal) -> None:
         super().__init__(specs, network)
         self._journal, self._ours = journal, Finder(network.to_dut)
+        for number, bus in enumerate(self.buses):
+            bus.tell(partial(put_aside, journal, number))
 
     def send(self, bus: int, can_id: int, flags: int, data: bytes) -> bool:
         """Send a frame and write down that it left."""
@@ -40,8 +44,14 @@ class KeptLink(Link):
         if got is not None:
             bus, frame = got
             own = OWN if self.buses[bus].echoes and self._ours.knows(bus, frame) else 0
-            self._journal.put(frame.t_ns, bus, frame.can_id, frame.flags & _WIRE | RX | own, frame.data)
+            self._journal.put(frame.t_ns, bus, frame.can_id, frame.flags & _WIRE | frame.fast | RX | own, frame.data)
         return got
+
+
+def put_aside(journal: Journal, bus: int, aside: Aside) -> None:
+    """Write down a remote or an error frame."""
+    t_ns, can_id, flags, length, data = aside
+    journal.put(t_ns, bus, can_id, flags | RX, data, length)
 
 
 def opened(specs: list[BusSpec], network: Network, journal: Journal | None) -> Link:

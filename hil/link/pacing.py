@@ -27,13 +27,36 @@ class Kept:
     worst_ns: int = 0
 
 
+@dataclass
+class Tally:
+    """How a class of frames kept its times. within, within_wide: off by at most LATE_NS, VERY_LATE_NS."""
+
+    n: int = 0
+    within: int = 0
+    within_wide: int = 0
+
+    def note(self, off_ns: int) -> None:
+        """A frame left so far from its time."""
+        self.n += 1
+        self.within += off_ns <= LATE_NS
+        self.within_wide += off_ns <= VERY_LATE_NS
+
+    def as_dict(self) -> dict[str, Any]:
+        """Frames, and the shares of them within 1.5 and 5 ms of their times."""
+        return {
+            "frames": self.n,
+            "within_1_5_ms": round(self.within / self.n, 6) if self.n else 1.0,
+            "within_5_ms": round(self.within_wide / self.n, 6) if self.n else 1.0,
+        }
+
+
 class Record:
     """Every frame that left, by (bus, id), and how far from its time. names: of the messages, for people."""
 
     def __init__(self, names: dict[tuple[int, int], str]) -> None:
         self._names = names
         self._kept: dict[tuple[int, int], Kept] = {}
-        self.n = self.within = self.within_wide = 0
+        self._all, self._classes = Tally(), {"hard": Tally(), "bulk": Tally()}
 
     def note(self, frame: Outgoing, late_ns: int) -> None:
         """A frame left this long after its time; negative: before it."""
@@ -42,12 +65,11 @@ class Record:
         kept.n += 1
         kept.late += off_ns > LATE_NS
         kept.worst_ns = max(kept.worst_ns, late_ns)
-        self.n += 1
-        self.within += off_ns <= LATE_NS
-        self.within_wide += off_ns <= VERY_LATE_NS
+        self._all.note(off_ns)
+        self._classes["bulk" if frame.bulk else "hard"].note(off_ns)
 
     def as_dict(self) -> dict[str, Any]:
-        """For the trace: shares of frames within 1.5 and 5 ms of their times, and the messages that had late ones."""
+        """For the trace: shares of frames within 1.5 and 5 ms of their times, of both classes, and what messages were late."""
         rows = sorted(((key, kept) for key, kept in self._kept.items() if kept.late), key=lambda row: -row[1].worst_ns)
         late = [
             {
@@ -58,11 +80,12 @@ class Record:
             }
             for key, kept in rows[:_MOST_ROWS]
         ]
-        shares = {
-            "within_1_5_ms": round(self.within / self.n, 6) if self.n else 1.0,
-            "within_5_ms": round(self.within_wide / self.n, 6) if self.n else 1.0,
+        return {
+            **self._all.as_dict(),
+            "late": self._all.n - self._all.within,
+            "classes": {name: tally.as_dict() for name, tally in self._classes.items()},
+            "late_by_message": late,
         }
-        return {"frames": self.n, **shares, "late": self.n - self.within, "late_by_message": late}
 
 
 def send_paced(

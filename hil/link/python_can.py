@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
-from hil.link.frame import Counts, Frame, GoneError
+from hil.link import ethtool
+from hil.link.frame import STAMP_NS, Aside, Counts, Frame, GoneError, Tell, to_nobody
+from hil.record.frame import ERROR, PASSIVE, REMOTE, SWITCHED
 
 if TYPE_CHECKING:
     import can
@@ -47,9 +49,11 @@ class PythonCan:
         if interface in _ECHO_ON_REQUEST:
             options.setdefault("receive_own_messages", True)
         self.counts = Counts()
+        self.tell: Tell = to_nobody
         self._bus = can.Bus(channel=channel, interface=interface, **options)
         self._is_stamped = named in _STAMPED
         self.stamps = _STAMPED.get(named, "host")
+        self.stamp_ns = ethtool.about(channel or "").stamp_ns if named == "socketcan" else STAMP_NS[self.stamps]
         self.echoes = named in _ECHOING
         self._empty_ns = time.monotonic_ns()
         if named in ("udp_multicast", "socketcan"):
@@ -94,12 +98,21 @@ class PythonCan:
                     self._empty_ns = ended
                 if ended >= until_ns:
                     return None
-            elif message.is_error_frame:
-                self.counts.errors += 1
-            elif message.is_remote_frame:
-                self.counts.remote += 1
+            elif message.is_error_frame or message.is_remote_frame:
+                self._put_aside(message)
             else:
                 return self._frame(message)
+
+    def _put_aside(self, message: can.Message) -> None:
+        """Count and tell an error or a remote frame."""
+        if message.is_error_frame:
+            self.counts.errors += 1
+        else:
+            self.counts.remote += 1
+        flags = ERROR if message.is_error_frame else REMOTE | (EXTENDED if message.is_extended_id else 0)
+        data = bytes(message.data)[:8] if message.is_error_frame else b""
+        length = len(data) if message.is_error_frame else min(message.dlc, 8)
+        self.tell(Aside(self._frame(message).t_ns, message.arbitration_id & 0x1FFF_FFFF, flags, length, data))
 
     def _read(self, timeout_s: float) -> tuple[can.Message | None, bool]:
         """A message or None, and False when what came was garbled. Raises GoneError."""
@@ -129,7 +142,8 @@ class PythonCan:
             stamp = now - (wall - round(message.timestamp * 1e9))
             if now - _OLDEST_NS <= stamp <= now + _NEWEST_NS:
                 t_ns, blur_ns = min(stamp, now), now - before
-        return Frame(t_ns, message.arbitration_id, flags, bytes(message.data), blur_ns)
+        fast = (SWITCHED if message.bitrate_switch else 0) | (PASSIVE if message.error_state_indicator else 0)
+        return Frame(t_ns, message.arbitration_id, flags, bytes(message.data), blur_ns, fast if message.is_fd else 0)
 
     def close(self) -> None:
         """Close the bus; one that is lost already is closed too."""

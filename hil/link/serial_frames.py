@@ -15,9 +15,10 @@ import time
 from typing import Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
-from hil.link.frame import Frame
+from hil.link.frame import Aside, Frame
 from hil.link.framing import SEND_NS, Framing
 from hil.link.port import Port
+from hil.record.frame import ERROR, REMOTE
 
 OPTIONS = frozenset({"bitrate", "baudrate", "rtscts", "fd"})
 _HEAD = struct.Struct("<BIBI")
@@ -78,11 +79,13 @@ class SerialFrames(Framing):
 
     def _enter(self, number: int, data: bytes, now: int) -> None:
         extended = bool(number & _EXTENDED)
-        can_id = number & 0x1FFF_FFFF
+        can_id = number & _MASKS[True]
         if number & _ERROR:
             self.counts.errors += 1
+            self._ready.append(Aside(now, can_id, ERROR, len(data), data))
         elif number & _REMOTE:
             self.counts.remote += 1
+            self._ready.append(Aside(now, can_id, REMOTE | (EXTENDED if extended else 0), len(data), b""))
         elif can_id > _MASKS[extended]:
             self.counts.garbled += 1
         else:

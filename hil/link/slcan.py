@@ -14,10 +14,13 @@ import contextlib
 import time
 from typing import Any
 
+from firmware_sim.wire.layout import EXTENDED
+from hil.link import slcan_errors
 from hil.link import slcan_lines as lines
-from hil.link.frame import Frame, GoneError
+from hil.link.frame import Aside, Frame, GoneError
 from hil.link.framing import SEND_NS, Framing
 from hil.link.port import Port
+from hil.record.frame import ERROR, REMOTE, SWITCHED
 
 OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "tty_baudrate", "listen_only", "rtscts", "sleep_after_open"})
 _ANSWER_NS = 50_000_000
@@ -37,7 +40,7 @@ class Slcan(Framing):
         self._device, self._listens = device, False
         start = [] if device else _opening(options)
         super().__init__(Port(channel, int(options.get("tty_baudrate", 115_200)), bool(options.get("rtscts"))))
-        self._tail = b""
+        self._tail, self._state = b"", "a"
         try:
             time.sleep(float(options.get("sleep_after_open", 0.0)))
             self._start(start)
@@ -83,21 +86,34 @@ class Slcan(Framing):
         for line in whole:
             found = lines.parse(line)
             if found is None:
-                self._other(line)
+                self._other(line, now)
             elif found.flags & lines.REMOTE:
                 self.counts.remote += 1
+                self._ready.append(Aside(now, found.can_id, found.flags & EXTENDED | REMOTE, found.length, b""))
             elif not self._device or (self.is_open and not self._listens):
-                self._ready.append(Frame(now, found.can_id, found.flags, found.data, blur_ns))
+                self._ready.append(Frame(now, found.can_id, found.flags, found.data, blur_ns, SWITCHED * found.switched))
 
-    def _other(self, line: bytes) -> None:
-        """A line that is no frame: an answer, a command, or noise."""
+    def _other(self, line: bytes, now: int) -> None:
+        """A line that is no frame: an error, an answer, a command, or noise."""
         if not self._device:
-            if line not in (b"", b"z", b"Z") and line[:1] not in b"VvNF":
+            if error := slcan_errors.parse(line):
+                self._note(error, now)
+            elif line not in (b"", b"z", b"Z") and line[:1] not in b"VvNF":
                 self.counts.garbled += 1
             return
         if line:
             with contextlib.suppress(GoneError):  # the next read or write says so
                 self._port.write(self._answer(line), SEND_NS)
+
+    def _note(self, error: slcan_errors.Error, now: int) -> None:
+        """An error of the bus; a state that was told already is none. A controller that left the bus is gone."""
+        if error.state and error.state == self._state:
+            return
+        self._state = error.state or self._state
+        self.counts.errors += 1
+        self._ready.append(Aside(now, error.can_id, ERROR, len(error.data), error.data))
+        if error.can_id & slcan_errors.BUS_OFF:
+            self._gone = "the controller went bus-off"
 
     def _answer(self, line: bytes) -> bytes:
         """What an adapter says to a command."""

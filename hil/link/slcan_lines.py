@@ -38,11 +38,16 @@ DATA_RATES = {2_000_000: b"Y2", 5_000_000: b"Y5"}
 
 
 class Line(NamedTuple):
-    """A frame from a line. flags: as in layouts, or REMOTE."""
+    """A frame from a line. flags: as in layouts, or REMOTE.  length: bytes; of a remote frame, those asked for.
+
+    switched: a frame of CAN FD with a fast data phase.
+    """
 
     can_id: int
     flags: int
     data: bytes
+    length: int
+    switched: bool = False
 
 
 def encode(can_id: int, flags: int, data: bytes) -> bytes:
@@ -73,4 +78,4 @@ def parse(line: bytes) -> Line | None:
     size = 0 if flags & REMOTE else LENGTHS[code]
     if len(data) not in (size, size + _STAMP):
         return None
-    return Line(can_id, flags, data[:size])
+    return Line(can_id, flags, data[:size], LENGTHS[code], line[:1] in b"bB")

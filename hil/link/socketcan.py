@@ -1,7 +1,8 @@
 """A CAN bus of the Linux kernel (SocketCAN), by its raw socket.
 
-One system call a frame and none for the time: the kernel stamps each frame, counts what found no room in the socket, and
-marks our own frames that come back (MSG_CONFIRM). Error frames are counted; a controller that went bus-off is gone.
+One system call a frame and none for the time: controller or kernel stamp each frame (hil.link.stamps), and the kernel counts
+what found no room in the socket. Error and remote frames are told aside; a controller that went
+bus-off is gone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections import deque
 from typing import Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
-from hil.link.frame import Counts, Frame, GoneError
+from hil.link import ethtool, stamps
+from hil.link.frame import Aside, Counts, Frame, GoneError, Tell, to_nobody
+from hil.record.frame import ERROR, PASSIVE, REMOTE, SWITCHED
 
 OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "receive_own_messages"})
 _CLASSIC, _LONG = struct.Struct("=IB3x8s"), struct.Struct("=IBB2x64s")  # struct can_frame, struct canfd_frame
@@ -23,31 +26,40 @@ _EXTENDED, _REMOTE, _ERROR = 0x8000_0000, 0x4000_0000, 0x2000_0000
 _MASKS = (0x7FF, 0x1FFF_FFFF)
 _BUS_OFF = 0x40
 _ALL_ERRORS = 0x1FFF_FFFF
-_FAST = 0x01  # CANFD_BRS
+_FAST, _PASSIVE = 0x01, 0x02  # CANFD_BRS, CANFD_ESI
 _CAN_RAW_ERR_FILTER = 2
-_SO_TIMESTAMPNS, _SO_RXQ_OVFL, _SO_RCVBUFFORCE = 35, 40, 33
-_ROOM = socket.CMSG_SPACE(16) + socket.CMSG_SPACE(4)
+_SO_RXQ_OVFL, _SO_RCVBUFFORCE = 40, 33
+_ROOM = socket.CMSG_SPACE(stamps.SIZE) + socket.CMSG_SPACE(4)
 _BUFFER = 1 << 20
 _MOST = 256  # frames in one go
 _SEND_NS, _REST_S = 20_000_000, 0.0005
-_OLDEST_NS, _NEWEST_NS = 10_000_000_000, 50_000_000  # stamps beyond are of a clock that was put
 
 
 class SocketCan:
     """An open interface. channel: as in `ip link`.  options: those of OPTIONS. Raises OSError, ValueError."""
 
-    stamps = "kernel"
-
     def __init__(self, channel: str, options: dict[str, Any]) -> None:
         self.counts = Counts()
         self.echoes = bool(options.get("receive_own_messages", False))
-        self._ready: deque[Frame] = deque()
+        self.tell: Tell = to_nobody
+        self._ready: deque[Frame | Aside] = deque()
+        self._gone = ""
+        self._times = stamps.Stamps()
+        about = ethtool.about(channel)
+        self.stamp_ns = about.stamp_ns
         self._socket = socket.socket(socket.AF_CAN, socket.SOCK_RAW, socket.CAN_RAW)
         try:
             self._set_up(channel, bool(options.get("fd")))
+            if about.hardware:
+                ethtool.stamp_all(self._socket, channel)
         except BaseException:
             self._socket.close()
             raise
+
+    @property
+    def stamps(self) -> str:
+        """Who stamped the frames so far, the least of them."""
+        return self._times.source
 
     def _set_up(self, channel: str, fd: bool) -> None:
         s, raw = self._socket, socket.SOL_CAN_RAW
@@ -55,7 +67,7 @@ class SocketCan:
             s.setsockopt(raw, socket.CAN_RAW_FD_FRAMES, 1)
         s.setsockopt(raw, socket.CAN_RAW_RECV_OWN_MSGS, int(self.echoes))
         s.setsockopt(raw, _CAN_RAW_ERR_FILTER, _ALL_ERRORS)
-        s.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        s.setsockopt(socket.SOL_SOCKET, stamps.SO_TIMESTAMPING, stamps.WANTED)
         s.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
         try:
             s.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
@@ -86,7 +98,14 @@ class SocketCan:
 
     def receive(self, until_ns: int) -> Frame | None:
         """The next frame, or None when none came until then. Raises GoneError."""
-        while not self._ready:
+        while True:
+            while self._ready:
+                item = self._ready.popleft()
+                if isinstance(item, Frame):
+                    return item
+                self.tell(item)
+            if self._gone:
+                raise GoneError(self._gone)
             now = time.monotonic_ns()
             left_ns = until_ns - now
             if left_ns > 0:
@@ -95,45 +114,46 @@ class SocketCan:
             self._drain(now)
             if not self._ready and now >= until_ns:
                 return None
-        return self._ready.popleft()
 
     def _drain(self, now: int) -> None:
         """Take all that is there. now: on the monotonic clock."""
-        ahead_ns = None
+        looked = False
         for _ in range(_MOST):
             try:
                 raw, extra, _, _ = self._socket.recvmsg(_LONG.size, _ROOM)
             except BlockingIOError:
+                self._times.empty(now)
                 return
             except OSError as error:
                 raise GoneError(error.strerror) from None
-            if ahead_ns is None:  # how far the time of day is ahead of the monotonic clock
-                before = time.monotonic_ns()
-                ahead_ns = time.time_ns() - before
-                now = max(now, before)
-            self._take(raw, extra, now, ahead_ns)
+            if not looked:
+                looked, before = True, time.monotonic_ns()
+                self._times.look(time.time_ns() - before, max(now, before))
+            self._take(raw, extra)
 
-    def _take(self, raw: bytes, extra: list[tuple[int, int, bytes]], now: int, ahead_ns: int) -> None:
+    def _take(self, raw: bytes, extra: list[tuple[int, int, bytes]]) -> None:
         number, length = _CLASSIC.unpack_from(raw)[:2] if len(raw) == _CLASSIC.size else _LONG.unpack_from(raw)[:2]
-        t_ns = now
+        t_ns, blur_ns = self._times.arrival(stamps.of(extra))
         for level, kind, content in extra:
-            if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-                seconds, rest = struct.unpack("@ll", content[:16])
-                stamp_ns = seconds * 1_000_000_000 + rest - ahead_ns
-                t_ns = stamp_ns if now - _OLDEST_NS <= stamp_ns <= now + _NEWEST_NS else now
-            elif level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
+            if level == socket.SOL_SOCKET and kind == _SO_RXQ_OVFL:
                 self.counts.lost = int.from_bytes(content[:4], "little")
+        extended = bool(number & _EXTENDED)
         if number & _ERROR:
             self.counts.errors += 1
+            self._ready.append(Aside(t_ns, number & _ALL_ERRORS, ERROR, length, raw[8 : 8 + length]))
             if number & _BUS_OFF:
-                raise GoneError("the controller went bus-off")
+                self._gone = "the controller went bus-off"
             return
         if number & _REMOTE:
             self.counts.remote += 1
+            flags = REMOTE | (EXTENDED if extended else 0)
+            self._ready.append(Aside(t_ns, number & _MASKS[extended], flags, min(length, 8), b""))
             return
-        extended = bool(number & _EXTENDED)
-        flags = (EXTENDED if extended else 0) | (FD if len(raw) == _LONG.size else 0)
-        self._ready.append(Frame(t_ns, number & _MASKS[extended], flags, raw[8 : 8 + length], 0))
+        flags, fast = EXTENDED if extended else 0, 0
+        if len(raw) == _LONG.size:
+            flags |= FD
+            fast = (SWITCHED if raw[5] & _FAST else 0) | (PASSIVE if raw[5] & _PASSIVE else 0)
+        self._ready.append(Frame(t_ns, number & _MASKS[extended], flags, raw[8 : 8 + length], blur_ns, fast))
 
     def close(self) -> None:
         """Close it."""

@@ -11,6 +11,8 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+from hil.link import ethtool
+
 # Interface, what it needs beyond python-can, and how to get it.
 _NEEDS = {
     "udp_multicast": ("msgpack", "pip install msgpack"),
@@ -146,7 +148,7 @@ def _dialout() -> Permit:
 
 
 def kernel_buses(root: Path = Path("/sys/class/net")) -> list[Permit]:
-    """CAN interfaces of the kernel with their state, and the command that brings one up."""
+    """CAN interfaces of the kernel with their state and who stamps their frames, and the command that brings one up."""
     found = []
     for folder in sorted(root.glob("*")):
         try:
@@ -156,7 +158,8 @@ def kernel_buses(root: Path = Path("/sys/class/net")) -> list[Permit]:
         if kind == _ARPHRD_CAN:
             name, is_up = folder.name, bool(flags & 1)
             rate = "" if name.startswith("v") else " type can bitrate 500000"
-            found.append(Permit(f"bus {name}", "up" if is_up else "down", "" if is_up else f"sudo ip link set {name} up{rate}"))
+            state = f"{'up' if is_up else 'down'}; {ethtool.about(name, root)}"
+            found.append(Permit(f"bus {name}", state, "" if is_up else f"sudo ip link set {name} up{rate}"))
     return found
 
 

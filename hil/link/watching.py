@@ -19,6 +19,8 @@ from hil import files, network
 from hil.database import Bus, Database
 from hil.errors import ScenarioError, closest
 from hil.link.can_bus import CanBus, Frame
+from hil.link.frame import Aside
+from hil.link.kept import put_aside
 from hil.link.match import Finder, words_of
 from hil.link.spec import BusSpec
 from hil.record.frame import RX
@@ -131,6 +133,7 @@ class Watch:
     def __init__(self, bus: CanBus, books: list[Book]) -> None:
         self.bus, self.books = bus, books
         self.journal: Journal | None = None
+        bus.tell(self._put_aside)
         self.unknown: dict[int, Heard] = {}
 
     def listen(self, until_ns: int) -> None:
@@ -138,13 +141,17 @@ class Watch:
         while time.monotonic_ns() < until_ns:
             frame = self.bus.receive(until_ns)
             if frame is not None and self.journal is not None:
-                self.journal.put(frame.t_ns, 0, frame.can_id, frame.flags & (EXTENDED | FD) | RX, frame.data)
+                self.journal.put(frame.t_ns, 0, frame.can_id, frame.flags & (EXTENDED | FD) | frame.fast | RX, frame.data)
             if frame is None or any(book.note(frame) for book in self.books):
                 continue
             if frame.can_id in self.unknown:
                 self.unknown[frame.can_id].again(frame)
             else:
                 self.unknown[frame.can_id] = Heard(frame)
+
+    def _put_aside(self, aside: Aside) -> None:
+        if self.journal is not None:
+            put_aside(self.journal, 0, aside)
 
     def rows(self) -> list[Row]:
         """All signals that were heard."""

@@ -81,12 +81,15 @@ class Journal:
         self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
         self._thread.start()
 
-    def put(self, at_ns: int, channel: int, can_id: int, flags: int, data: bytes) -> None:
-        """Take a frame that was on the bus at a time of the monotonic clock. Never waits."""
+    def put(self, at_ns: int, channel: int, can_id: int, flags: int, data: bytes, length: int | None = None) -> None:
+        """Take a frame that was on the bus at a time of the monotonic clock. Never waits.
+
+        length: of a remote frame, the bytes asked for; of others that of the data.
+        """
         if len(self._waiting) >= _MOST_WAITING or self.failure:
             self.lost += 1
             return
-        body = _BODY.pack(at_ns - self.monotonic_ns, can_id, flags, channel, len(data)) + data
+        body = _BODY.pack(at_ns - self.monotonic_ns, can_id, flags, channel, len(data) if length is None else length) + data
         self._waiting.append(_record(FRAME, body))
 
     def _work(self) -> None:

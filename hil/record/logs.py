@@ -12,7 +12,7 @@ from typing import Any
 
 from hil.errors import BenchError, ScenarioError, nearest
 from hil.record import asc, blf, candump, journal, mf4, of_trace, table
-from hil.record.frame import MOST_FRAMES, About, LogFrame, Sink
+from hil.record.frame import ERROR, MOST_FRAMES, REMOTE, About, LogFrame, Sink
 from hil.trace import Trace
 
 
@@ -69,6 +69,8 @@ def open_log(path: Path) -> tuple[About, Iterator[LogFrame]]:
     about = About()
     if is_run(path):
         return about, of_trace.frames(Trace.load(path / "trace.npz"))
+    if not path.exists():
+        raise ScenarioError(f"{path}: does not exist")
     if path.is_dir():
         raise ScenarioError(f"{path}: is a folder, and no run folder; expected a log or a run folder")
     return about, _bounded(path, FORMATS[suffix_of(path, packed=True)].read(path, about))
@@ -83,9 +85,12 @@ def _bounded(path: Path, frames: Iterator[LogFrame]) -> Iterator[LogFrame]:
 
 @dataclass
 class Written:
-    """What was written. lost: what the format could not hold, with how many frames it concerns."""
+    """What was written. odd: error and remote frames among them.  lost: what the format could not hold, with how many frames it
+    concerns.
+    """
 
     n_frames: int = 0
+    odd: Counter[str] = field(default_factory=Counter)
     lost: Counter[str] = field(default_factory=Counter)
 
 
@@ -107,6 +112,8 @@ def write_log(path: Path, about: About, frames: Iterator[LogFrame]) -> Written:
                 for frame in itertools.chain(first, frames):
                     sink.put(frame)
                     done.n_frames += 1
+                    if frame.flags & (ERROR | REMOTE):
+                        done.odd["error" if frame.flags & ERROR else "remote"] += 1
                     done.lost.update(kind.losses(frame, about))
             finally:
                 sink.close()

@@ -37,7 +37,7 @@ class Options:
 
     event: instead of what the log's name promises.  exact: codes beside the promised ones are failures.
     compare: with the recorded device, from settle_s on, within tolerance_ms (None: what sampling can do).
-    armed: a real device may be driven.
+    armed: a real device may be driven.  channels: BUS=CHANNEL of the log, where its ids do not say it.
     """
 
     dut: str = "emulator"
@@ -51,6 +51,7 @@ class Options:
     settle_s: float = 0.0
     tolerance_ms: float | None = None
     armed: bool = False
+    channels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def replay(path: Path, options: Options, progress: Callable[[int, int], None] = 
     names = built.network.from_dut.signal_names
     events = expect.parse(promised, names, "--expect" if options.event is not None else str(path)) if promised else None
     rows = list(built.inputs.scenario.expect)
-    fitted = survey.fit(found, built.network)
+    fitted = survey.fit(found, built.network, options.channels)
     use_supply = bool(found.supply) and not survey.uses_supply(built.network)
     dut = devices.create(options.dut, built)
     if not dut.lockstep and not options.armed:

@@ -16,6 +16,7 @@ from hil.link.supply import Supply
 from hil.network import BENCH_NODE, Network
 from hil.record import logs
 from hil.record.frame import ERROR, OWN, REMOTE, About, LogFrame
+from hil.replay import channels
 
 _MOST_BACK_NS = 1_000_000_000
 _MOST_NS = 86_400 * 1_000_000_000
@@ -102,21 +103,22 @@ class Fit:
     end_ns: int
 
 
-def fit(found: Survey, net: Network) -> Fit:
-    """Each channel is the bus whose ids it carries most. Raises ScenarioError with a better network when none fits."""
+def fit(found: Survey, net: Network, given: Sequence[str] = ()) -> Fit:
+    """How a log lies on a network; channels as given, or by their ids. Raises ScenarioError with a better network when none
+    fits.
+    """
     to_dut, from_dut = _ids(net, net.to_dut.slots.tolist()), _ids(net, net.from_dut.slots.tolist())
-    buses: dict[int, int] = {}
+    known = [there | back for there, back in zip(to_dut, from_dut, strict=True)]
+    buses = channels.assigned(found, [bus.name for bus in net.database.buses], known, given)
     unknown: Counter[Key] = Counter()
     heard: set[tuple[int, Key]] = set()
     of_device = 0
     expected = {Supply().can_id}
     for channel, counts in sorted(found.frames.items()):
-        score = [sum(n for key, n in counts.items() if key in to_dut[b] or key in from_dut[b]) for b in range(net.n_buses)]
-        best = max(range(net.n_buses), key=lambda b: (score[b], b == channel))
-        if not score[best]:
-            unknown.update({key: n for key, n in counts.items() if key[0] not in expected})
+        if channel not in buses:
+            unknown.update({} if given else {key: n for key, n in counts.items() if key[0] not in expected})
             continue
-        buses[channel] = best
+        best = buses[channel]
         for key, n in counts.items():
             heard |= {(best, key)}
             of_device += n if key in from_dut[best] else 0

@@ -165,11 +165,16 @@ def machine() -> dict[str, Any]:
         "nabench": __version__,
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "load_average": load_average(),
         "platform": platform.platform(),
         "python": platform.python_version(),
         **{name: version(name) for name in ("numpy", "numba", "cantools", "python-can", "autosar-e2e")},
     }
+
+
+def load_average() -> float | None:
+    """Of the last minute; None where the system has none."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
 
 
 def _processor() -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -223,9 +225,9 @@ def old_caches(root: Path, n: int, age_s: float) -> None:
     """Cache folders of other versions, each with something in it."""
     then = time.time() - age_s
     for k in range(n):
-        (root / f"old{k:03}" / "deep").mkdir(parents=True)
-        (root / f"old{k:03}" / "deep" / "x.nbc").write_text("x")
-        os.utime(root / f"old{k:03}", (then + k, then + k))
+        (root / f"{k:016x}" / "deep").mkdir(parents=True)
+        (root / f"{k:016x}" / "deep" / "x.nbc").write_text("x")
+        os.utime(root / f"{k:016x}", (then + k, then + k))
 
 
 def in_cache(root: Path) -> dict[str, str]:
@@ -233,12 +235,17 @@ def in_cache(root: Path) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "NABENCH_CACHE_DIR": str(root)}
 
 
-@pytest.mark.parametrize(("age_s", "left"), [(1e6, {"old003", "old004", "old005"}), (3600.0, {f"old{k:03}" for k in range(6)})])
-def test_only_few_old_caches_are_kept(tmp_path: Path, age_s: float, left: set[str]) -> None:
-    """Folders of other versions are removed, the oldest first, but none of this day: somebody may be at work in it."""
+@pytest.mark.parametrize(("age_s", "left"), [(1e6, {4, 5}), (3600.0, set(range(6)))])
+def test_only_few_old_caches_are_kept(tmp_path: Path, age_s: float, left: set[int]) -> None:
+    """Folders without a note are removed, the oldest first, but none of this day: somebody may be at work in it.
+
+    What others keep in the same folder stays.
+    """
     old_caches(tmp_path, 6, age_s)
+    (tmp_path / "dbc").mkdir()
+    os.utime(tmp_path / "dbc", (1, 1))
     subprocess.run(IMPORT, check=True, env=in_cache(tmp_path))
-    assert {*left, jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
+    assert {"dbc", *(f"{k:016x}" for k in left), jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
 
 
 def test_processes_that_start_together_may_all_clear_up(tmp_path: Path) -> None:
@@ -247,7 +254,77 @@ def test_processes_that_start_together_may_all_clear_up(tmp_path: Path) -> None:
     started = [subprocess.Popen(IMPORT, env=in_cache(tmp_path), stderr=subprocess.PIPE, text=True) for _ in range(4)]
     told = [process.communicate()[1] for process in started]
     assert [""] * 4 == told
-    assert {"old297", "old298", "old299", jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
+    assert {f"{298:016x}", f"{299:016x}", jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
+
+
+def started(root: Path, cache: Path, number: int | None = None) -> tuple[str, subprocess.Popen[str]]:
+    """Key of a process of packages under root, and the process, which waits; number: a constant that is edited before."""
+    path = root / "firmware_sim" / "types.py"
+    if number is not None:
+        path.write_text(re.sub(r"MS_NS = [\d_]+\n", f"MS_NS = {number}\n", path.read_text(encoding="utf-8"), count=1))
+    code = "from firmware_sim import jit; print(jit.CACHE_FOLDER.name, flush=True); input()"
+    child = subprocess.Popen(
+        [sys.executable, "-P", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root,
+        env={**in_cache(cache), "PYTHONPATH": str(root), "NUMBA_DISABLE_JIT": "1"},
+    )  # fmt: skip
+    assert child.stdout is not None
+    return child.stdout.readline().strip(), child
+
+
+def key_of(root: Path, cache: Path, number: int | None = None) -> str:
+    """The same of a process that has ended."""
+    key, child = started(root, cache, number)
+    child.communicate("\n", timeout=20)
+    return key
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> tuple[Path, Path, Path]:
+    """Two copies of the packages, and a folder for caches."""
+    for name in ("mine", "another"):
+        copied(tmp_path / name)
+    return tmp_path / "mine", tmp_path / "another", tmp_path / "cache"
+
+
+def test_caches_of_sources_that_are_gone_are_removed_but_the_newest_two(places: tuple[Path, Path, Path]) -> None:
+    """Edited or deleted ones; those of another copy stay while that is as it was, however old they are."""
+    mine, another, cache = places
+    kept = key_of(another, cache)
+    first, second, third, fourth = (key_of(mine, cache, number) for number in range(4))
+    assert {kept, second, third, fourth} == {path.name for path in cache.iterdir()}
+    assert first not in (kept, second)
+    shutil.rmtree(another)
+    last = key_of(mine, cache, 5)
+    assert {third, fourth, last} == {path.name for path in cache.iterdir()}
+
+
+def test_a_cache_in_use_stays_until_its_process_has_ended(places: tuple[Path, Path, Path]) -> None:
+    """Its sources were edited under it, as happens while one develops."""
+    mine, _, cache = places
+    used, child = started(mine, cache, 0)
+    for number in (1, 2, 3):
+        key_of(mine, cache, number)
+    there = {path.name for path in cache.iterdir()}
+    child.communicate("\n", timeout=20)
+    key_of(mine, cache, 4)
+    assert used in there
+    assert used not in {path.name for path in cache.iterdir()}
+
+
+def test_a_cache_of_versions_that_are_gone_is_removed(places: tuple[Path, Path, Path]) -> None:
+    """An upgrade of Numba: the notes speak of this environment with a version that it has no longer; the newest two stay."""
+    mine, another, cache = places
+    key = key_of(mine, cache)
+    (note,) = (cache / key).glob("used-by-*.json")
+    said = json.loads(note.read_text())
+    said["versions"][1] = "0.1.0"
+    dead = [cache / f"{n:016x}" for n in range(3)]
+    for folder in dead:
+        folder.mkdir()
+        (folder / note.name).write_text(json.dumps(said))
+        (folder / "in-use").touch()
+    last = key_of(another, cache, 1)
+    assert {key, last, dead[1].name, dead[2].name} == {path.name for path in cache.iterdir()}
 
 
 def test_a_cache_folder_that_cannot_be_made_is_told_with_its_variable(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_contacts_feedback_link_and_current_follow_the_devices_frames(short: Pat
     if record.verdict is Verdict.PASS:
         assert abs(float(trace.column("current")[-1]) - 1.0) < 0.1
     heard = trace.info["link"]
-    assert {"frames", "within_1_5_ms", "within_5_ms", "late", "late_by_message"} == heard["pacing"].keys()
+    assert {"frames", "within_1_5_ms", "within_5_ms", "late", "classes", "late_by_message"} == heard["pacing"].keys()
     assert heard["pacing"]["frames"] > 200
     assert heard["stamps"] == (["kernel"] if kind == "udp" else ["host"])
     assert "scheduling" in heard["scheduling"] or "SCHED_FIFO" in heard["scheduling"]

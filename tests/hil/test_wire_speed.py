@@ -41,7 +41,15 @@ def test_doctor_says_how_frames_kept_their_times() -> None:
     assert 800 == found["frames"]
     assert 0.0 < found["within_1_5_ms"] <= found["within_5_ms"] <= 1.0
     assert "scheduling" in found["scheduling"] or "SCHED_FIFO" in found["scheduling"]
-    assert "800 frames, 800 a second" in wire_table.pace_text(found)
+    assert {"hard": 400, "bulk": 400} == {name: row["frames"] for name, row in found["classes"].items()}
+    both = sum(row["frames"] * row["within_1_5_ms"] for row in found["classes"].values())
+    assert both == pytest.approx(800 * found["within_1_5_ms"], abs=0.01)
+    told = wire_table.pace_text({**found, "within_1_5_ms": 0.9912, "within_5_ms": 0.9989, "kept": False}).splitlines()
+    assert told[0].startswith("800 frames a second for 1 s: ")
+    assert "all: 800 frames, 99.12 % within 1.5 ms, 99.890 % within 5 ms" == told[1]
+    assert ["hard", "bulk"] == [line.partition(",")[0] for line in told[2:4]]
+    assert "promised on an otherwise idle machine, 99 % within 1.5 ms and 99.9 % within 5 ms: not kept" == told[5]
+    assert (found["within_1_5_ms"] >= 0.99 and found["within_5_ms"] >= 0.999) == found["kept"]
     normal = wire.pacing(0.1, fifo=False)
     assert "default scheduling" in normal["scheduling"]
     assert 80 == normal["frames"]

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import json
 import socket
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from kernel_can import BUS, OTHER
 
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.errors import DutError, LinkLostError
+from hil.link import ethtool
 from hil.link.can_bus import CanBus
 from hil.link.frame import Frame
 from hil.link.spec import parse
 
-BUS, OTHER = os.environ["NABENCH_VCAN"].split(",")
 SECOND_NS = 1_000_000_000
 FRAME = struct.Struct("=IB3x8s")
 FRAMES = [
@@ -89,6 +91,18 @@ def test_we_read_what_cansend_sends_at_the_time_at_which_it_was_sent() -> None:
         assert 1 == bus.counts.remote
         for frame, (low_ns, high_ns) in zip(got, times, strict=True):
             assert low_ns - SECOND_NS // 1000 <= frame.t_ns <= high_ns + SECOND_NS // 1000
+
+
+def test_the_kernel_is_asked_who_stamps_and_says_it_does() -> None:
+    """A virtual bus has no controller: the kernel stamps, in SO_TIMESTAMPING's first time; an absent one is told of nothing."""
+    assert "driver vcan, time stamps by the kernel, known to 0.1 ms" == str(ethtool.about(BUS))
+    assert "unknown driver, time stamps by the kernel, known to 0.1 ms" == str(ethtool.about("can7"))
+    done = subprocess.run(
+        [sys.executable, "-c", "from hil.cli import main; main()", "doctor", "--json"], stdout=subprocess.PIPE
+    )
+    rows = {row["what"]: row["found"] for row in json.loads(done.stdout)}
+    assert "up; driver vcan, time stamps by the kernel, known to 0.1 ms" == rows[f"bus {BUS}"]
+    assert rows["SocketCAN"] == "in the kernel"
 
 
 def test_the_device_end_does_not_hear_itself() -> None:

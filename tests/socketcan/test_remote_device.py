@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +12,11 @@ import agree
 import numpy as np
 import pytest
 import wall
+from kernel_can import BUS, candump
 
 from hil import journal
 from hil.trace import Trace
 
-BUS, OTHER = os.environ["NABENCH_VCAN"].split(",")
 SCENARIOS = ("monitor-silent", "frames-wrong-crc", "reset-in-run")
 
 
@@ -30,20 +27,6 @@ def over(bus: str, names: tuple[str, ...], out: Path) -> list[dict[str, Any]]:
     assert child.returncode in (0, 1, 3), text + errors
     found: list[dict[str, Any]] = json.loads(text)["results"]
     return found
-
-
-@contextmanager
-def candump(bus: str, into: Path) -> Iterator[None]:
-    """An independent recorder."""
-    with into.open("w") as out:
-        dump = subprocess.Popen(["candump", "-L", "-r", "4194304", bus], stdout=out)
-        time.sleep(0.3)
-        try:
-            yield
-        finally:
-            time.sleep(0.3)
-            dump.terminate()
-            dump.wait(timeout=10)
 
 
 @pytest.mark.timeout(120)

@@ -102,7 +102,9 @@ def test_every_frame_survives_its_line() -> None:
     ):
         for length in lengths:
             can_id, data = (0x1FFFFFFF if flags & EXTENDED else 0x7FF), bytes(range(length))
-            assert lines.Line(can_id, flags, data) == lines.parse(lines.encode(can_id, flags, data).rstrip(b"\r"))
+            assert lines.Line(can_id, flags, data, length, bool(flags & FD)) == lines.parse(
+                lines.encode(can_id, flags, data).rstrip(b"\r")
+            )
 
 
 def test_the_adapter_end_answers_commands(line: PtyPair) -> None:

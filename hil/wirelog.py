@@ -19,15 +19,17 @@ from firmware_sim.wire.layout import (
     BUS,
     CAN_ID,
     COUNT,
-    E2E,
+    COUNTER_MASK,
+    COUNTER_SHIFT,
+    COUNTER_TURNED,
+    COUNTER_WORD,
     FIRST,
     FRAME_NS,
     LENGTH,
     N_WORDS,
-    NO_E2E,
-    P11,
     PAGE_MASK,
     SLOT,
+    TURNED,
     WORD_0,
     Layout,
 )
@@ -124,14 +126,14 @@ class WireLog:
         return [Series(rows[:, j.T_NS], value[:, n], (valid[:, n] == 1) & tells, frame_ns, tells) for n in range(count)]
 
     def tells(self, kind: int, slot: int, rows: I64) -> Bools:
-        """(n,) which frames of a slot tell something: right length, right CRC, a counter that has moved."""
+        """(n,) which frames of a slot tell something: right length, right CRC, a counter that has moved, if it has them."""
         row = self.layout(kind).slots[slot]
         right = self.crc_right(kind, slot, rows) & (rows[:, j.LENGTH] == row[LENGTH])
-        if row[E2E] == NO_E2E:
+        if row[COUNTER_MASK] == 0:
             return right
         at = np.flatnonzero(right)
-        shift, mask = (8, 0xF) if row[E2E] == P11 else (16, 0xFF)
-        counter = rows[at, j.WORD] >> shift & mask
+        word = rows[at, j.WORD + row[COUNTER_WORD]]
+        counter = (word.byteswap() if row[TURNED] & COUNTER_TURNED else word) >> row[COUNTER_SHIFT] & row[COUNTER_MASK]
         right[at[1:][counter[1:] == counter[:-1]]] = False
         return right
 
@@ -172,7 +174,7 @@ def _find_slots(rows: I64, network: Network) -> I64:
         for s in reversed(range(layout.n_slots)):  # the first that fits counts
             slot = layout.slots[s]
             page = layout.blank[slot[WORD_0]]
-            fits = ours & (can_id == slot[CAN_ID]) & (bus == slot[BUS]) & (word & slot[PAGE_MASK] == page)
+            fits = ours & (can_id == slot[CAN_ID]) & (bus == slot[BUS]) & ((word ^ page) & slot[PAGE_MASK] == 0)
             out[loose[fits]] = s
     return out
 

@@ -190,8 +190,8 @@ def _protection(used: dict[str, Any]) -> list[str]:
     if not lines:
         return []
     return [
-        "# These look like checksums and counters. Their scheme does not stand in a DBC, and none is invented; where it is",
-        "# profile P11 or P05, say so with [[e2e]]: message, profile, data_id, crc, counter.",
+        "# These look like checksums and counters. Their scheme does not stand in a DBC, and none is invented; say it with",
+        '# [[e2e]]: message, profile ("counter", "sum", "CRC-8-SAE-J1850", "P01" ...: docs/mapping.md, Protection), crc, counter.',
         *lines,
         "",
     ]

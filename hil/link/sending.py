@@ -28,6 +28,7 @@ from firmware_sim.wire.layout import (
     LENGTH,
     NO_E2E,
     OFFSET,
+    OTHER,
     P05,
     P11,
     RAW_MAX,
@@ -53,6 +54,7 @@ _PROFILES = {
     NO_E2E: "no counter or CRC",
     P05: "counter and CRC of profile 5",
     P11: "counter and CRC of profile 11",
+    OTHER: "counter and check as its mapping says",
 }
 
 

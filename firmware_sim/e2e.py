@@ -18,7 +18,7 @@ from firmware_sim import state as st
 from firmware_sim.jit import inlined
 from firmware_sim.types import I64
 from firmware_sim.wire.crc import crc_is_right, read_counter
-from firmware_sim.wire.layout import COUNTER_FIRST, COUNTER_MASK, COUNTER_MAX, COUNTER_STEP, E2E, NO_E2E
+from firmware_sim.wire.layout import COUNTER_FIRST, COUNTER_MASK, COUNTER_MAX, COUNTER_STEP, COUNTS_WITH, E2E, NO_E2E
 
 NODATA, INIT, VALID, INVALID = range(4)
 OK, INITIAL, REPEATED, WRONG_SEQUENCE, ERROR = range(5)
@@ -36,12 +36,12 @@ def check(words: I64, p: int, slots: I64, s: int, link: I64, max_delta: int) -> 
             off = 0
             if step != 1:
                 counter, off = counter // step, counter % step
-            last, top = link[st.LAST_COUNTER, p, s], slots[s, COUNTER_MAX]
+            last, top = link[st.LAST_COUNTER, p, slots[s, COUNTS_WITH]], slots[s, COUNTER_MAX]
             delta = counter - last if counter >= last else counter - last + top + 1
             if counter < 0 or counter > top or off != 0:
                 result = WRONG_SEQUENCE
             else:
-                link[st.LAST_COUNTER, p, s] = counter
+                link[st.LAST_COUNTER, p, slots[s, COUNTS_WITH]] = counter
                 if link[st.E2E_STATE, p, s] == NODATA:
                     result = INITIAL
                 elif delta == 0:

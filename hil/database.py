@@ -289,6 +289,8 @@ class Database:
             lines += self._signal_rows(signals, message, number, word, first, problems)
             row = self._slot_row(slot, pages[message.name], word, n_words, base_tick_ns)
             row |= {w.FIRST: first, w.COUNT: len(lines) - first, w.PAGE_MASK: mask}
+            shared = self.protection(message).scheme.over_pages
+            row[w.COUNTS_WITH] = slots.index(pages[message.name][0]) if shared else number
             table.append([row.get(column, 0) for column in range(w.N_SLOT_COLUMNS)])
             blanks += [blank | row[w.FIXED], *[0] * (n_words - 1)]
         if problems:

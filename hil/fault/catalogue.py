@@ -21,6 +21,7 @@ from firmware_sim.wire.layout import (
     CHECK_BITS,
     CHECK_WORD,
     COUNTER_MASK,
+    COUNTS_WITH,
     DATA_ID,
     E2E,
     FD,
@@ -310,6 +311,10 @@ def _fitting(
             return targets, [f'{label} carries no E2E protection with {_NEEDED[kind.needs]}; fault "{kind.name}" needs one']
         targets = Targets(protected, targets.signals)
     problems = []
+    if kind.needs == "counter":
+        shared = [int(layouts[row.seam].slots[row.target, COUNTS_WITH]) for row in targets.rows]
+        if len(set(shared)) < len(shared):
+            problems.append(f'{label} has one counter over all its pages; fault "{kind.name}" needs one page of it')
     for row in targets.rows:
         layout = layouts[row.seam]
         slot, name = layout.slots[row.target], layout.slot_names[row.target]

@@ -251,4 +251,8 @@ def database_of(network_name: str, dbc: Sequence[Path]) -> Database:
     net = network.load(network_name, _MOST_CELLS, _MOST_SENSORS, 10 * MS_NS)
     paths = [path for bus in net.database.buses for path in bus.paths]
     bench = files.dbc_folder() / "bench.dbc"
-    return Database([Bus("bus", (*paths, bench), _ANY_RATE, _ANY_RATE, {})]) if len(net.database.buses) == 1 else net.database
+    if len(net.database.buses) > 1:
+        return net.database
+    made = Database([Bus("bus", (*paths, bench), _ANY_RATE, _ANY_RATE, {})])
+    made.protections |= net.database.protections
+    return made

@@ -17,7 +17,7 @@ from hil.shape import refuse
 Byte = Annotated[int, Field(ge=0, le=0xFF)]
 _LIST_AT = {"before": w.LISTED_BEFORE, "after": w.LISTED_AFTER, "onto": w.LISTED_ONTO}
 _ALWAYS = {"message", "profile"}
-_COUNTING = {"counter", "counter_first", "counter_last", "counter_step"}
+_COUNTING = {"counter", "counter_first", "counter_last", "counter_step", "counts"}
 _CHECKED = {"crc", "bytes", "before", "after", "data_ids", "list_at", "data_id", "per_page", "xor_out"}
 _OF_CRC = {"poly", "init", "reflect", "over_crc"}
 
@@ -29,6 +29,7 @@ class E2eRule(files.FileModel):
     crc, counter: the signals that carry them; those of a profile lie where it wants them.  id_mode: of P01 and P11.
     data_id: of the message.  per_page: what each page adds to it.  data_ids: 16 bytes, picked by the lowest four bits of the
     counter.  list_at: where they come in.  counter_first, counter_last, counter_step: as it counts.
+    counts: each page for itself, or one counter over all pages of the message.
     poly, init, xor_out, reflect: of a CRC.  init: also what a sum begins with.  subtract: what is summed is taken off it.
     over_crc: the bytes of the CRC itself count too, as 0.  bytes: first and last that is checked.  before, after: bytes that
     stand only in the check; "low" and "high" are those of the data id.
@@ -46,6 +47,7 @@ class E2eRule(files.FileModel):
     counter_first: Annotated[int, Field(ge=0, le=0xFFFF)] = 0
     counter_last: Annotated[int, Field(ge=1, le=0xFFFF)] | None = None
     counter_step: Annotated[int, Field(ge=1, le=0xFFFF)] = 1
+    counts: Literal["page", "message"] = "page"
     poly: Annotated[int, Field(ge=1, le=0xFFFFFFFF)] | None = None
     init: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] = 0
     xor_out: Annotated[int, Field(ge=0, le=0xFFFFFFFF)] = 0
@@ -87,7 +89,7 @@ class E2eRule(files.FileModel):
         if modes is not None:
             by_list = any(scheme.list_at and not scheme.listed for scheme in modes.values())
             needed = ["data_ids" if by_list else "data_id", "crc", "counter"]
-            return {*needed, *(() if by_list else ("per_page",)), *(("id_mode",) if len(modes) > 1 else ())}, needed
+            return {*needed, "counts", *(() if by_list else ("per_page",)), *(("id_mode",) if len(modes) > 1 else ())}, needed
         if self.profile == "counter":
             return _COUNTING, ["counter"]
         if self.profile in NAMED:
@@ -111,7 +113,7 @@ class E2eRule(files.FileModel):
         if self.data_ids is not None and self.counter is None:
             found.append("data_ids are picked by the counter; name it with `counter`")
         if self.counter is None and self.model_fields_set & (_COUNTING - {"counter"}):
-            found.append("counter_first, counter_last and counter_step are for the signal that `counter` names")
+            found.append("counter_first, counter_last, counter_step and counts are for the signal that `counter` names")
         if self.counter_last is not None and (
             self.counter_last <= self.counter_first or (self.counter_last - self.counter_first) % self.counter_step
         ):
@@ -132,10 +134,12 @@ class E2eRule(files.FileModel):
         if modes is not None:
             usual = next(iter(modes.values()))
             made = usual if self.id_mode is None else modes.get(self.id_mode, usual)
+            made = replace(made, over_pages=self.counts == "message")
             return made if self.data_ids is None else replace(made, listed=tuple(self.data_ids))
         base = FREE[self.profile]
         said: dict[str, Any] = {
             "first": self.counter_first, "last": self.counter_last, "step": self.counter_step,
+            "over_pages": self.counts == "message",
             "before": tuple(self.before), "after": tuple(self.after), "over_crc": self.over_crc,
             "data": None if self.bytes is None else (self.bytes[0], self.bytes[1]),
         }  # fmt: skip

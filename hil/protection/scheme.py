@@ -35,7 +35,7 @@ class Scheme:
     taken off.  over_crc: the bytes of a CRC count too, as 0.
     data: first and last byte that is checked; None: all.  before, after: bytes that stand only in the check, "low" and "high"
     are those of the data id.  listed, list_at: 16 bytes, picked by the counter, and where they come in.
-    first, last, step: of the counter; last None: all that its signal can say.
+    first, last, step: of the counter; last None: all that its signal can say.  over_pages: one runs over all pages.
     crc_at, counter_at: where they lie; empty: where their signals do.  length_at, id_at: the length of the frame and the data
     id, which stand in the frame.  id_shift: lowest bit of the id that does.  shortest: bytes of the header.
     """
@@ -57,6 +57,7 @@ class Scheme:
     first: int = 0
     last: int | None = None
     step: int = 1
+    over_pages: bool = False
     crc_at: Bits = ()
     counter_at: Bits = ()
     length_at: Bits = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from hil import journal as j
 from hil import network, runner
 from hil.errors import ScenarioError
 from hil.verdict import Verdict
+from hil.wirelog import WireLog
 
 EXAMPLE = rigs.ROOT / "examples" / "paged_dbc"
 TICK_NS = 10_000_000
@@ -80,6 +82,39 @@ def frames(record: Any, kind: int, name: str) -> tuple[list[tuple[int, np.ndarra
     rows = rows[(rows[:, j.KIND] == kind) & np.isin(rows[:, j.SLOT], slots)]
     can_id = int(layout.slots[slots[0], w.CAN_ID])
     return [(can_id, np.ascontiguousarray(row[j.WORD :]).view(np.uint8)) for row in rows], layout
+
+
+def test_one_counter_may_run_over_all_pages(tmp_path: Path) -> None:
+    """Each frame of the message counts on, whatever its page; the device takes that, and one page that stands still not."""
+    said = {"profile": '"sum"', "counts": '"message"', "counter_last": 5}  # as many values as pages: each page's stands still
+    folder = protected(tmp_path / "x", on("CellPage", **said), on("RelayCmd", **SCHEMES["P02"]))
+    path = folder / "loader-overvoltage.scenario.toml"
+    record = runner.run(path, runner.Options())
+    assert {Verdict.PASS} == {finding.verdict for finding in record.findings}
+    rows = sorted((int(row[j.T_NS]), int(row[j.WORD]) >> 8 & 0xF) for row in record.trace.journal if row[j.KIND] == j.TO_DUT
+                  and record.setup.network.to_dut.slot_names[int(row[j.SLOT])].startswith("CMU_CellPage"))  # fmt: skip
+    assert [n % 6 for n in range(len(rows))] == [counter for _, counter in rows]
+    log = WireLog(record.trace.journal, record.setup.network)
+    assert log.series("CellVoltage_005", j.TO_DUT).told.all()
+    text = path.read_text(encoding="utf-8")
+    frozen = FAULT.format(fault="counter_frozen", target="CMU_CellPage")
+    path.write_text(text[: text.index("[[fault]]")] + frozen + text[text.index("[[expect]]") : text.rindex("[[expect]]")])
+    with pytest.raises(ScenarioError, match="has one counter over all its pages"):
+        runner.run(path, runner.Options())
+
+
+def test_a_frame_by_hand_is_protected_as_the_mapping_says(tmp_path: Path) -> None:
+    """The command fills in counter and check of the network's mapping."""
+    folder = protected(tmp_path / "x", on("CellPage", **SCHEMES["P02"]), on("RelayCmd", **SCHEMES["nibbles off 8"]))
+    ran = nabench("send", "virtual:none", "HVB_RelayCmd", "HVB_MainPos_Close=1", "--network", folder / "loader.network.toml")
+    assert "counter and check as its mapping says" in ran.out
+
+
+def test_the_picture_shows_counter_and_check(tmp_path: Path) -> None:
+    """Among the roles of a message's bits."""
+    folder = protected(tmp_path / "x", on("CellPage", **SCHEMES["P02"]), on("RelayCmd", **SCHEMES["nibbles off 8"]))
+    out = nabench("check", folder / "loader.network.toml", "--bits").out
+    assert ["the check", "the counter"] == re.findall(r"RelayCmd_C(?:RC|NT): .*plays (.+)", out)
 
 
 def test_a_counter_alone_counts(tmp_path: Path) -> None:

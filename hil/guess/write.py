@@ -23,6 +23,9 @@ _CYCLES_MS = (100, 200, 500, 1000)
 _BITRATES = (500_000, 1_000_000)
 _MOST_TRIES = 40
 _DOUBT = 0.75
+_COUNTS = re.compile(r"counter|(?<!retry)(?<!terminated)count$|cnt|alive|_bz$|rolling|sqc", re.IGNORECASE)
+_CHECKS = re.compile(r"crc|check(sum)?|_cs$|chks", re.IGNORECASE)
+_WIDEST_COUNTER, _NARROWEST_CHECK = 16, 3
 _ROW = re.compile(r"signal\[(\d+)\]")
 
 
@@ -216,20 +219,22 @@ def _to_fill_in(guessed: Guess, rows: list[_Row]) -> list[str]:
 
 
 def _protection(used: dict[str, Any]) -> list[str]:
-    """What looks like counters and checksums: told, never guessed."""
+    """What looks like counters and checksums, as rows to complete: the scheme is never guessed."""
     lines = []
     for name, message in sorted(used.items()):
-        counters = [s.name for s in message.signals if re.search(r"count|cnt|alive|_bz$|rolling|sqc", s.name, re.IGNORECASE)]
-        sums = [s.name for s in message.signals if re.search(r"crc|check(sum)?|_cs$", s.name, re.IGNORECASE)]
+        counters = [s.name for s in message.signals if _COUNTS.search(s.name) and 2 <= s.length <= _WIDEST_COUNTER]
+        sums = [s.name for s in message.signals if _CHECKS.search(s.name) and s.length >= _NARROWEST_CHECK]
         if sums or counters:
-            lines.append(f"#   {name}: {', '.join([*sums, *counters])}")
+            profile = '"?"' if sums else '"counter"  # or one with a check'
+            lines += ["# [[e2e]]", f"# message = {_quoted(name)}", f"# profile = {profile}"]
+            lines += [f"# {key} = {_quoted(found[0])}" for key, found in (("crc", sums), ("counter", counters)) if found]
+            lines.append("")
     if not lines:
         return []
     return [
-        "# These look like checksums and counters. Their scheme does not stand in a DBC, and none is invented; say it with",
-        '# [[e2e]]: message, profile ("counter", "sum", "CRC-8-SAE-J1850", "P01" ...; docs/mapping.md), crc, counter.',
+        "# ---- these look like counters and checksums. Their scheme does not stand in a DBC, and none is invented: without",
+        '# these rows they are sent as "not available". Profiles, and what each needs: docs/mapping.md, "Protection".',
         *lines,
-        "",
     ]
 
 

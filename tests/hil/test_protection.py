@@ -110,6 +110,23 @@ def test_a_frame_by_hand_is_protected_as_the_mapping_says(tmp_path: Path) -> Non
     assert "counter and check as its mapping says" in ran.out
 
 
+def test_c_tables_know_profile_11_of_each_page_and_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another scheme, or a counter over all pages, is refused by message, and nothing is written."""
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    plain, pages = RELAYS.partition("\n")[2], {f"CMU_CellPage[{page}]" for page in range(6)}
+    for cells, named in (
+        (CELLS.partition("\n")[2] + 'counts = "message"\n', pages - {"CMU_CellPage[0]"}),
+        (SCHEMES["P02"], pages),
+    ):
+        said = cells if isinstance(cells, str) else on("CellPage", **cells)
+        folder = protected(tmp_path / f"x{len(named)}", said, plain)
+        ran = nabench("new", "headers", "x", "--pack", "nfm-16s", "--network", folder / "loader.network.toml")
+        assert 2 == ran.code
+        assert named == {text.split()[2] for text in ran.problems if "has a protection of its own" in text}
+    assert [] == list((tmp_path / "out").iterdir())
+
+
 def test_the_picture_shows_counter_and_check(tmp_path: Path) -> None:
     """Among the roles of a message's bits."""
     folder = protected(tmp_path / "x", on("CellPage", **SCHEMES["P02"]), on("RelayCmd", **SCHEMES["nibbles off 8"]))
@@ -196,6 +213,10 @@ WRONG: dict[str, tuple[str, str]] = {
     ),
     "counter never at its end": (on("CellPage", profile='"sum"', counter_last=14, counter_step=4), "is not reached from 0"),
     "counter too small": (on("CellPage", profile='"sum"', counter_last=20), "cannot say what it should count to"),
+    "one signal for both": (
+        'profile = "sum"\ncrc = "CellPage_CNT"\ncounter = "CellPage_CNT"\n',
+        'signal "CellPage_CNT" cannot be both CRC and counter',
+    ),
     "bytes behind the end": (on("CellPage", profile='"xor"', bytes=[1, 8]), "bytes [1, 8] do not fit its 8 bytes"),
     "bytes backwards": (on("CellPage", profile='"xor"', bytes=[4, 2]), "expected the first and the last"),
     "data id of nothing": (on("CellPage", profile='"xor"', data_id=4), 'data_id and its bytes "low" and "high"'),

@@ -62,6 +62,24 @@ def test_units_signs_polarity_and_meanings_are_guessed_too(here: Path) -> None:
     assert drafted == {role: written[role] for role in drafted}
 
 
+def test_counters_and_checks_are_rows_to_complete_and_never_guessed(here: Path) -> None:
+    """The loader's: uncommented, with a scheme, they are taken; as they stand they say nothing."""
+    shutil.copy(EXAMPLES / "paged_dbc" / "loader.dbc", here)
+    nabench("map", "loader.dbc")
+    path = here / "loader.mapping.toml"
+    text = path.read_text(encoding="utf-8")
+    assert (
+        '# [[e2e]]\n# message = "CMU_CellPage"\n# profile = "?"\n# crc = "CellPage_CRC"\n# counter = "CellPage_CNT"\n' in text
+    )
+    assert '# message = "PDU_Relays"\n# profile = "counter"  # or one with a check\n# counter = "PDU_Alive"\n' in text
+    assert "e2e" not in files.read_toml(path)
+    rows_ = re.sub(r"^# (?=(\[\[e2e|message =|profile =|crc =|counter =))", "", text, flags=re.MULTILINE)
+    path.write_text(rows_.replace('profile = "?"', 'profile = "CRC-8-SAE-J1850"'), encoding="utf-8")
+    assert 3 == len(files.read_toml(path)["e2e"])
+    checked = nabench("check", "loader.network.toml")
+    assert (0, "") == (checked.code, checked.err)
+
+
 def test_a_draft_is_the_same_every_time_and_says_how_sure_it_is(here: Path) -> None:
     """Two drafts are equal byte for byte; each row stands behind its figure and its reason."""
     shutil.copy(EXAMPLES / "own_dbc" / "truck.dbc", here)

@@ -115,8 +115,8 @@ def _unfit(message: Any, protection: Protection) -> list[str]:
     """What of a scheme that a mapping put together does not fit the message."""
     scheme, found = protection.scheme, []
     crc, counter = (next((s for s in message.signals if s.name == name), None) for name in (protection.crc, protection.counter))
-    if crc is not None and crc is counter:
-        found.append(f'signal "{crc.name}" cannot be both CRC and counter')
+    if protection.crc is not None and protection.crc == protection.counter:
+        found.append(f'signal "{protection.crc}" cannot be both CRC and counter')
     if scheme.data is not None and scheme.data[1] >= message.length:
         found.append(f"bytes {list(scheme.data)} do not fit its {message.length} bytes")
     if crc is not None and not scheme.crc_at:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from firmware_sim.wire.layout import NO_E2E
-from hil import protection, roles
+from hil import roles
 from hil.database import Database, Schedule, is_there, pages_of
 from hil.errors import NabenchError, ScenarioError, nearest
 from hil.holding import ConstantSignal
-from hil.mapping import NUMBER, Constant, E2eRule, Mapping, MessageRule, SignalRule, filled, may_be_role, strangers
-from hil.protection import PROFILES, Protection
+from hil.mapping import NUMBER, Constant, Mapping, MessageRule, SignalRule, filled, may_be_role, strangers
+from hil.protection import of_message
+from hil.protection.rule import E2eRule
 from hil.signal_rows import Guard, Meaning
 
 _WIDEST_GUARDED = 62
@@ -266,24 +267,31 @@ def _protect(work: _Work, rule: E2eRule, n: int) -> None:
         return
     names = {signal.name for signal in message.signals}
     said = {"crc": rule.crc, "counter": rule.counter}
-    gone = [(key, name) for key, name in said.items() if name is not None and name not in names]
+    gone = [
+        (key, name)
+        for key, name in said.items()
+        if name is not None and (name not in names or (message.name, name) in work.user_of)
+    ]
     for key, name in gone:
         role = work.user_of.get((message.name, name))
         why = f'plays the role "{role}"' if role else f'is not in message "{rule.message}"{nearest(name, names)}'
         work.problems.append(f'{here}.{key} "{name}" {why}')
     if rule.message in work.database.protections:
         work.problems.append(f'{here}.message "{rule.message}" stands twice')
-    protected = Protection(PROFILES[rule.profile], rule.data_id, rule.per_page, rule.crc, rule.counter)
-    if protected.profile != NO_E2E and not gone:
+    protected = rule.protection
+    if protected.scheme.way != NO_E2E and not gone:
         found: list[str] = []
-        taken = protection.header(message, protected, found) & {name for name in names if roles.is_role(name)}
+        taken = of_message.header(message, protected, found) & {name for name in names if roles.is_role(name)}
         work.problems += [f"{here}: {text}" for text in found]
-        work.problems += [f'{here}: "{name}" lies where the profile has its CRC or counter' for name in sorted(taken)]
+        work.problems += [
+            f'{here}: "{name}" lies where the profile has its CRC, counter or fixed bits' for name in sorted(taken)
+        ]
         last = rule.data_id + rule.per_page * max(
             (page[0][1] if len(page) == 1 else k for k, page in enumerate(pages_of(message)) if page), default=0
         )
-        if last > 0xFFFF:
-            work.problems.append(f"{here}: data_id of the last page is {last}; expected at most {0xFFFF}")
+        most = (1 << protected.scheme.id_bits) - 1
+        if last > most:
+            work.problems.append(f"{here}: data_id of the last page is {last}; expected at most {most}")
     work.database.protections[rule.message] = protected
 
 

@@ -17,12 +17,11 @@ import numpy as np
 
 from firmware_sim.types import MS_NS
 from firmware_sim.wire import layout as w
-from firmware_sim.wire.crc import p11_seed
-from hil import protection
 from hil.bus import frame_ns
 from hil.dbcfile import reading
 from hil.errors import Problems, ScenarioError, nearest
-from hil.protection import Protection
+from hil.protection import columns, of_message
+from hil.protection.of_message import Protection
 from hil.signal_rows import Guard, Meaning, compile_signal, page_bits, with_meaning
 
 _MOST_PAGES = 1024
@@ -221,7 +220,7 @@ class Database:
 
     def protection(self, message: Any) -> Protection:
         """How a message is protected: as the mapping says, else as the attributes of the DBC say."""
-        return self.protections.get(message.name) or protection.of_dbc(message)
+        return self.protections.get(message.name) or of_message.of_dbc(message)
 
     def slots(self, wanted: Callable[[Any], bool], has_page: Callable[[Slot], bool]) -> list[Slot]:
         """(message, page) pairs in order of arbitration, bus by bus.
@@ -275,10 +274,10 @@ class Database:
             pages.setdefault(slot.message.name, []).append(slot)
         messages = [group[0].message for group in pages.values()]
         for message in messages:
-            problems += protection.problems(message) if message.name not in self.protections else []
+            problems += of_message.problems(message) if message.name not in self.protections else []
         if problems:
             raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems))
-        headers = {m.name: protection.header(m, self.protection(m), problems) for m in messages}
+        headers = {m.name: of_message.header(m, self.protection(m), problems) for m in messages}
         lines: list[tuple[str, str, list[int], tuple[float, float]]] = []
         table: list[list[int]] = []
         blanks: list[int] = []
@@ -289,8 +288,11 @@ class Database:
             signals = [s for s in slot.signals if s.name not in headers[message.name]]
             lines += self._signal_rows(signals, message, number, word, first, problems)
             row = self._slot_row(slot, pages[message.name], word, n_words, base_tick_ns)
-            table.append([*row[: w.FIRST], first, len(lines) - first, *row[w.FIRST :], mask])
-            blanks += [blank, *[0] * (n_words - 1)]
+            row |= {w.FIRST: first, w.COUNT: len(lines) - first, w.PAGE_MASK: mask}
+            shared = self.protection(message).scheme.over_pages
+            row[w.COUNTS_WITH] = slots.index(pages[message.name][0]) if shared else number
+            table.append([row.get(column, 0) for column in range(w.N_SLOT_COLUMNS)])
+            blanks += [blank | row[w.FIXED], *[0] * (n_words - 1)]
         if problems:
             raise ScenarioError(*(f"{self.label}: {problem}" for problem in problems))
         return w.Layout(
@@ -340,8 +342,8 @@ class Database:
             out.append((signal.name, signal.unit or "", row, scale))
         return out
 
-    def _slot_row(self, slot: Slot, siblings: list[Slot], word: int, n_words: int, tick_ns: int) -> list[int]:
-        """Columns of Layout.slots without FIRST, COUNT and PAGE_MASK."""
+    def _slot_row(self, slot: Slot, siblings: list[Slot], word: int, n_words: int, tick_ns: int) -> dict[int, int]:
+        """Column of Layout.slots to number, without FIRST, COUNT and PAGE_MASK; what is not named is 0."""
         message, bus = slot.message, self.buses[slot.bus]
         said, own = self.schedules.get(message.name, Schedule()), self.protection(message)
         cycle_ms = self.cycle_ms(message)
@@ -353,21 +355,18 @@ class Database:
         data_id = own.data_id + own.per_page * (slot.page or 0)
         flags = (w.EXTENDED if message.is_extended_frame else 0) | (w.FD if message.is_fd or message.length > 8 else 0)
         duration = frame_ns(message.length, message.is_extended_frame, bool(flags & w.FD), bus.bitrate, bus.data_bitrate)
-        return [
-            message.frame_id,
-            flags,
-            message.length,
-            word,
-            n_words,
-            own.profile,
-            data_id,
-            p11_seed(data_id),
-            protection.COUNTER_MAX[own.profile],
-            cycle_ns,
-            phase_ns,
-            duration,
-            slot.bus,
-        ]
+        crc_at, counter_at = of_message.places(message, own)
+        return {
+            w.CAN_ID: message.frame_id,
+            w.FLAGS: flags,
+            w.LENGTH: message.length,
+            w.WORD_0: word,
+            w.N_WORDS: n_words,
+            w.CYCLE_NS: cycle_ns,
+            w.PHASE_NS: phase_ns,
+            w.FRAME_NS: duration,
+            w.BUS: slot.bus,
+        } | columns.of(own.scheme, data_id, message.length, crc_at, counter_at)
 
     def fingerprint(self) -> str:
         """SHA-256 over the texts of all DBC files."""

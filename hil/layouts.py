@@ -45,6 +45,10 @@ def drawn(path: Path) -> list[Drawn]:
     for (message, role), guard in database.guards.items():
         if (message, role) in by_role:
             played.setdefault((message, guard.signal), f"the validity of {role}")
+    for name, own in database.protections.items():
+        for signal, what in ((own.crc, "the check"), (own.counter, "the counter")):
+            if signal is not None:
+                played.setdefault((name, signal), what)
     return [Drawn(one.name, _messages(one, used), played) for bus in buses for one in bus.paths]
 
 

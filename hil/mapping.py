@@ -16,7 +16,7 @@ from pydantic import Field, ValidationInfo, model_validator
 
 from hil import files, roles
 from hil.errors import ScenarioError, nearest
-from hil.protection import PROFILES
+from hil.protection.rule import E2eRule
 from hil.shape import refuse
 
 NUMBER = re.compile(r"\{(n1?)(?::(0?[1-9]))?\}")
@@ -137,35 +137,6 @@ class MessageRule(files.FileModel):
             found.append('expected one of "cycle_ms" (of each page) and "page_ms" (from page to page)')
         if self.pages is not None and len(set(self.pages)) != len(self.pages):
             found.append("pages: a page stands twice; each is sent once in a round")
-        refuse(found, self, info)
-        return self
-
-
-class E2eRule(files.FileModel):
-    """How a message is protected, as your scheme has it; nothing is computed for a message that has no such rule.
-
-    profile: one that is computed here.  data_id: of the message.  per_page: what each page adds to it.  crc, counter: its
-    signals, which lie where the profile wants them.
-    """
-
-    message: Annotated[str, Field(min_length=1)]
-    profile: str
-    data_id: Annotated[int, Field(ge=0, le=0xFFFF)] = 0
-    per_page: Annotated[int, Field(ge=0, le=0xFF)] = 0
-    crc: str | None = None
-    counter: str | None = None
-
-    @model_validator(mode="after")
-    def _known(self, info: ValidationInfo) -> E2eRule:
-        found = []
-        if self.profile not in PROFILES:
-            known = ", ".join(f'"{name}"' for name in PROFILES)
-            found.append(f'profile "{self.profile}" is not computed here; expected one of {known}')
-        elif self.profile == "None":
-            if self.model_fields_set & {"data_id", "per_page", "crc", "counter"}:
-                found.append('profile "None" needs neither data_id nor crc nor counter')
-        elif self.crc is None or self.counter is None or "data_id" not in self.model_fields_set:
-            found.append(f'profile "{self.profile}" needs data_id, crc and counter')
         refuse(found, self, info)
         return self
 

@@ -18,7 +18,7 @@ from firmware_sim.types import F64, I64, U8
 from firmware_sim.wire.codec import decode_slot
 from firmware_sim.wire.crc import crc_is_right, read_counter
 from firmware_sim.wire.event import is_for, unpack
-from firmware_sim.wire.layout import E2E, EVENT_LEN, EVENT_T_NS, LEN, LENGTH, NO_E2E, SENT, SLOT, T_NS, Layout
+from firmware_sim.wire.layout import COUNTER_MASK, EVENT_LEN, EVENT_T_NS, LEN, LENGTH, SENT, SLOT, T_NS, Layout
 from hil.errors import ScenarioError
 from hil.plant import contactor
 from hil.plant import pack as pk
@@ -79,7 +79,7 @@ def _command(
 ) -> bool:  # fmt: skip
     """Drive the coils by a frame that ended at t_ns; False when it is no valid command."""
     s = roles[COMMAND_SLOT]
-    counter = read_counter(words, p, slots, s) if slots[s, E2E] != NO_E2E else -1
+    counter = read_counter(words, p, slots, s) if slots[s, COUNTER_MASK] != 0 else -1
     moved = counter < 0 or counter != last[LAST_COUNTER, p]
     if length != slots[s, LENGTH] or not moved or not crc_is_right(words, p, slots, s):
         return False

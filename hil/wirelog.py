@@ -19,15 +19,18 @@ from firmware_sim.wire.layout import (
     BUS,
     CAN_ID,
     COUNT,
-    E2E,
+    COUNTER_MASK,
+    COUNTER_SHIFT,
+    COUNTER_TURNED,
+    COUNTER_WORD,
+    COUNTS_WITH,
     FIRST,
     FRAME_NS,
     LENGTH,
     N_WORDS,
-    NO_E2E,
-    P11,
     PAGE_MASK,
     SLOT,
+    TURNED,
     WORD_0,
     Layout,
 )
@@ -124,16 +127,31 @@ class WireLog:
         return [Series(rows[:, j.T_NS], value[:, n], (valid[:, n] == 1) & tells, frame_ns, tells) for n in range(count)]
 
     def tells(self, kind: int, slot: int, rows: I64) -> Bools:
-        """(n,) which frames of a slot tell something: right length, right CRC, a counter that has moved."""
+        """(n,) which frames of a slot tell something: right length, right CRC, a counter that has moved, if it has them."""
         row = self.layout(kind).slots[slot]
         right = self.crc_right(kind, slot, rows) & (rows[:, j.LENGTH] == row[LENGTH])
-        if row[E2E] == NO_E2E:
+        if row[COUNTER_MASK] == 0:
             return right
+        pages = np.flatnonzero(self.layout(kind).slots[:, COUNTS_WITH] == row[COUNTS_WITH])
+        if len(pages) > 1:
+            return right & self._moved_over(kind, pages, slot, rows)
         at = np.flatnonzero(right)
-        shift, mask = (8, 0xF) if row[E2E] == P11 else (16, 0xFF)
-        counter = rows[at, j.WORD] >> shift & mask
+        counter = _counter(rows[at], row)
         right[at[1:][counter[1:] == counter[:-1]]] = False
         return right
+
+    def _moved_over(self, kind: int, pages: I64, slot: int, rows: I64) -> Bools:
+        """(n,) which frames of a page have another counter than the frame before them, of whatever page."""
+        found = [(self.frames(kind, int(page)), int(page)) for page in pages]
+        right = [self.crc_right(kind, page, frames) for frames, page in found]
+        whole = np.concatenate([frames[ok] for (frames, _), ok in zip(found, right, strict=True)])
+        own = np.concatenate([np.full(int(ok.sum()), page == slot) for (_, page), ok in zip(found, right, strict=True)])
+        order = np.argsort(whole[:, j.T_NS], kind="stable")
+        counter = _counter(whole[order], self.layout(kind).slots[slot])
+        moved = np.concatenate([[True], counter[1:] != counter[:-1]])[own[order]]
+        out = np.zeros(len(rows), np.bool_)
+        out[self.crc_right(kind, slot, rows)] = moved
+        return out
 
     def crc_right(self, kind: int, slot: int, rows: I64) -> Bools:
         """(n,) which frames of a slot carry the CRC that fits."""
@@ -144,6 +162,13 @@ class WireLog:
         right = np.zeros(len(rows), np.uint8)
         crc_many(words, layout.slots, slot, right)
         return right == 1
+
+
+def _counter(rows: I64, slot: I64) -> I64:
+    """(n,) counters of journal rows of a slot."""
+    word = rows[:, j.WORD + slot[COUNTER_WORD]]
+    turned: I64 = word.byteswap() if slot[TURNED] & COUNTER_TURNED else word
+    return np.asarray(turned >> slot[COUNTER_SHIFT] & slot[COUNTER_MASK], np.int64)
 
 
 def _either(a: Series, b: Series) -> Series:
@@ -172,7 +197,7 @@ def _find_slots(rows: I64, network: Network) -> I64:
         for s in reversed(range(layout.n_slots)):  # the first that fits counts
             slot = layout.slots[s]
             page = layout.blank[slot[WORD_0]]
-            fits = ours & (can_id == slot[CAN_ID]) & (bus == slot[BUS]) & (word & slot[PAGE_MASK] == page)
+            fits = ours & (can_id == slot[CAN_ID]) & (bus == slot[BUS]) & ((word ^ page) & slot[PAGE_MASK] == 0)
             out[loose[fits]] = s
     return out
 

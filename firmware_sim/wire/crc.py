@@ -1,4 +1,5 @@
-"""E2E protection of a frame: profile 11 (CRC-8, classic frames) and profile 5 (CRC-16, CAN FD frames).
+"""E2E protection of a frame: profile 11 (CRC-8, classic frames) and profile 5 (CRC-16, CAN FD frames) by tables, every
+other scheme as the columns of its slot say (firmware_sim.wire.check).
 
 Profile 11, data id "both": byte 0 = CRC-8 (polynomial 0x1D, effective start 0) over data id low, data id high and bytes
 1 to the last; low nibble of byte 1 = counter 0 to 14. Profile 5: bytes 0-1 = CRC-16 (0x1021, start 0xFFFF) over bytes 2
@@ -13,13 +14,19 @@ import numpy as np
 
 from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import I64, U8
+from firmware_sim.wire import check
+from firmware_sim.wire.check import read_counter as read_counter
 from firmware_sim.wire.layout import (
+    COUNTER_FIRST,
+    COUNTER_MASK,
     COUNTER_MAX,
+    COUNTER_STEP,
     CRC_SEED,
     DATA_ID,
     E2E,
     LENGTH,
     NO_E2E,
+    P05,
     P11,
     WORD_0,
 )
@@ -96,22 +103,17 @@ def crc16(words: I64, p: int, word: int, length: int, data_id: int) -> int:
 
 
 @inlined
-def read_counter(words: I64, p: int, slots: I64, s: int) -> int:
-    """The E2E counter that stands in a frame."""
-    w = words[p, slots[s, WORD_0]]
-    return (w >> 8) & 0xF if slots[s, E2E] == P11 else (w >> 16) & 0xFF
-
-
-@inlined
 def crc_is_right(words: I64, p: int, slots: I64, s: int) -> bool:
-    """True when the CRC that stands in a frame fits its payload and data id; always for an unprotected frame."""
+    """True when the check that stands in a frame fits its payload and data id; always for a frame without one."""
     profile, word = slots[s, E2E], slots[s, WORD_0]
     if profile == P11:
         right = (words[p, word] & 0xFF) == crc8(words, p, word, slots[s, LENGTH], slots[s, CRC_SEED])
     elif profile == NO_E2E:
         right = True
-    else:
+    elif profile == P05:
         right = (words[p, word] & 0xFFFF) == crc16(words, p, word, slots[s, LENGTH], slots[s, DATA_ID])
+    else:
+        right = check.is_right(words, p, slots, s)
     return right
 
 
@@ -128,17 +130,19 @@ def write_crc(words: I64, p: int, slots: I64, s: int) -> None:
     word = slots[s, WORD_0]
     if slots[s, E2E] == P11:
         words[p, word] = (words[p, word] & -256) | crc8(words, p, word, slots[s, LENGTH], slots[s, CRC_SEED])
-    else:
+    elif slots[s, E2E] == P05:
         words[p, word] = (words[p, word] & -65536) | crc16(words, p, word, slots[s, LENGTH], slots[s, DATA_ID])
+    else:
+        check.write(words, p, slots, s)
 
 
 @inlined
 def protect(words: I64, p: int, slots: I64, s: int, counter: int) -> int:
-    """Write counter and CRC into a frame whose header bits are still 0. Returns the next counter."""
-    profile = slots[s, E2E]
+    """Write counter and CRC into a frame. counter: how often it has counted, 0 to COUNTER_MAX. Returns the next one."""
     following = counter
-    if profile != NO_E2E:
-        words[p, slots[s, WORD_0]] |= counter << (8 if profile == P11 else 16)
+    if slots[s, E2E] != NO_E2E:
+        if slots[s, COUNTER_MASK] != 0:
+            check.write_counter(words, p, slots, s, slots[s, COUNTER_FIRST] + counter * slots[s, COUNTER_STEP])
         write_crc(words, p, slots, s)
         following = 0 if counter >= slots[s, COUNTER_MAX] else counter + 1
     return following

@@ -29,7 +29,7 @@ def is_for(events: I64, e: int, slots: I64, blank: I64, p: int, s: int) -> bool:
         and slots[s, CAN_ID] == events[e, EVENT_ID]
         and slots[s, BUS] == events[e, EVENT_BUS]
         and slots[s, FLAGS] & EXTENDED == events[e, EVENT_FLAGS] & (EXTENDED | NOTED)
-        and events[e, EVENT_WORD_0] & slots[s, PAGE_MASK] == blank[slots[s, WORD_0]]
+        and (events[e, EVENT_WORD_0] ^ blank[slots[s, WORD_0]]) & slots[s, PAGE_MASK] == 0
     )
 
 

@@ -34,12 +34,26 @@ SCALE, OFFSET = range(2)
 (
     CAN_ID, FLAGS, LENGTH, WORD_0, N_WORDS, FIRST, COUNT, E2E, DATA_ID, CRC_SEED, COUNTER_MAX, CYCLE_NS, PHASE_NS, FRAME_NS,
     BUS, PAGE_MASK,
-) = range(16)  # fmt: skip
-N_SLOT_COLUMNS = 16
+    COUNTER_WORD, COUNTER_SHIFT, COUNTER_MASK, COUNTER_FIRST, COUNTER_STEP, TURNED, FIXED_MASK, FIXED,
+    CHECK, CHECK_WORD, CHECK_SHIFT, CHECK_BITS, WIDTH, POLY, START, FINAL, BYTES, BEFORE, N_BEFORE, AFTER, N_AFTER,
+    LISTED, LIST_LOW, LIST_HIGH, COUNTS_WITH,
+) = range(41)  # fmt: skip
+N_SLOT_COLUMNS = 41
 # FLAGS is a sum of these; NOTED only in an event: it was on the bus, but nobody obeys it.
 EXTENDED, FD, NOTED = 1, 2, 4
-# E2E profiles.
-NO_E2E, P11, P05 = range(3)
+# How a frame is protected. P11 and P05 are the two fast ways to a CRC; OTHER is as the columns from CHECK on say.
+NO_E2E, P11, P05, OTHER = range(4)
+# The counter, when COUNTER_MASK is not 0: COUNTER_FIRST, then COUNTER_STEP more each time, COUNTER_MAX times, then again.
+# It lies in word COUNTER_WORD of the frame, from bit COUNTER_SHIFT on. TURNED is a sum of these: the counter, the check
+# is big-endian, its shift counted in the word with its bytes reversed. COUNTS_WITH: the slot whose counter it is, itself, or
+# the first page where one counter runs over all pages. FIXED: what stands at FIXED_MASK in the first word.
+COUNTER_TURNED, CHECK_TURNED = 1, 2
+# CHECK: a CRC (the highest bit of a byte first, or the lowest), a sum of bytes or of their halves, or the exclusive or of
+# them. START, FINAL: what it begins with and what is inverted in the end. POLY: of the CRC; of a sum 1 or -1, its sign.
+# WIDTH: bits of the result. CHECK_BITS: where it stands in its word; there the frame counts as 0. BYTES: those of the frame
+# that are checked, one bit a byte; BEFORE, AFTER: up to 8 bytes more. LISTED: one of 16 bytes more, picked by the counter.
+NO_CHECK, CRC_HIGH, CRC_LOW, SUM, HALF_SUM, XOR, HALF_XOR = range(7)
+NOT_LISTED, LISTED_BEFORE, LISTED_AFTER, LISTED_ONTO = range(4)
 
 
 @dataclass(frozen=True)
@@ -47,8 +61,8 @@ class Layout:
     """All frames of one direction.
 
     signals: (n_signals, 12) int64, columns SLOT ... LINK.  scales: (n_signals, 2) float64, SCALE OFFSET.
-    slots: (n_slots, 16) int64, columns CAN_ID ... PAGE_MASK; the signals of slot s are rows FIRST to FIRST + COUNT - 1.
-    blank: (n_words,) int64, the bits of an empty frame: the multiplexer's page.
+    slots: (n_slots, 41) int64, columns CAN_ID ... COUNTS_WITH; the signals of slot s are rows FIRST to FIRST + COUNT - 1.
+    blank: (n_words,) int64, the bits of an empty frame: the multiplexer's page, and what is FIXED.
     signal_names, slot_names: in the order of the rows.  units: of each signal.
     """
 

@@ -8,7 +8,7 @@ from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.codec import encode_slot
 from firmware_sim.wire.crc import protect
-from firmware_sim.wire.layout import BUS, CYCLE_NS, FRAME_NS, LEN, LENGTH, PHASE_NS, SENT, T_NS, Layout
+from firmware_sim.wire.layout import BUS, COUNTS_WITH, CYCLE_NS, FRAME_NS, LEN, LENGTH, PHASE_NS, SENT, T_NS, Layout
 
 # Rows of a sender's state: next due time of a slot, and the E2E counter of its next frame.
 NEXT_NS, COUNTER = range(2)
@@ -47,7 +47,8 @@ def send_due(
                 continue
             state[p, NEXT_NS, s] += slots[s, CYCLE_NS]
             encode_slot(values, p, s, signals, scales, slots, blank, words)
-            state[p, COUNTER, s] = protect(words, p, slots, s, state[p, COUNTER, s])
+            own = slots[s, COUNTS_WITH]
+            state[p, COUNTER, own] = protect(words, p, slots, s, state[p, COUNTER, own])
             bus = slots[s, BUS]
             end_ns = max(bus_free_ns[p, bus], t_ns) + slots[s, FRAME_NS]
             bus_free_ns[p, bus] = end_ns

@@ -18,7 +18,10 @@ def map_(
         str | None, typer.Option("--pack", help="Pack that it is for, shipped or a file: are there enough cells?")
     ] = None,
 ) -> None:
-    """Draft a mapping and a network for a DBC: roles guessed from names, units, comments and values, and what is left to do."""
+    """Draft a mapping and a network for a DBC: roles guessed from names, units, comments and values, and what is left to do.
+
+    Exit code 0 when every role that a run needs was placed, 3 when some are left to fill in, 2 when nothing could be written.
+    """
     from hil.guess import write
 
     cells = sensors = None
@@ -34,4 +37,8 @@ def map_(
         typer.echo(line)
     typer.echo(f"wrote {mapping}")
     typer.echo(f"wrote {network}")
+    if made.missing:
+        typer.echo(f'next: fill in the {len(made.missing)} roles marked "needed, not placed" in {mapping}, and read every row')
+        typer.echo(f"then: nabench check {network} --pack PACK")
+        raise typer.Exit(3)
     typer.echo(f"next: read every row of {mapping}, then: nabench check {network}")

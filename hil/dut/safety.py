@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Instruments = tuple[tuple[str, tuple[str, ...]], ...]
 _SUPPLY_FORMS = 3
+_MOST_FORMS = 256
 
 
 def plan(
@@ -29,7 +30,7 @@ def plan(
     supply: where the device is switched by frame.  instruments: (address, commands) that make each safe.
     """
     layout, reader = network.to_dut, Reader(network.to_dut)
-    n_forms = max((int(layout.slots[slot, COUNTER_MAX]) + 1 for slot in request_slots), default=0)
+    n_forms = max((min(int(layout.slots[slot, COUNTER_MAX]) + 1, _MOST_FORMS) for slot in request_slots), default=0)
     forms: dict[tuple[int, int, int], list[str]] = {}
     for counter in range(n_forms):
         rest.sender[:, NEXT_NS] = 1 << 62

@@ -17,7 +17,21 @@ from pydantic import Field
 
 from firmware_sim.types import F64, I64
 from firmware_sim.wire.crc import crc8, crc16, p11_seed
-from firmware_sim.wire.layout import DATA_ID, E2E, FD, FLAGS, LENGTH, NO_E2E, P11, Layout
+from firmware_sim.wire.layout import (
+    CHECK_BITS,
+    CHECK_WORD,
+    COUNTER_MASK,
+    COUNTS_WITH,
+    DATA_ID,
+    E2E,
+    FD,
+    FLAGS,
+    LENGTH,
+    P05,
+    P11,
+    WIDTH,
+    Layout,
+)
 from hil import files
 from hil import names as signal_names
 from hil.errors import ScenarioError, nearest
@@ -52,6 +66,7 @@ PRIMITIVES = {
     "reset_torn": -1,
 }
 _LENGTHS = {0: range(9), FD: (*range(9), 12, 16, 20, 24, 32, 48, 64)}
+_NEEDED = {"check": "a CRC or checksum", "counter": "a counter", "data_id": "the data id of profile P01, P05 or P11"}
 _LONGEST_S = 1e7
 _LONGEST_MS = 86_400_000
 
@@ -104,7 +119,7 @@ class FaultKind(files.FileModel):
         "dut",
     ]
     address: str | None = None
-    protected: bool = False
+    needs: Literal["", "check", "counter", "data_id"] = ""
     fixed: dict[Literal["A", "B", "C", "EXTRA", "MASK"], float | int | Literal["nan"]] = {}
     parameters: dict[str, Parameter] = {}
 
@@ -290,12 +305,16 @@ def _fitting(
     if not frames:
         return targets, []
     layouts = {t.TO_DUT: place.to_dut, t.FROM_DUT: place.from_dut}
-    if kind.protected:
-        protected = [row for row in frames if layouts[row.seam].slots[row.target, E2E] != NO_E2E]
+    if kind.needs:
+        protected = [row for row in frames if _carries(layouts[row.seam].slots[row.target], kind.needs)]
         if not protected:
-            return targets, [f'{label} carries no E2E protection; fault "{kind.name}" needs a frame with counter and CRC']
+            return targets, [f'{label} carries no E2E protection with {_NEEDED[kind.needs]}; fault "{kind.name}" needs one']
         targets = Targets(protected, targets.signals)
     problems = []
+    if kind.needs == "counter":
+        shared = [int(layouts[row.seam].slots[row.target, COUNTS_WITH]) for row in targets.rows]
+        if len(set(shared)) < len(shared):
+            problems.append(f'{label} has one counter over all its pages; fault "{kind.name}" needs one page of it')
     for row in targets.rows:
         layout = layouts[row.seam]
         slot, name = layout.slots[row.target], layout.slot_names[row.target]
@@ -314,6 +333,11 @@ def _fitting(
         if "data_id" in values and values["data_id"] == slot[DATA_ID]:
             problems.append(f"{where}.with.data_id is {values['data_id']:g}, the own data id of frame {name}; expected another")
     return targets, problems
+
+
+def _carries(slot: I64, what: str) -> bool:
+    """True when a frame carries a check, a counter, or a check whose data id can be another one."""
+    return bool({"check": slot[WIDTH] != 0, "counter": slot[COUNTER_MASK] != 0, "data_id": slot[E2E] in (P11, P05)}[what])
 
 
 def _wires(targets: Targets, kind: FaultKind, values: dict[str, float], place: Place, where: str) -> list[str]:
@@ -339,6 +363,8 @@ def _rows(targets: Targets, kind: FaultKind, values: dict[str, float], place: Pl
         row[t.EXTRA], row[t.MASK] = int(columns.get("EXTRA", target.at)), int(columns.get("MASK", 0))
         if "BIT" in columns:
             row[t.EXTRA], row[t.MASK] = int(columns["BIT"]) // 64, _signed(1 << int(columns["BIT"]) % 64)
+        if kind.needs == "check":
+            row[t.EXTRA], row[t.MASK] = _check_bit(place, target)
         if "DATA_ID" in columns:
             row[t.MASK] = _other_id(place, target, int(columns["DATA_ID"]))
     numbers = np.array([[columns["A"], columns["B"], columns["C"]]] * len(rows), np.float64)
@@ -347,6 +373,12 @@ def _rows(targets: Targets, kind: FaultKind, values: dict[str, float], place: Pl
 
 def _signed(word: int) -> int:
     return word - (1 << 64) if word >= 1 << 63 else word
+
+
+def _check_bit(place: Place, row: Row) -> tuple[int, int]:
+    """(word, mask) of one bit of a frame's check."""
+    slot = (place.to_dut if row.seam == t.TO_DUT else place.from_dut).slots[row.target]
+    return int(slot[CHECK_WORD]), int(slot[CHECK_BITS] & -slot[CHECK_BITS])
 
 
 def _other_id(place: Place, row: Row, data_id: int) -> int:

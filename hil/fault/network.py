@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from firmware_sim.jit import inlined, kernel
 from firmware_sim.types import F64, I64
-from firmware_sim.wire.crc import read_counter, write_crc
+from firmware_sim.wire.check import read_counter, write_counter
+from firmware_sim.wire.crc import write_crc
 from firmware_sim.wire.layout import (
     BUS,
     CAN_ID,
-    E2E,
+    COUNTER_MASK,
     EVENT_BUS,
     EVENT_FLAGS,
     EVENT_ID,
@@ -23,8 +24,6 @@ from firmware_sim.wire.layout import (
     FLAGS,
     LEN,
     N_WORDS,
-    NO_E2E,
-    P11,
     SENT,
     T_NS,
     WORD_0,
@@ -64,9 +63,7 @@ def _copy_row(source: I64, n: int, target: I64, m: int) -> None:
 @kernel
 def _freeze(words: I64, slots: I64, p: int, s: int, counter: int) -> None:
     """Write a counter over the frame's own and mend the CRC."""
-    shift, width = (8, 0xF) if slots[s, E2E] == P11 else (16, 0xFF)
-    word = slots[s, WORD_0]
-    words[p, word] = (words[p, word] & ~(width << shift)) | (counter << shift)
+    write_counter(words, p, slots, s, counter)
     write_crc(words, p, slots, s)
 
 
@@ -100,7 +97,7 @@ def apply(
                 words[p, slots[s, WORD_0] + rows[n, EXTRA]] ^= rows[n, MASK]
             elif primitive == LENGTH:
                 meta[p, LEN, s] = rows[n, EXTRA]
-            elif slots[s, E2E] != NO_E2E:
+            elif slots[s, COUNTER_MASK] != 0:
                 if memory[WAS_ON, p, n] != turn(rows, n, end_ns) + 1.0:
                     memory[WAS_ON, p, n] = turn(rows, n, end_ns) + 1.0
                     memory[KEPT, p, n] = read_counter(words, p, slots, s)

@@ -142,7 +142,9 @@ def _may(out: Guess, role: Role, one: Seen, dut: str) -> bool:
     for other in out.placed:
         if _sent(other.role) != _sent(role) and any(s.message is one.message for s in other.signals):
             return False
-    return _right_side(role, one, dut) or not _sent(role) or not one.senders
+    if _right_side(role, one, dut) or (_sent(role) and not one.senders):
+        return True
+    return not _sent(role) and (role.needed or one.message.name in out.turned)  # no message is turned round without need
 
 
 def _turn(out: Guess, role: Role, one: Seen, dut: str) -> None:

@@ -15,23 +15,28 @@ from hil.dbcfile import reading
 from hil.errors import NabenchError, ScenarioError
 from hil.guess.look import Seen
 from hil.guess.place import Guess, Placed, guess
-from hil.guess.words import FAMILIES, SINGLES
+from hil.guess.words import FAMILIES, SINGLES, Role
 
 _TICK_NS = 10_000_000
 _MOST_CELLS, _MOST_SENSORS = 192, 64
 _CYCLES_MS = (100, 200, 500, 1000)
 _BITRATES = (500_000, 1_000_000)
 _MOST_TRIES = 40
+_DOUBT = 0.75
+_COUNTS = re.compile(r"counter|(?<!retry)(?<!terminated)count$|cnt|alive|_bz$|rolling|sqc", re.IGNORECASE)
+_CHECKS = re.compile(r"crc|check(sum)?|_cs$|chks", re.IGNORECASE)
+_WIDEST_COUNTER, _NARROWEST_CHECK = 16, 3
 _ROW = re.compile(r"signal\[(\d+)\]")
 
 
 @dataclass
 class Draft:
-    """Two files, and what a reader should hear. lines: of the report."""
+    """Two files, and what a reader should hear. lines: of the report.  missing: needed roles that nothing was found for."""
 
     mapping: str
     network: str
     lines: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -56,12 +61,18 @@ def draft(dbc: Path, out: Path, cells: int | None = None, sensors: int | None = 
             result = _tried(dbc, out, guessed, rows, dropped, (cycle_ms, bitrate))
             if result is not None:
                 mapping, net = result
-                return Draft(mapping, net, _report(read, guessed, dropped, cells, sensors))
-    told = [line for line in _report(read, guessed, dropped, cells, sensors) if line[:4].strip().isdigit()]
+                lines, missing = _report(read, guessed, rows, dropped, cells, sensors)
+                return Draft(mapping, net, lines, missing)
+    told = _placed(guessed.placed)
     raise ScenarioError(
         f"{dbc}: no mapping of it could be made that loads: a bench needs messages of the device and to it, and too little of "
         "this looks like either",
         *(f"{dbc}: found all the same: {line.strip()}" for line in told),
+        *(
+            f"{dbc}: {role.name} is perhaps {perhaps}"
+            for role in (*FAMILIES, *SINGLES)
+            if role.needed and (perhaps := _perhaps(guessed, role))
+        ),
     )
 
 
@@ -176,24 +187,54 @@ def _mapping(dbc: Path, guessed: Guess, rows: list[_Row]) -> str:
         for name, (node, why) in sorted(guessed.turned.items())
         if name in used
     ]
-    return "\n".join([*head, *(row.text for row in rows), *turned, *_protection(used)])
+    open_ = _to_fill_in(guessed, rows)
+    return "\n".join([*head, *(row.text for row in rows), *open_, *turned, *_protection(used)])
+
+
+def _missing(rows: list[_Row]) -> list[Role]:
+    """Needed roles without a row."""
+    there = {row.placed.role.name for row in rows}
+    return [role for role in (*FAMILIES, *SINGLES) if role.needed and role.name not in there]
+
+
+def _perhaps(guessed: Guess, role: Role) -> str:
+    """Signals that might play a role, or nothing."""
+    rest = next((rest for other, rest in guessed.open if other is role), [])
+    return ", ".join(f"{one.message.name}.{one.signal.name} ({100 * value:.0f} %)" for value, one in rest)
+
+
+def _to_fill_in(guessed: Guess, rows: list[_Row]) -> list[str]:
+    """Rows of the needed roles that were not placed, as comments."""
+    missing = _missing(rows)
+    lines = ['# ---- needed, not placed: nothing runs without them. Fill them in, and take the "# " away.'] if missing else []
+    for role in missing:
+        perhaps = _perhaps(guessed, role)
+        lines += [
+            "# [[signal]]",
+            f"# role = {_quoted(role.name)}",
+            f'# signal = "?"{f"  # perhaps {perhaps}" if perhaps else "  # nothing looks like it"}',
+            "",
+        ]
+    return lines
 
 
 def _protection(used: dict[str, Any]) -> list[str]:
-    """What looks like counters and checksums: told, never guessed."""
+    """What looks like counters and checksums, as rows to complete: the scheme is never guessed."""
     lines = []
     for name, message in sorted(used.items()):
-        counters = [s.name for s in message.signals if re.search(r"count|cnt|alive|_bz$|rolling|sqc", s.name, re.IGNORECASE)]
-        sums = [s.name for s in message.signals if re.search(r"crc|check(sum)?|_cs$", s.name, re.IGNORECASE)]
+        counters = [s.name for s in message.signals if _COUNTS.search(s.name) and 2 <= s.length <= _WIDEST_COUNTER]
+        sums = [s.name for s in message.signals if _CHECKS.search(s.name) and s.length >= _NARROWEST_CHECK]
         if sums or counters:
-            lines.append(f"#   {name}: {', '.join([*sums, *counters])}")
+            profile = '"?"' if sums else '"counter"  # or one with a check'
+            lines += ["# [[e2e]]", f"# message = {_quoted(name)}", f"# profile = {profile}"]
+            lines += [f"# {key} = {_quoted(found[0])}" for key, found in (("crc", sums), ("counter", counters)) if found]
+            lines.append("")
     if not lines:
         return []
     return [
-        "# These look like checksums and counters. Their scheme does not stand in a DBC, and none is invented; where it is",
-        "# profile P11 or P05, say so with [[e2e]]: message, profile, data_id, crc, counter.",
+        "# ---- these look like counters and checksums. Their scheme does not stand in a DBC, and none is invented: without",
+        '# these rows they are sent as "not available". Profiles, and what each needs: docs/mapping.md, "Protection".',
         *lines,
-        "",
     ]
 
 
@@ -219,17 +260,33 @@ def _network(title: str, rows: list[_Row], mapping: str, dbc: str, rates: tuple[
     return "\n".join(lines) + "\n"
 
 
-def _report(read: reading.Read, guessed: Guess, dropped: list[str], cells: int | None, sensors: int | None) -> list[str]:
-    """What was placed, what was not, and what might play it."""
-    lines = [f'device: "{guessed.dut}" ({guessed.why_dut})']
-    for placed in guessed.placed:
-        count = len(placed.signals)
-        name = placed.signals[0].signal.name + (f" to {placed.signals[-1].signal.name} ({count})" if count > 1 else "")
-        lines.append(f"{100 * placed.score:3.0f} %  {placed.role.name:<28} {name}")
-    for role, rest in guessed.open:
-        maybe = ", ".join(f"{one.message.name}.{one.signal.name} ({100 * value:.0f} %)" for value, one in rest)
-        need = "needed, not placed" if role.needed else "not placed"
-        lines.append(f"{need}: {role.name}" + (f"; perhaps {maybe}" if maybe else "; nothing looks like it"))
+def _placed(placed: list[Placed]) -> list[str]:
+    """A line for each role that was placed; "?" behind what is a guess at best."""
+    lines = []
+    for each in placed:
+        count = len(each.signals)
+        name = each.signals[0].signal.name + (f" to {each.signals[-1].signal.name} ({count})" if count > 1 else "")
+        lines.append(f"{100 * each.score:3.0f} %{'?' if each.score < _DOUBT else ' '} {each.role.name:<28} {name}")
+    return lines
+
+
+def _report(
+    read: reading.Read, guessed: Guess, rows: list[_Row], dropped: list[str], cells: int | None, sensors: int | None
+) -> tuple[list[str], list[str]]:
+    """(what is missing, what was placed, what might be, each in a line; the needed roles that are missing)."""
+    needed, missing = [role for role in (*FAMILIES, *SINGLES) if role.needed], _missing(rows)
+    lines = [f"{len(needed) - len(missing)} of {len(needed)} needed roles placed"]
+    if missing:
+        lines[0] += ": nothing can be run with this draft before the others are filled in"
+    for role in missing:
+        perhaps = _perhaps(guessed, role)
+        lines.append(f"needed, not placed: {role.name}" + (f"; perhaps {perhaps}" if perhaps else "; nothing looks like it"))
+    lines.append(f'device: "{guessed.dut}" ({guessed.why_dut})')
+    lines += _placed([placed for placed in guessed.placed if any(row.placed is placed for row in rows)])
+    for role, _ in guessed.open:
+        perhaps = _perhaps(guessed, role)
+        if not role.needed:
+            lines.append(f"not placed: {role.name}" + (f"; perhaps {perhaps}" if perhaps else "; nothing looks like it"))
     lines += [f"dropped: {text}" for text in dropped]
     for label, wanted in (("CellVoltage_{n:03}", cells), ("CellTemperature_{n:02}", sensors)):
         there = sum(len(placed.signals) for placed in guessed.placed if placed.role.name == label)
@@ -241,12 +298,9 @@ def _report(read: reading.Read, guessed: Guess, dropped: list[str], cells: int |
     for (node, why), names in alike.items():
         more = f" and {len(names) - 4} more" if len(names) > 4 else ""
         lines.append(f'taken as sent by "{node}": {", ".join(names[:4])}{more} ({why})')
-    needed = [role for role in (*FAMILIES, *SINGLES) if role.needed]
-    missing = [role.name for role, _ in guessed.open if role.needed]
-    lines.append(f"{len(needed) - len(missing)} of {len(needed)} needed roles placed")
     lines += [f"left out: {text}" for text in read.sentences()]
     lines += [f"note: {text}" for text in read.notes]
-    return lines
+    return lines, [role.name for role in missing]
 
 
 def file_name(dbc: Path) -> str:

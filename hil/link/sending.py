@@ -28,6 +28,7 @@ from firmware_sim.wire.layout import (
     LENGTH,
     NO_E2E,
     OFFSET,
+    OTHER,
     P05,
     P11,
     RAW_MAX,
@@ -53,6 +54,7 @@ _PROFILES = {
     NO_E2E: "no counter or CRC",
     P05: "counter and CRC of profile 5",
     P11: "counter and CRC of profile 11",
+    OTHER: "counter and check as its mapping says",
 }
 
 
@@ -249,4 +251,8 @@ def database_of(network_name: str, dbc: Sequence[Path]) -> Database:
     net = network.load(network_name, _MOST_CELLS, _MOST_SENSORS, 10 * MS_NS)
     paths = [path for bus in net.database.buses for path in bus.paths]
     bench = files.dbc_folder() / "bench.dbc"
-    return Database([Bus("bus", (*paths, bench), _ANY_RATE, _ANY_RATE, {})]) if len(net.database.buses) == 1 else net.database
+    if len(net.database.buses) > 1:
+        return net.database
+    made = Database([Bus("bus", (*paths, bench), _ANY_RATE, _ANY_RATE, {})])
+    made.protections |= net.database.protections
+    return made

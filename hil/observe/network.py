@@ -10,7 +10,8 @@ from functools import partial
 import numpy as np
 
 from firmware_sim.types import I64, U8
-from firmware_sim.wire.layout import DATA_ID, E2E, FRAME_NS, P11, Layout
+from firmware_sim.wire import layout as w
+from firmware_sim.wire.layout import DATA_ID, FRAME_NS, Layout
 from hil import journal as j
 from hil.fault.catalogue import Bound
 from hil.observe.view import Effect, Moment, View, expected_on, others_on
@@ -33,13 +34,16 @@ class _Frames:
         return np.concatenate([rows[:, : j.WORD], np.ascontiguousarray(payload).view(np.int64)], axis=1)
 
     def protected(self, payload: U8, length: int, data_id: int) -> U8:
-        """The bytes with the right CRC for a data id, worked out bit by bit."""
-        head = np.tile(np.array([data_id & 0xFF, data_id >> 8], np.uint8), (len(payload), 1))
-        if self.layout.slots[self.slot, E2E] == P11:
+        """The bytes with the right check, worked out bit by bit. data_id: of profiles 5 and 11."""
+        slot = self.layout.slots[self.slot]
+        head = np.tile(np.array([data_id & 0xFF, data_id >> 8 & 0xFF], np.uint8), (len(payload), 1))
+        if slot[w.E2E] == w.P11:
             payload[:, 0] = _crc(np.concatenate([head, payload[:, 1:length]], axis=1), 8, 0x1D, 0)
-        else:
+        elif slot[w.E2E] == w.P05:
             crc = _crc(np.concatenate([payload[:, 2:length], head], axis=1), 16, 0x1021, 0xFFFF)
             payload[:, 0], payload[:, 1] = crc & 0xFF, crc >> 8
+        elif slot[w.WIDTH] != 0:
+            payload = _with_check(payload, slot)
         return payload
 
 
@@ -51,6 +55,49 @@ def _crc(data: U8, width: int, polynomial: int, start: int) -> I64:
         for _ in range(8):
             crc = np.where(crc >> (width - 1) & 1, crc << 1 ^ polynomial, crc << 1) & ((1 << width) - 1)
     return crc
+
+
+def _division(data: U8, width: int, polynomial: int, start: int, *, low_first: bool) -> I64:
+    """(n,) remainder of the bits of each row, which come in one by one. low_first: everything the other way round."""
+    bits = np.unpackbits(data, axis=1, bitorder="little" if low_first else "big").astype(np.int64)
+    rest = np.full(len(data), start, np.int64)
+    for bit in bits.T:
+        out = (rest if low_first else rest >> width - 1) & 1 ^ bit
+        rest = (rest >> 1 if low_first else rest << 1) & (1 << width) - 1 ^ out * polynomial
+    return rest
+
+
+def _with_check(payload: U8, slot: I64) -> U8:
+    """The bytes with the check that a slot's columns describe."""
+    n, width, words = len(payload), int(slot[w.WIDTH]), payload.view(np.int64)
+    words[:, slot[w.CHECK_WORD]] &= ~slot[w.CHECK_BITS]
+    own = [payload[:, i : i + 1] for i in range(slot[w.LENGTH]) if slot[w.BYTES] >> i & 1]
+    sides = [slot[[column]].view(np.uint8)[: slot[size]] for column, size in ((w.BEFORE, w.N_BEFORE), (w.AFTER, w.N_AFTER))]
+    before, after = (np.tile(side, (n, 1)) for side in sides)
+    picked = slot[[w.LIST_LOW, w.LIST_HIGH]].view(np.uint8)[counter(words, slot) & 15][:, None]
+    none, at = picked[:, :0], slot[w.LISTED]
+    data = np.concatenate(
+        [before, picked if at == w.LISTED_BEFORE else none, *own, after, picked if at == w.LISTED_AFTER else none], axis=1
+    )
+    kind, halves = slot[w.CHECK], np.concatenate([data & 0xF, data >> 4], axis=1)
+    if kind in (w.CRC_HIGH, w.CRC_LOW):
+        up = 0 if kind == w.CRC_LOW else 32 - width
+        check = _division(data, width, int(slot[w.POLY]) >> up, int(slot[w.START]) >> up, low_first=kind == w.CRC_LOW)
+    elif kind in (w.SUM, w.HALF_SUM):
+        check = slot[w.START] + slot[w.POLY] * (data if kind == w.SUM else halves).sum(axis=1, dtype=np.int64)
+    else:
+        check = slot[w.START] ^ np.bitwise_xor.reduce((data if kind == w.XOR else halves).astype(np.int64), axis=1)
+    check = (check ^ slot[w.FINAL] ^ (picked[:, 0] if at == w.LISTED_ONTO else 0)) & (1 << width) - 1
+    put = check << slot[w.CHECK_SHIFT]
+    words[:, slot[w.CHECK_WORD]] |= put.byteswap() if slot[w.TURNED] & w.CHECK_TURNED else put
+    return payload
+
+
+def counter(words: I64, slot: I64) -> I64:
+    """(n,) counters of frames. words: (n, words) payload."""
+    word = words[:, slot[w.COUNTER_WORD]]
+    turned: I64 = word.byteswap() if slot[w.TURNED] & w.COUNTER_TURNED else word
+    return np.asarray(turned >> slot[w.COUNTER_SHIFT] & slot[w.COUNTER_MASK], np.int64)
 
 
 def _network(view: View, fault: Bound, alter: Callable[[_Frames, I64], I64], what: str) -> Effect:
@@ -167,14 +214,17 @@ def flip(view: View, fault: Bound) -> Effect:
     """One bit inverted, or the CRC of another data id."""
     if "data_id" in fault.values:
         return _data_id(view, fault)
-    bit = int(fault.values.get("bit", 0))
+    chosen = int(fault.values["bit"]) if "bit" in fault.values else None
 
     def alter(frames: _Frames, rows: I64) -> I64:
-        payload = frames.payload(rows)
+        payload, slot = frames.payload(rows), frames.layout.slots[frames.slot]
+        bit = chosen
+        if bit is None:
+            bit = 64 * int(slot[w.CHECK_WORD]) + next(n for n in range(64) if slot[w.CHECK_BITS] >> n & 1)
         payload[:, bit // 8] ^= 1 << bit % 8
         return frames.with_payload(rows, payload)
 
-    return _network(view, fault, alter, f"has bit {bit} inverted")
+    return _network(view, fault, alter, f"has {'a wrong CRC' if chosen is None else f'bit {chosen} inverted'}")
 
 
 def _data_id(view: View, fault: Bound) -> Effect:
@@ -192,9 +242,11 @@ def freeze_counter(view: View, fault: Bound) -> Effect:
 
     def alter(frames: _Frames, rows: I64) -> I64:
         payload, slot = frames.payload(rows), frames.layout.slots[frames.slot]
-        byte, mask = (1, 0x0F) if slot[E2E] == P11 else (2, 0xFF)
         first = np.searchsorted(frames.turn, frames.turn)
-        payload[:, byte] = (payload[:, byte] & (0xFF ^ mask)) | (payload[first, byte] & mask)
+        mask = slot[[w.COUNTER_MASK]] << slot[w.COUNTER_SHIFT]
+        bits = (mask.byteswap() if slot[w.TURNED] & w.COUNTER_TURNED else mask).view(np.uint8)
+        part = payload[:, 8 * slot[w.COUNTER_WORD] :][:, :8]
+        part[:] = part & ~bits | part[first] & bits
         return frames.with_payload(rows, frames.protected(payload, int(rows[0, j.LENGTH]), int(slot[DATA_ID])))
 
     return _network(view, fault, alter, "repeats its counter")

@@ -13,7 +13,9 @@ from oracles import crc as oracle
 
 from firmware_sim.types import I64
 from firmware_sim.wire import layout as w
-from firmware_sim.wire.crc import crc16, crc_is_right, crc_many, p11_seed, protect, read_counter
+from firmware_sim.wire.crc import crc16, crc_is_right, crc_many, protect, read_counter
+from hil.protection import columns
+from hil.protection.scheme import PROFILES
 
 FD_LENGTHS = (12, 16, 20, 24, 32, 48, 64)
 ids = st.integers(0, 0xFFFF)
@@ -21,11 +23,10 @@ ids = st.integers(0, 0xFFFF)
 
 def slot(profile: int, data_id: int, length: int) -> I64:
     """A slot table with one slot."""
-    row = np.zeros((1, w.N_SLOT_COLUMNS), np.int64)
-    row[0, w.LENGTH], row[0, w.E2E], row[0, w.DATA_ID], row[0, w.CRC_SEED] = length, profile, data_id, p11_seed(data_id)
-    row[0, w.N_WORDS] = 1 if length <= 8 else 8
-    row[0, w.COUNTER_MAX] = {w.NO_E2E: 0, w.P11: 14, w.P05: 255}[profile]
-    return row
+    scheme = next(iter(PROFILES[{w.NO_E2E: "None", w.P11: "P11", w.P05: "P05"}[profile]].values()))
+    said = columns.of(scheme, data_id, length, scheme.crc_at, scheme.counter_at)
+    said |= {w.LENGTH: length, w.N_WORDS: 1 if length <= 8 else 8}
+    return np.array([[said.get(column, 0) for column in range(w.N_SLOT_COLUMNS)]], np.int64)
 
 
 def words_of(frame: bytes) -> I64:

@@ -12,6 +12,8 @@ from firmware_sim import e2e
 from firmware_sim import state as st
 from firmware_sim.wire import layout as w
 from firmware_sim.wire.crc import protect
+from hil.protection import columns
+from hil.protection.scheme import PROFILES
 
 NAMES = {
     e2e.OK: "OK",
@@ -28,8 +30,9 @@ class Stream:
     """The receiver under test, fed with counters."""
 
     def __init__(self, profile: int, max_delta: int = 3, window: int = 5, min_ok: int = 2, max_errors: int = 2) -> None:
-        self.slots = np.zeros((1, w.N_SLOT_COLUMNS), np.int64)
-        self.slots[0, [w.LENGTH, w.N_WORDS, w.E2E, w.DATA_ID, w.COUNTER_MAX]] = 8, 1, profile, 0x0123, TOP[profile]
+        scheme = next(iter(PROFILES[{w.P11: "P11", w.P05: "P05"}[profile]].values()))
+        said = columns.of(scheme, 0x0123, 8, scheme.crc_at, scheme.counter_at) | {w.LENGTH: 8, w.N_WORDS: 1}
+        self.slots = np.array([[said.get(column, 0) for column in range(w.N_SLOT_COLUMNS)]], np.int64)
         self.link = np.zeros((st.N_LINK, 1, 1), np.int64)
         self.max_delta, self.rule = max_delta, (window, min_ok, max_errors)
 

@@ -292,7 +292,7 @@ WRONG = {
     "flag twice": ('"HVB_CellOverVoltage_Hw"]', '"HVB_CellOverVoltage"]', "a flag stands twice"),
     "cleared elsewhere": ('signal = "HVB_SOC"', 'signal = "HVB_SOC"\ncleared = [0]', 'are for the role "BMS_FaultCode"'),
     "along of no code": ('along = ["CellSpread"]', 'along = ["CelSpread"]', 'is no code; did you mean "CellSpread"?'),
-    "another profile": ('profile = "P11"', 'profile = "P01"', 'profile "P01" is not computed here; expected one of "None"'),
+    "another profile": ('profile = "P11"', 'profile = "P07"', 'profile "P07" is not computed here; expected one of "None"'),
     "profile without id": ("data_id = 0x0A50\n", "", 'profile "P11" needs data_id, crc and counter'),
     "crc that is not there": ('crc = "CellPage_CRC"', 'crc = "CellPage_CRX"', 'did you mean "CellPage_CRC"?'),
     "crc in another place": ('crc = "RelayCmd_CRC"', 'crc = "RelayCmd_CNT"', "this E2E profile has it at bits 0 to 7"),

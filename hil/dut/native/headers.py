@@ -58,8 +58,13 @@ def _unwritable(net: Network) -> list[str]:
     found = []
     for layout in (net.to_dut, net.from_dut):
         for slot, name in zip(layout.slots.tolist(), layout.slot_names, strict=True):
-            if slot[w.FLAGS] & w.FD or slot[w.E2E] == w.P05:
+            if slot[w.FLAGS] & w.FD:
                 found.append(f"{net.path}: message {name} is a CAN FD frame; C tables are written for classic frames only")
+            elif slot[w.E2E] not in (w.NO_E2E, w.P11) or layout.slots[slot[w.COUNTS_WITH], w.WORD_0] != slot[w.WORD_0]:
+                found.append(
+                    f"{net.path}: message {name} has a protection of its own; C tables know E2E profile 11, "
+                    "each page for itself, and none"
+                )
         for row, (scale, offset), name in zip(
             layout.signals.tolist(), layout.scales.tolist(), layout.signal_names, strict=True
         ):

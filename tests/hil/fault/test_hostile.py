@@ -11,6 +11,7 @@ import pytest
 from fault_cases import KINDS, Case, built, read_back, run, spec, wire
 from fault_cases import case as case_of
 
+from firmware_sim.wire.layout import COUNTER_MASK, E2E, WIDTH
 from hil import scenario, truth
 from hil.errors import ScenarioError
 from hil.fault.catalogue import Bound, FaultKind, bind, catalogue
@@ -237,12 +238,12 @@ def test_the_own_data_id_is_no_masquerade() -> None:
     assert "is 8240, the own data id of frame Shunt_Values" in problem
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if catalogue()[name].protected])
+@pytest.mark.parametrize("name", [name for name in KINDS if catalogue()[name].needs])
 def test_what_breaks_protection_needs_a_protected_frame(name: str) -> None:
     """Counter and CRC of a frame that has none cannot be wrong."""
     case, place = case_of(name), _place()
     bare = place.to_dut.slots.copy()
-    bare[:, 7] = 0
+    bare[:, [E2E, COUNTER_MASK, WIDTH]] = 0
     without = Place(
         place.database, type(place.to_dut)(**{**vars(place.to_dut), "slots": bare}), place.from_dut, 16, 16, 6, 10_000_000
     )

@@ -23,7 +23,7 @@ help:
 	@echo "make twins   the C firmware against the emulator over every scenario of nfm-16s (minutes)"
 	@echo "make wires-ci eight scenarios over four transports, verdict for verdict (minutes)"
 	@echo "make wires   the same scenarios over every transport, verdict for verdict (minutes)"
-	@echo "make test-socketcan the bench on a real kernel's CAN, in user-mode Linux (installs Debian packages)"
+	@echo "make test-socketcan the bench on a real kernel's CAN, in user-mode Linux (installs Debian packages; 4 minutes)"
 	@echo "make test-peers logs read back by can-utils, tshark and asammdf (installs them)"
 	@echo "make accuracy fit every fold again and compare with docs/accuracy.md (minutes)"
 	@echo "make clean   remove $(VENV) and everything built"

@@ -100,7 +100,7 @@ def judge(piece: Piece, setup: Setup, faults: Sequence[Bound], claim: Claim) -> 
     view = View(piece.trace, WireLog(piece.trace.journal, setup.network), setup)
     found = _JUDGES[claim.mode](view, piece.base_ns, faults, claim)
     moved = tuple(Evidence(e.t_ns + piece.base_ns, e.what, e.column) for e in found.evidence)
-    return taint(piece.trace, replace(found, evidence=moved), piece.base_ns)
+    return taint(piece.trace, replace(found, evidence=moved), setup.network, piece.base_ns)
 
 
 def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:

@@ -56,20 +56,26 @@ def judge_precharge(view: View, row: PrechargeExpect, req: Requirement, effects:
             (*evidence, Evidence(silence.end_ns(view), "end of the run")), hint,
         )
     ]  # fmt: skip
-    lengths = (off - on) * dt_ms
-    longest = int(lengths.argmax())
-    slack_ms = dt_ms + _blur_ms(view, int(t_ns[on[longest]]), int(t_ns[off[longest]]))
-    end = _bounded(req, "precharge end", f"at most {end_ms:g} ms", float(lengths[longest]), slack_ms, (-1.0, end_ms), evidence)
+    lengths = ((off - on) * dt_ms).tolist()
+    slacks_ms = [dt_ms + _blur_ms(view, int(t_ns[a]), int(t_ns[b])) for a, b in zip(on, off, strict=True)]
+    n = _worst(lengths, slacks_ms, (-1.0, end_ms), heavier=1)
+    end = _bounded(req, "precharge end", f"at most {end_ms:g} ms", lengths[n], slacks_ms[n], (-1.0, end_ms), evidence)
     if end.verdict is Verdict.PASS and (before or under_way):
         end = replace(end, seen=f"{end.seen}, but not every try was seen whole", verdict=Verdict.INCONC, next_step=hint)
     found.append(end)
     if len(on) > 1:
-        pauses = (on[1:] - off[:-1]) * dt_ms
-        shortest = int(pauses.argmin())
-        slack_ms = dt_ms + _blur_ms(view, int(t_ns[off[shortest]]), int(t_ns[on[shortest + 1]]))
+        pauses = ((on[1:] - off[:-1]) * dt_ms).tolist()
+        slacks_ms = [dt_ms + _blur_ms(view, int(t_ns[a]), int(t_ns[b])) for a, b in zip(off[:-1], on[1:], strict=True)]
         window, wanted = (gap_ms, np.inf), f"at least {gap_ms:g} ms"
-        found.append(_bounded(req, "precharge pause", wanted, float(pauses[shortest]), slack_ms, window, evidence))
+        n = _worst(pauses, slacks_ms, window, heavier=-1)
+        found.append(_bounded(req, "precharge pause", wanted, pauses[n], slacks_ms[n], window, evidence))
     return found
+
+
+def _worst(times_ms: list[float], slacks_ms: list[float], window: tuple[float, float], heavier: int) -> int:
+    """Which of several times has the worst verdict, each by its own band; of equal ones the longest (1) or shortest (-1)."""
+    verdicts = [inside(t - slack, t + slack, window) for t, slack in zip(times_ms, slacks_ms, strict=True)]
+    return max(range(len(verdicts)), key=lambda n: (verdicts[n], heavier * times_ms[n]))
 
 
 def _blur_ms(view: View, *ends_ns: int) -> float:

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from firmware_sim.types import F64
-from hil import contacts, figures, observe, opening, reaction, roles, silence, within
+from hil import contacts, edge, figures, observe, opening, reaction, roles, silence, within
 from hil.observe import Effect, View
 from hil.requirement import Requirement
 from hil.scenario import Expect, QuietExpect, SignalExpect
@@ -52,7 +52,7 @@ def judge(trace: Trace, setup: Setup) -> list[Finding]:
         found = _JUDGES[row.kind](view, row, required[row.requirement], effects)
         missing = lacks.get("expects", {}).get(str(n), [])
         findings += [_beyond(_cut(view, row, finding), missing) for finding in found or _blank(row, missing)]
-    return [*(taint(trace, finding) for finding in findings), *_process(view)]
+    return [*(taint(trace, finding, setup.network) for finding in findings), *_process(view)]
 
 
 def overall(findings: list[Finding]) -> Verdict:
@@ -301,17 +301,12 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
         seen = shown(int(misses[0])) if len(misses) else f"{span_text} in all {len(value)} frames"
         at = int(t_ns[misses[0]]) if len(misses) else last_ns
     evidence = (Evidence(first_ns, "from"), Evidence(at, seen, row.signal))
-    return [
-        Finding(
-            req.id,
-            row.signal,
-            expected,
-            seen,
-            verdict,
-            evidence=evidence,
-            next_step="" if verdict is Verdict.PASS else f"look at {row.signal} in the plot",
-        )
-    ]
+    hint = "" if verdict is Verdict.PASS else f"look at {row.signal} in the plot"
+    found = Finding(req.id, row.signal, expected, seen, verdict, evidence=evidence, next_step=hint)
+    so = series.valid & holds(series.value)
+    deciding_ns = series.t_ns[series.told & ~so if row.mode == "always" else so]
+    ends_ns = row.from_s * 1e9 if row.from_s else -np.inf, np.inf if row.to_s is None else row.to_s * 1e9
+    return [edge.judged(view, found, deciding_ns, slot, ends_ns)]
 
 
 _JUDGES: dict[str, Callable[..., list[Finding]]] = {

@@ -122,7 +122,7 @@ def replay(path: Path, options: Options, progress: Callable[[int, int], None] = 
         settle_ns = round(options.settle_s * 1e9)
         diffs = compare.differences(built.network, recorded, view.log, tolerance_ns, settle_ns, trace.dt_ns)
         findings += compare.findings(built.network, diffs, len(played.recorded))
-    findings = [_doubted(taint(trace, finding), fitted) for finding in findings]
+    findings = [_doubted(taint(trace, finding, built.network), fitted) for finding in findings]
     findings = [*_of_log(fitted), *_of_run(view, found, rows), *findings]
     speed = Speed(trace.n_ticks * trace.dt_ns / 1e9, 0.0, played.wall_s)
     return Case(name_of(path), path, promised, findings, _notes(found, fitted, isinstance(dut, Paced)), played, speed)

@@ -100,7 +100,7 @@ def judge(piece: Piece, setup: Setup, faults: Sequence[Bound], claim: Claim) -> 
     view = View(piece.trace, WireLog(piece.trace.journal, setup.network), setup)
     found = _JUDGES[claim.mode](view, piece.base_ns, faults, claim)
     moved = tuple(Evidence(e.t_ns + piece.base_ns, e.what, e.column) for e in found.evidence)
-    return taint(piece.trace, replace(found, evidence=moved), piece.base_ns)
+    return taint(piece.trace, replace(found, evidence=moved), setup.network, piece.base_ns)
 
 
 def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:
@@ -172,7 +172,8 @@ def _instrument_ns(view: View, faults: Sequence[Bound], since: Since) -> int:
     return view.trace.instrument_ns(shown)
 
 
-def _start_blur_ns(view: View, faults: Sequence[Bound], since: Since, start: Moment) -> int:
+def start_blur_ns(view: View, faults: Sequence[Bound], since: Since, start: Moment) -> int:
+    """How far from where it is noted a time may begin: what the link does not know, and what an instrument took."""
     return view.trace.blur_ns(start.high_ns) + _instrument_ns(view, faults, since)
 
 
@@ -240,7 +241,7 @@ def _missed(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim, sta
     if _none_due(view, base_ns, faults, claim.goal, (start.high_ns, high_ms)):
         verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, claim.goal.name))
         seen = f"{seen}; no frame was due in that time"
-    elif end_ns - start.high_ns < high_ms * 1e6 + (blur_ns := _start_blur_ns(view, faults, claim.since, start)) and blur_ns:
+    elif end_ns - start.high_ns < high_ms * 1e6 + (blur_ns := start_blur_ns(view, faults, claim.since, start)) and blur_ns:
         verdict, hint = Verdict.INCONC, straddles(view.trace)
         seen = f"{seen}; that the window was over by then is known to {blur_ns / 1e6:.1f} ms only"
     return Finding(

@@ -21,6 +21,7 @@ from hil.session.live import find
 from hil.session.run import Run
 from hil.session.since import Since, locate
 from hil.session.stimulus import Fault, Instant, Stimulus
+from hil.session.tape import Piece
 from hil.verdict import Evidence, Finding, Verdict
 from hil.wirelog import WireLog
 
@@ -144,13 +145,35 @@ class Demands:
             if start is None and (run.rig.k - called) % look == 0:
                 start = self._locate(goal, begin, from_k)
                 if start is not None:
-                    last_k = math.ceil((start.high_ns + high_ms * 1e6) / run.dt_ns) + 1
+                    last_k = self._over_k(start, begin, high_ms)
             if told_ns == math.inf and holds():
                 told_ns = run.signal(goal.name).t_s * 1e9 if goal.is_told else 0.0
             over = run.rig.k > last_k
+            if over and start is not None:  # what the link has shown of itself meanwhile counts too
+                last_k = self._over_k(start, begin, high_ms)
+                over = run.rig.k > last_k
             if over or (start is not None and max(told_ns, start.high_ns) < run.t_ns):
                 return
             run.advance(1)
+
+    def _over_k(self, start: Moment, begin: Stimulus | Instant | float, high_ms: float) -> int:
+        """Last tick to wait for a reaction: the window is surely over then, however little is known of its start."""
+        run, doubt_ns = self._run, 0
+        if isinstance(run.dut, Paced):
+            k = max(start.high_ns // run.dt_ns - 1, run.tape.first_tick)
+            piece = self._piece(k, k + 3)
+            view = View(piece.trace, WireLog(piece.trace.journal, run.setup.network), run.setup)
+            here = replace(start, low_ns=start.low_ns - piece.base_ns, high_ns=start.high_ns - piece.base_ns)
+            doubt_ns = claims.start_blur_ns(view, run.bounds(), self._since(begin), here)
+        return math.ceil((start.high_ns + high_ms * 1e6 + doubt_ns) / run.dt_ns) + 1
+
+    def _piece(self, k_0: int, k_1: int) -> Piece:
+        """Part of the record, with what the link says of itself until now."""
+        run = self._run
+        piece = run.piece(k_0, k_1)
+        if isinstance(run.dut, Paced):
+            piece.trace.info["link"] = run.dut.notes()
+        return piece
 
     def _locate(self, goal: Goal, begin: Stimulus | Instant | float, from_k: int) -> Moment | None:
         run = self._run
@@ -209,9 +232,7 @@ class Demands:
     def _judge(self, claim: Claim) -> Finding:
         """Judge and keep a claim. Raises Unmet, or BenchError when the bench did not do its part."""
         run = self._run
-        piece = run.piece(max(claims.first_tick(claim, run.dt_ns), run.tape.first_tick), claim.until_ns // run.dt_ns)
-        if isinstance(run.dut, Paced):
-            piece.trace.info["link"] = run.dut.notes()
+        piece = self._piece(max(claims.first_tick(claim, run.dt_ns), run.tape.first_tick), claim.until_ns // run.dt_ns)
         told = replace(run.setup, inputs=run.story.told())
         finding = claims.judge(piece, told, run.bounds(), claim)
         self.claims.append(claim)

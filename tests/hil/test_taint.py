@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import time
 from dataclasses import replace
@@ -12,6 +13,7 @@ import tamper
 import wall
 from tamper import QUIET, REACTION, STATE, Tape
 
+from firmware_sim.wire.layout import CYCLE_NS
 from hil import journal as j
 from hil import runner
 from hil.report import environment, folder, html
@@ -115,6 +117,66 @@ def test_precharge_is_timed_but_for_the_number_of_its_tries() -> None:
     assert {"precharge end", "precharge pause"} == doubtful(linked(tape, (end_s, 6.0)))
 
 
+def test_an_end_that_the_device_tells_once_a_cycle_is_moved_by_a_frame_before_it(overvoltage: Tape) -> None:
+    """A code that is sent every 100 ms came too late, and a frame was late 60 ms before; in time it is in time all the same."""
+    slow = overvoltage.expecting({**REACTION, "fdti_ms": [450.0, 460.0]})
+    code_s = overvoltage.finding("SR-CELL-OV", "detection").evidence[1].t_ns / 1e9
+    for tape, cycle_ms, ms, verdict in (
+        (slow, 100, 60, "INCONC"), (slow, 100, 130, "FAIL"), (slow, 10, 60, "FAIL"), (overvoltage, 100, 60, "PASS"),
+    ):  # fmt: skip
+        told = tape.copy()
+        told.setup = copy.copy(told.setup)
+        layout = told.setup.network.from_dut
+        slots = layout.slots.copy()
+        slots[told.slot("Diag_CellOvervoltageMsl"), CYCLE_NS] = cycle_ms * MS_NS
+        told.setup.network = replace(told.setup.network, from_dut=replace(layout, slots=slots))
+        assert verdict == linked(told, (code_s - ms / 1e3, 7.0)).finding("SR-CELL-OV", "detection").verdict.name
+
+
+def states(tape: Tape, mode: str, from_s: float, to_s: float, *late: tuple[float, float], **link: float) -> str:
+    """The verdict on the state of a pack that runs from 0.871 s on."""
+    asked = linked(tape.expecting({**STATE, "mode": mode, "from_s": from_s, "to_s": to_s}), *late, **link)
+    return asked.finding("SR-LATCH", "BMS_State").verdict.name
+
+
+@pytest.mark.parametrize(
+    ("mode", "from_s", "to_s", "plain", "late"),
+    [
+        ("once", 0.5, 0.866, "FAIL", "INCONC"),  # it ran 5 ms after the time was over
+        ("once", 0.5, 0.855, "FAIL", "FAIL"),  # 16 ms: more than a cycle
+        ("once", 0.5, 0.876, "PASS", "INCONC"),
+        ("once", 0.5, 0.95, "PASS", "PASS"),
+        ("always", 0.866, 1.5, "PASS", "INCONC"),
+        ("always", 0.856, 1.5, "FAIL", "INCONC"),
+        ("always", 0.7, 1.5, "FAIL", "FAIL"),
+        ("always", 0.9, 1.5, "PASS", "PASS"),
+        ("never", 0.5, 0.866, "PASS", "INCONC"),
+        ("never", 0.5, 0.876, "FAIL", "INCONC"),
+        ("never", 0.5, 0.95, "FAIL", "FAIL"),
+    ],
+)
+def test_a_state_is_a_time_where_it_changes_at_an_end(
+    overvoltage: Tape, mode: str, from_s: float, to_s: float, plain: str, late: str
+) -> None:
+    """The bench's frames were 9.9 ms late before the pack ran; only within a cycle of the change that may have moved it."""
+    held_up = [(at_s, 9.9) for at_s in (0.84, 0.85, 0.86, 0.87, 0.88, 0.89)]
+    assert plain == states(overvoltage, mode, from_s, to_s)
+    assert plain == states(overvoltage, mode, from_s, to_s, (0.6, 9.9), (1.1, 9.9))
+    assert late == states(overvoltage, mode, from_s, to_s, *held_up)
+
+
+def test_a_state_that_changes_within_the_band_of_an_end_cannot_be_judged(overvoltage: Tape) -> None:
+    """5 ms off the end, known to 4 or to 6 ms, by the link or by an instrument; far from it that is nothing."""
+    ran_s = overvoltage.first("BMS_State", 2.5, 0.5)
+    for end_s, verdict in ((ran_s - 0.005, "FAIL"), (ran_s + 0.005, "PASS")):
+        assert [verdict, "INCONC"] == [states(overvoltage, "once", 0.5, end_s, stamp_ms=ms) for ms in (4.0, 6.0)]
+        asked = overvoltage.expecting({**STATE, "mode": "once", "from_s": 0.5, "to_s": end_s})
+        found = [told_by(asked, insulation=ms).finding("SR-LATCH", "BMS_State") for ms in (4.0, 6.0)]
+        assert [verdict, "INCONC"] == [f.verdict.name for f in found]
+        assert "known to 6.0 ms only" in found[1].seen
+    assert "PASS" == states(overvoltage, "once", 0.5, 2.0, stamp_ms=90.0)
+
+
 # ---- bands
 
 
@@ -144,6 +206,26 @@ def test_precharge_is_known_no_better_than_the_link(overvoltage: Tape) -> None:
         assert wide.low is not None
         assert wide.high is not None
         assert (alone.low - 6.0, alone.high + 6.0) == pytest.approx((wide.low, wide.high))
+
+
+@pytest.mark.parametrize(("what", "key", "off_ms"), [("precharge end", "end_ms", 13.0), ("precharge pause", "gap_ms", -13.0)])
+def test_each_try_and_each_pause_is_judged_by_its_own_band(what: str, key: str, off_ms: float) -> None:
+    """All are as long; 3 ms inside the limit they pass, but the bench was late at the end of the second one."""
+    tape = tamper.precharge()
+    length = tape.finding("SR-PRECHARGE-TRIES", what).value
+    assert length is not None
+    tape = tape.expecting({"kind": "precharge", "requirement": "SR-PRECHARGE-TRIES"})
+    file = tape.setup.inputs.requirements
+    rows = [
+        row.model_copy(update={"limits": {**row.limits, key: length + off_ms}}) if row.id == "SR-PRECHARGE-TRIES" else row
+        for row in file.requirement
+    ]
+    tape.setup.inputs = replace(tape.setup.inputs, requirements=file.model_copy(update={"requirement": rows}))
+    moved = "try 2 ends" if what == "precharge end" else "try 3"
+    late_s = next(e.t_ns for e in tape.findings()[0].evidence if e.what == moved) / 1e9
+    assert Verdict.PASS == linked(tape).finding("SR-PRECHARGE-TRIES", what).verdict
+    late = linked(tape.late(0.0, 0.0, 17.0).late(5.0, late_s, late_s + 0.01))
+    assert Verdict.INCONC == late.finding("SR-PRECHARGE-TRIES", what).verdict
 
 
 def contacts(tape: Tape, from_s: float, to_s: float, stamp_ms: float) -> Finding:

@@ -7,9 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import instruments
 import numpy as np
 import pytest
+import wall
+from command import changed
 
+from firmware_sim.wire.layout import Events, Image
+from hil.clock import Clock
+from hil.dut.emulator import Emulator
 from hil.report import folder
 from hil.session import Session, Unmet
 from hil.session import claim as claims
@@ -118,6 +124,59 @@ def test_what_never_came_failed_only_when_its_window_was_surely_over() -> None:
     assert Verdict.FAIL == over_a_link(bench, claim, stamp_ns=3_000_000).verdict
     found = over_a_link(bench, claim, stamp_ns=30_000_000)
     assert (Verdict.INCONC, True) == (found.verdict, "is known to 30.0 ms only" in found.seen)
+
+
+class Linked(Emulator):
+    """The emulator, with what a link and an instrument would say of themselves; the instrument gets slower at 3.2 s."""
+
+    def pace(self, clock: Clock) -> None:
+        """Nothing to learn."""
+
+    def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As over a link."""
+        self.late_ns = [0] * (t_ns // 10_000_000 + 1)
+        self.instrument_ns = 60_000_000 if t_ns < 3_200_000_000 else 85_000_000
+        return super().exchange(t_ns, image, events)
+
+    def notes(self) -> dict[str, Any]:
+        """How well times are known."""
+        return {"stamp_ns": 1_100_000, "blind": [], "lost": "", "instrument_ns": {"cell_voltage": self.instrument_ns}}
+
+
+def test_a_reaction_that_never_comes_fails_however_slow_an_instrument_is() -> None:
+    """The record goes on until the window is surely over, also when the instrument showed its delay only meanwhile."""
+    bench = Session(soc=0.7)
+    run = bench._run
+    run.dut.__class__, run.bench.late_ns = Linked, [0] * 1000
+    bench.request("drive")
+    bench.run_for(3.0)
+    bench.set("cell[5].value_V", 4.25)
+    with pytest.raises(Unmet, match="codes raised: none") as caught:
+        bench.expect("code", "CellOvervoltageMsl", within_ms=200)
+    finding = caught.value.finding
+    start, end = finding.evidence
+    assert Verdict.FAIL == finding.verdict
+    assert 286.1 <= (end.t_ns - start.t_ns) / 1e6 <= 310.0
+    bench.expect("code", "CellOvervoltageMsl", within_ms=600, since=3.0)
+
+
+@pytest.mark.wall
+def test_a_dead_device_fails_though_an_instrument_shows_what_it_should_have_seen(tmp_path: Path) -> None:
+    """It is told the voltages every 60 ms, and nothing closes its contactors."""
+    slow = ("every_ms = 5", "every_ms = 60"), ('insulation = "io"', 'cell_voltage = "io"')
+    cells = ("PackIO_Insulation", "CellVoltage_{n:03}"), ("RES {value:.0f}", "VOLT {value:.4f},(@{n1})")
+    path = tmp_path / "bench.toml"
+    with instruments.served() as served, wall.device(wall.virtual()) as device:
+        path.write_text(changed(instruments.bench(device.bus, served.address), *slow, *cells), encoding="utf-8")
+        with Session(soc=0.7, bench=path, arm=True) as bench:
+            bench.run_for(0.5)
+            bench.set("cell[5].value_V", 4.25)
+            with pytest.raises(Unmet, match="contactors not closed") as caught:
+                bench.expect("contactor", "closed", within_ms=200)
+            shown_ns = bench._run.dut.notes()["instrument_ns"]
+    assert shown_ns["cell_voltage"] > 40e6
+    finding = caught.value.finding
+    assert Verdict.FAIL == finding.verdict or "deadlines" in finding.seen, finding
 
 
 def test_what_happened_while_the_link_was_deaf_cannot_be_known() -> None:

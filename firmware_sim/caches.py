@@ -4,7 +4,8 @@ Each is named after a key over sources, versions and processor. In it lies a not
 packages are and with what versions. A cache is dead when for none of its notes the key of today's sources is still its name,
 or when those versions are gone. The newest two of the dead are kept, for who goes back and forth between two states; the others
 are removed, unless a process is at work in them, which holds a lock as long as it lives. Folders without notes are of
-earlier versions; they are removed when they are a day old.
+earlier versions, when compiled code lies in them; they are removed when they are a day old, and so are all where nothing can
+be locked. Whatever else has such a name is somebody else's, and stays.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _GOING = ".going-"
 _NAME = re.compile(r"[0-9a-f]{16}")
 _LOCK = "in-use"
 _NOTE = "used-by-"
+_COMPILED = (".nbi", ".nbc")  # Numba's
 _TRIES = 5
 Key = Callable[[dict[str, Path], Sequence[str]], str]
 
@@ -85,11 +87,12 @@ def forget(root: Path, ours: Path, versions: Sequence[str], key: Key) -> None:
         with contextlib.suppress(OSError):
             notes = [_note(note) for note in path.glob(f"{_NOTE}*.json")]
             if path != ours and not any(_lives(note, path.name, versions, key) for note in notes):
-                dead.append((_last_used_s(path), path, bool(notes)))
+                if notes or _is_cache(path):
+                    dead.append((_last_used_s(path), path, bool(notes)))
     now_s = _last_used_s(ours)
     for then_s, path, is_noted in sorted(dead)[:-KEPT]:
         held = _locked(path, alone=True) if is_noted else None
-        if held is not None or now_s - then_s > _DAY_S:
+        if held is not None or ((not is_noted or sys.platform == "win32") and now_s - then_s > _DAY_S):
             with contextlib.suppress(OSError):
                 path.rename(root / f"{_GOING}{path.name}")
         if held is not None:
@@ -101,6 +104,11 @@ def forget(root: Path, ours: Path, versions: Sequence[str], key: Key) -> None:
 def builds(root: Path) -> list[Path]:
     """The caches of all keys; others have their folders beside them."""
     return [path for path in root.iterdir() if _NAME.fullmatch(path.name) and path.is_dir()]
+
+
+def _is_cache(folder: Path) -> bool:
+    """True for a folder without notes in which kernels were compiled, or are to be."""
+    return (folder / _LOCK).exists() or any(path.suffix in _COMPILED for path in folder.rglob("*"))
 
 
 def _last_used_s(folder: Path) -> float:

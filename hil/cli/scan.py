@@ -42,14 +42,19 @@ def scan(
     where, database = spec.parse(bus), sending.database_of(network, dbc or [])
     kinds = _kinds(ask or [], bus, arm, json_)
     answers: list[Answer] = []
+    doubtful: list[Answer] = []
     opened = CanBus(where, database.buses[0].bitrate, any(message.is_fd for message in database.messages))
     try:
         lines = scanning.fit(scanning.listen(opened, for_), database)
-        answers = asking.ask(opened, kinds) if kinds else []
+        before = {(line.talk.can_id, line.talk.extended) for line in lines}
+        for answer in asking.ask(opened, kinds, before) if kinds else ():
+            (doubtful if answer.was_sending else answers).append(answer)
     finally:
         opened.close()
     nodes = scanning.nodes(lines, database)
-    told: dict[str, object] = {"answers": [answer.as_dict() for answer in answers]} if kinds else {}
+    told: dict[str, object] = {}
+    if kinds:
+        told = {"answers": [answer.as_dict() for answer in answers], "was_sending": [answer.label for answer in doubtful]}
     if json_:
         typer.echo(json.dumps({"bus": bus, "ids": [line.as_dict() for line in lines], "nodes": nodes} | told))
     else:
@@ -69,6 +74,8 @@ def scan(
             said = ", ".join(f"{name} {text}" for name, text in answer.said.items())
             asked = f" (asked on {answer.asked})" if answer.asked else ", on what id it is asked is not known"
             typer.echo(f"answered: {answer.kind} {answer.label}{asked}{f': {said}' if said else ''}")
+        for answer in doubtful:
+            typer.echo(f"no answer: {answer.kind} {answer.label}: it sends what looks like one, but was sending already")
         if kinds and not answers:
             typer.echo(f"nobody answered to {', '.join(kinds)}")
     if not lines and not answers:
@@ -76,8 +83,11 @@ def scan(
     raise typer.Exit(0 if lines or answers else 3)
 
 
-def _kinds(ask: list[str], bus: str, arm: bool, quiet: bool) -> list[str]:
-    """What is asked, after it was shown. Raises ScenarioError for other words, or when it is not armed."""
+def _kinds(ask: list[str], bus: str, arm: bool, json_: bool) -> list[str]:
+    """What is asked, after it was shown (on stderr beside JSON).
+
+    Raises ScenarioError for other words, or when it is not armed.
+    """
     import sys
 
     from hil import arming
@@ -91,12 +101,13 @@ def _kinds(ask: list[str], bus: str, arm: bool, quiet: bool) -> list[str]:
     if arm and not ask:
         raise ScenarioError("--arm is for --ask: a scan without it sends nothing")
     kinds = [kind for kind in asking.KINDS if kind in ask or "all" in ask]
-    if kinds and not (arm and quiet):
-        typer.echo(f"{'asking' if arm else 'would ask'} on {bus}:")
-        for question in asking.questions(kinds):
-            typer.echo(f"  {question.label}  {question.data.hex(' ').upper()}  {question.what}")
-        for text in asking.more(kinds):
-            typer.echo(f"  {text}")
+    if kinds:
+        lines = [f"{'asking' if arm else 'would ask'} on {bus}:"]
+        lines += [
+            f"  {question.label}  {question.data.hex(' ').upper()}  {question.what}" for question in asking.questions(kinds)
+        ]
+        lines += [f"  {text}" for text in asking.more(kinds)]
+        typer.echo("\n".join(lines), err=json_)
     if kinds and not arm:
         raise ScenarioError(f"nothing was opened or sent; to go on: {arming.typed(['nabench', *sys.argv[1:]])}")
     return kinds

@@ -79,7 +79,8 @@ class Firmware:
     def ended(self) -> str:
         """How it ended; empty while it lives.
 
-        Its exit is only looked at, so until `stop` its number stays taken, and a signal to its group reaches nobody else.
+        Where the system can, its exit is only looked at, so until `stop` its number stays taken, and a signal to its group
+        reaches nobody else.
         """
         if not self._how and (code := self._exit_code()) is not None:
             self._pump.join(timeout=_WORDS_S)
@@ -91,10 +92,23 @@ class Firmware:
         """None while it lives, negative when a signal ended it."""
         if self._child.returncode is not None:
             return self._child.returncode
+        if not hasattr(os, "waitid"):
+            return self._reaped()
         found = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         if found is None:
             return None
-        return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+        return int(found.si_status if found.si_code == os.CLD_EXITED else -found.si_status)
+
+    def _reaped(self) -> int | None:
+        """The same where an exit cannot be looked at without giving its number away (macOS before Python 3.13).
+
+        What it started is killed in the same breath, as after this nothing may be sent to its group any more.
+        """
+        code = self._child.poll()
+        if code is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.group, signal.SIGKILL)
+        return code
 
     def is_frozen(self) -> bool:
         """True while it, or something that it started, is stopped and does not run (Linux; elsewhere never)."""

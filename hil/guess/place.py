@@ -38,7 +38,7 @@ class Guess:
     """A whole guess.
 
     dut: name of the device.  turned: messages whose sender is said otherwise, and why.  open: what was not placed, and what
-    might play it.
+    might play it.  barred: (role, signal) that look alike and yet were not placed, and why.
     """
 
     dut: str
@@ -46,6 +46,7 @@ class Guess:
     placed: list[Placed]
     turned: dict[str, tuple[str, str]]
     open: list[tuple[Role, list[tuple[float, Seen]]]]
+    barred: dict[tuple[str, tuple[int, str]], str] = field(default_factory=dict)
 
 
 def guess(database: Any) -> Guess:
@@ -64,7 +65,10 @@ def guess(database: Any) -> Guess:
     ranked = _ranked(pool, dut)
     done: set[str] = set()
     for value, role, one, why in ranked:
-        if value >= SURE and role.name not in done and one.key not in taken and _may(out, role, one, dut):
+        if value >= SURE and role.name not in done and one.key not in taken:
+            if bar := _bar(out, role, one, dut):
+                out.barred[role.name, one.key] = bar
+                continue
             done.add(role.name)
             taken.add(one.key)
             out.placed.append(_single(role, one, value, why))
@@ -137,14 +141,18 @@ def _right_side(role: Role, one: Seen, dut: str) -> bool:
     return _sent(role) == (dut in one.senders or (dut == _NOBODY and not one.senders))
 
 
-def _may(out: Guess, role: Role, one: Seen, dut: str) -> bool:
-    """True when a message may go in the direction of a role: none of another direction is in it already."""
+def _bar(out: Guess, role: Role, one: Seen, dut: str) -> str:
+    """Why a message may not go in the direction of a role; empty when it may."""
     for other in out.placed:
         if _sent(other.role) != _sent(role) and any(s.message is one.message for s in other.signals):
-            return False
+            return f"its message has {other.role.name}, which goes the other way"
     if _right_side(role, one, dut) or (_sent(role) and not one.senders):
-        return True
-    return not _sent(role) and (role.needed or one.message.name in out.turned)  # no message is turned round without need
+        return ""
+    if _sent(role):
+        return f"{'/'.join(one.senders)} sends it, not the device"
+    if role.needed or one.message.name in out.turned:
+        return ""
+    return "the device sends it, and the role is not needed"  # no message is turned round without need
 
 
 def _turn(out: Guess, role: Role, one: Seen, dut: str) -> None:

@@ -90,7 +90,6 @@ ELSEWHERE = (
     "radar",
     "rail",
     "factory",
-    "engine",
     "motor",
     "inverter",
     "charger",

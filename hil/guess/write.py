@@ -198,9 +198,13 @@ def _missing(rows: list[_Row]) -> list[Role]:
 
 
 def _perhaps(guessed: Guess, role: Role) -> str:
-    """Signals that might play a role, or nothing."""
+    """Signals that might play a role, or nothing; of those that look enough like it, why they do not."""
     rest = next((rest for other, rest in guessed.open if other is role), [])
-    return ", ".join(f"{one.message.name}.{one.signal.name} ({100 * value:.0f} %)" for value, one in rest)
+    bars = [guessed.barred.get((role.name, one.key), "") for _, one in rest]
+    return ", ".join(
+        f"{one.message.name}.{one.signal.name} ({100 * value:.0f} %{f': {bar}' if bar else ''})"
+        for (value, one), bar in zip(rest, bars, strict=True)
+    )
 
 
 def _to_fill_in(guessed: Guess, rows: list[_Row]) -> list[str]:

@@ -3,12 +3,15 @@
 Questions are UDS (ISO 14229) over ISO-TP (ISO 15765-2): tester present to all (functional) and to the usual eight of 11 bits,
 then, to each node that answered, a few data identifiers of its identity. J1939: the request for address claimed, to all.
 What may be sent is known before, and shown (`questions`). A long answer is asked on with a flow control frame.
+
+Any frame can look like an answer by chance. So an id of UDS that was sending before anything was asked has not answered,
+whatever it sends now; it is told, as another tester may be talking to that node. A claim of an address is one at any time.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,13 +61,14 @@ class Question:
 class Answer:
     """A node that answered. label: of the id it answers on.  asked: of the id it is asked on; "" where that is not known.
 
-    said: what it is and how it answered, by name.
+    said: what it is and how it answered, by name.  was_sending: so the id did before it was asked; that is no answer.
     """
 
     kind: str
     label: str
     asked: str
     said: dict[str, str] = field(default_factory=dict)
+    was_sending: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -96,15 +100,18 @@ def more(kinds: Iterable[str]) -> list[str]:
     ]
 
 
-def ask(bus: CanBus, kinds: Iterable[str]) -> list[Answer]:
-    """Send the questions and hear who answers. Raises DutError when the bus takes no frame, LinkLostError."""
+def ask(bus: CanBus, kinds: Iterable[str], before: Collection[tuple[int, bool]]) -> list[Answer]:
+    """Send the questions and hear who answers. Raises DutError when the bus takes no frame, LinkLostError.
+
+    before: (id, extended) of all that was sending before.
+    """
     out: list[Answer] = []
     for kind in kinds:
         asked = questions([kind])
         if kind == "j1939":
             out += _claims(bus, asked[0])
         else:
-            out += _tested(bus, kind, asked)
+            out += _tested(bus, kind, asked, {can_id for can_id, extended in before if extended == (kind == "uds29")})
     return out
 
 
@@ -146,11 +153,11 @@ def _claims(bus: CanBus, question: Question) -> list[Answer]:
 
 def _is_present(data: bytes) -> bool:
     """True for an answer to tester present, also for a refusal."""
-    return data[:2] == b"\x02\x7e" or data[:3] == b"\x03\x7f\x3e"
+    return data[:3] == b"\x02\x7e\x00" or (data[:3] == b"\x03\x7f\x3e" and len(data) > 3)
 
 
-def _tested(bus: CanBus, kind: str, asked: list[Question]) -> list[Answer]:
-    """Nodes that answer tester present, and what they say of themselves."""
+def _tested(bus: CanBus, kind: str, asked: list[Question], before: set[int]) -> list[Answer]:
+    """Nodes that answer tester present, and what they say of themselves. before: ids that were sending already."""
     extended = kind == "uds29"
     heard: set[int] = set()
 
@@ -168,8 +175,8 @@ def _tested(bus: CanBus, kind: str, asked: list[Question]) -> list[Answer]:
     for can_id in sorted(heard):
         to = _PHYSICAL_29 | (can_id & 0xFF) << 8 if extended else can_id - 8
         known = extended or _FIRST <= to < _FIRST + _N
-        answer = Answer(kind, hex_id(can_id, extended), hex_id(to, extended) if known else "")
-        for did, name in IDENTITY.items() if known else ():
+        answer = Answer(kind, hex_id(can_id, extended), hex_id(to, extended) if known else "", was_sending=can_id in before)
+        for did, name in IDENTITY.items() if known and not answer.was_sending else ():
             _send(bus, to, EXTENDED if extended else 0, _padded(bytes([3, 0x22, did >> 8, did & 0xFF])))
             answer.said[name] = _read(bus, to, can_id, EXTENDED if extended else 0, did)
             time.sleep(_GAP_S)

@@ -110,6 +110,9 @@ class E2eRule(files.FileModel):
             found.append(f"data_id {self.data_id} is too large; expected at most {most}")
         if scheme.id_at and scheme.id_shift and self.data_id >> scheme.id_shift >= 1 << len(scheme.id_at):
             found.append(f'data_id {self.data_id} is too large; with id_mode "nibble" expected at most 4095')
+        for key, of in (("per_page", "data_id"), ("list_at", "data_ids")):
+            if key in self.model_fields_set and of not in self.model_fields_set:
+                found.append(f"{key} is for {of}, which is not given")
         if self.data_ids is not None and self.counter is None:
             found.append("data_ids are picked by the counter; name it with `counter`")
         if self.counter is None and self.model_fields_set & (_COUNTING - {"counter"}):

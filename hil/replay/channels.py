@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 def assigned(found: Survey, names: Sequence[str], known: Sequence[set[Key]], given: Sequence[str]) -> dict[int, int]:
     """Bus of each channel that has one. names, known: of each bus, and the ids of its messages.  given: BUS=CHANNEL.
 
-    Without any given, a channel is the bus of whose ids it carries most. Raises ScenarioError when that could be two buses, or
-    when two channels carry the same messages of one: a device that gets each frame twice is another test.
+    Without any given, a channel is the bus of whose ids it carries most, whatever its number. Raises ScenarioError when
+    that could be two buses, or when two channels carry the same messages of one: a device that gets each frame twice is
+    another test.
     """
     buses = _given(found, names, given) if given else _guessed(found, names, known)
     for channel, bus in sorted(buses.items()):
@@ -33,19 +34,30 @@ def assigned(found: Survey, names: Sequence[str], known: Sequence[set[Key]], giv
 
 
 def _guessed(found: Survey, names: Sequence[str], known: Sequence[set[Key]]) -> dict[int, int]:
-    buses = {}
+    best: dict[int, list[int]] = {}
     for channel, counts in sorted(found.frames.items()):
         score = [sum(n for key, n in counts.items() if key in keys) for keys in known]
-        best = [bus for bus, n in enumerate(score) if n and n == max(score)]
-        if len(best) > 1 and channel not in best:
-            either = " or ".join(f'"{names[bus]}"' for bus in best)
+        best[channel] = [bus for bus, n in enumerate(score) if n and n == max(score)]
+    for channel, buses in best.items():
+        if len(buses) > 1:
+            either = " or ".join(f'"{names[bus]}"' for bus in buses)
             raise ScenarioError(
                 f"{found.path}: channel {channel} may be bus {either}: it carries as many of their ids; "
-                f"say which: --channel {names[best[0]]}={channel}"
+                f"say which: {_example(found, names, best)}"
             )
-        if best:
-            buses[channel] = channel if channel in best else best[0]
-    return buses
+    return {channel: buses[0] for channel, buses in best.items() if buses}
+
+
+def _example(found: Survey, names: Sequence[str], best: dict[int, list[int]]) -> str:
+    """What might be typed for all channels that could be a bus: each bus once."""
+    said: dict[int, int] = {}
+    for channel, buses in sorted(best.items(), key=lambda item: len(item[1])):
+        free = [bus for bus in buses if bus not in said]
+        if free:
+            said[channel if channel in free else free[0]] = channel
+    return " ".join(
+        f"--channel {names[bus]}={found.about.channels.get(channel, channel)}" for bus, channel in sorted(said.items())
+    )
 
 
 def _given(found: Survey, names: Sequence[str], given: Sequence[str]) -> dict[int, int]:

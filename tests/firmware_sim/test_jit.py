@@ -248,6 +248,24 @@ def test_only_few_old_caches_are_kept(tmp_path: Path, age_s: float, left: set[in
     assert {"dbc", *(f"{k:016x}" for k in left), jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
 
 
+def test_a_folder_of_somebody_else_stays_whatever_its_name(tmp_path: Path) -> None:
+    """Sixteen hex digits may name other things too: without compiled code or a lock in it, it is none of ours."""
+    foreign = [tmp_path / f"{k:016x}" for k in range(3)]
+    for folder in foreign:
+        (folder / "deep").mkdir(parents=True)
+        (folder / "deep" / "thesis.txt").write_text("mine")
+        os.utime(folder, (1, 1))
+    ours = [tmp_path / f"{k:016x}" for k in range(3, 6)]
+    for age_s, name in enumerate(("x.nbi", "x.nbc", "in-use"), 2):
+        folder = ours[age_s - 2]
+        folder.mkdir()
+        (folder / name).touch()
+        for path in (folder / name, folder):
+            os.utime(path, (age_s, age_s))
+    subprocess.run(IMPORT, check=True, env=in_cache(tmp_path))
+    assert {path.name for path in (*foreign, *ours[1:])} | {jit.cache_key()} == {path.name for path in tmp_path.iterdir()}
+
+
 def test_processes_that_start_together_may_all_clear_up(tmp_path: Path) -> None:
     """What one has removed already is no trouble for the others."""
     old_caches(tmp_path, 300, 1e6)
@@ -299,9 +317,11 @@ def test_caches_of_sources_that_are_gone_are_removed_but_the_newest_two(places: 
 
 
 def test_a_cache_in_use_stays_until_its_process_has_ended(places: tuple[Path, Path, Path]) -> None:
-    """Its sources were edited under it, as happens while one develops."""
+    """Its sources were edited under it, as happens while one develops; and a run may take longer than a day."""
     mine, _, cache = places
     used, child = started(mine, cache, 0)
+    for path in (cache / used / "in-use", cache / used):
+        os.utime(path, (1e9, 1e9))
     for number in (1, 2, 3):
         key_of(mine, cache, number)
     there = {path.name for path in cache.iterdir()}

@@ -220,6 +220,8 @@ WRONG: dict[str, tuple[str, str]] = {
     "bytes behind the end": (on("CellPage", profile='"xor"', bytes=[1, 8]), "bytes [1, 8] do not fit its 8 bytes"),
     "bytes backwards": (on("CellPage", profile='"xor"', bytes=[4, 2]), "expected the first and the last"),
     "data id of nothing": (on("CellPage", profile='"xor"', data_id=4), 'data_id and its bytes "low" and "high"'),
+    "pages of no data id": (on("CellPage", profile='"sum"', per_page=3), "per_page is for data_id, which is not given"),
+    "place of no list": (on("CellPage", profile='"sum"', list_at='"onto"'), "list_at is for data_ids, which is not given"),
     "nibble of a large id": (on("CellPage", profile='"P11"', data_id=0x1000, id_mode='"nibble"'), "at most 4095"),
     "fixed bits that are taken": (
         on("CellPage", profile='"P01"', data_id=0x100, id_mode='"nibble"'),

@@ -14,7 +14,8 @@ from command import nabench
 from hil import files
 from hil.dbcfile import reading
 from hil.errors import ScenarioError
-from hil.guess.place import guess
+from hil.guess import words
+from hil.guess.place import SURE, guess
 
 DATA = rigs.ROOT / "tests" / "data" / "dbc"
 EXAMPLES = rigs.ROOT / "examples"
@@ -142,6 +143,26 @@ def test_a_draft_that_cannot_run_says_so_first_and_what_is_to_fill_in(here: Path
     checked = nabench("check", "x.network.toml")
     assert (0, "") == (checked.code, checked.err)
     assert "nabench run needs them" in checked.out
+
+
+def test_what_looks_like_a_role_and_is_not_placed_has_a_reason(here: Path) -> None:
+    """Each signal above the bound that the rows of worse ones passed: the way of its message, or who sends it."""
+    ran = nabench("map", DATA / "tesla_model3" / "Model3CAN.dbc", "--out", "x.mapping.toml")
+    lines = [line for line in ran.out.splitlines() if "not placed: " in line]
+    said = [(int(share), why) for line in lines for share, why in re.findall(r"\((\d+) %(?:: ([^()]+))?\)", line)]
+    assert {True, False} == {share >= 100 * SURE for share, _ in said}
+    assert [] == [(share, why) for share, why in said if bool(why) != (share >= 100 * SURE)]
+    text = "\n".join(lines)
+    assert "BMS_chgRequestTerminatedCount (65 %: its message has BMS_PrechargeCommand, which goes the other way)" in text
+    assert "HVP_hvilStatus (76 %: the device sends it, and the role is not needed)" in text
+    assert "(65 %: its message has BMS_PrechargeCommand" in (here / "x.mapping.toml").read_text(encoding="utf-8")
+
+
+def test_no_word_stands_twice_in_a_list() -> None:
+    """Of the tables that guessing reads."""
+    for name, table in vars(words).items():
+        if isinstance(table, tuple) and all(isinstance(word, str) for word in table):
+            assert len(set(table)) == len(table), name
 
 
 def test_what_the_device_says_of_itself_must_come_from_the_bench(here: Path) -> None:

@@ -24,7 +24,7 @@ SERIAL = b"SN-2026-0815-LONG-NUMBER"
 class Node:
     """A node with a diagnostic server of its own: it hears, answers, and waits for flow control as ISO 15765-2 has it.
 
-    asked, answers: its ids.  dids: what it says of itself; others are refused.
+    asked, answers: its ids.  dids: what it says of itself; others are refused.  present: how it answers tester present.
     """
 
     asked: int
@@ -34,6 +34,7 @@ class Node:
     to_all: int = 0x7DF
     pending: bool = False
     stalls: bool = False
+    present: bytes = b"\x02\x7e\x00" + bytes(5)
     _rest: bytes = b""
 
     def take(self, frame: Frame, send: Callable[[int, int, bytes], object]) -> None:
@@ -46,7 +47,7 @@ class Node:
                 send(self.answers, self.flags, (bytes([0x20 | (n // 7 + 1) & 0xF]) + self._rest[n : n + 7]).ljust(8, b"\0"))
             self._rest = b""
         elif data[:3] == b"\x02\x3e\x00":
-            send(self.answers, self.flags, b"\x02\x7e\x00" + bytes(5))
+            send(self.answers, self.flags, self.present)
         elif data[:2] == b"\x03\x22" and frame.can_id == self.asked:
             said = self.dids.get(data[2] << 8 | data[3])
             if said is None:
@@ -94,6 +95,25 @@ def listening(bus: str, nodes: list[Node | Claimer], *, device: bool = False) ->
     thread.start()
     try:
         yield heard
+    finally:
+        stop.set()
+        thread.join()
+        opened.close()
+
+
+@contextmanager
+def sending(bus: str, can_id: int, data: bytes) -> Iterator[None]:
+    """A frame that comes every 10 ms and answers nobody."""
+    opened, stop = CanBus(parse(bus), 500_000, False), threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.01):
+            opened.send(can_id, 0, data)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
     finally:
         stop.set()
         thread.join()
@@ -183,3 +203,42 @@ def test_a_bus_on_which_nobody_answers() -> None:
         nabench("scan", bus, "--ask", "udss").problems
     )
     assert ["--arm is for --ask: a scan without it sends nothing"] == nabench("scan", bus, "--arm").problems
+
+
+def test_who_was_sending_already_has_not_answered() -> None:
+    """A periodic frame that looks like an answer is told, and asked nothing; a node that answers is found beside it."""
+    bus = wall.virtual()
+    with listening(bus, [bms()]) as heard, sending(bus, 0x7E9, bytes.fromhex("027E001122334455")):
+        ran = nabench("scan", bus, "--ask", "uds", "--arm", "--for", "0.3")
+        with_json = json.loads(nabench("scan", bus, "--ask", "uds", "--arm", "--for", "0.3", "--json").out)
+    assert 0 == ran.code
+    assert ["0x7EC (asked on 0x7E4)"] == [
+        line.removeprefix("answered: uds ").partition(":")[0] for line in ran.out.splitlines() if line.startswith("answered")
+    ]
+    assert "no answer: uds 0x7E9: it sends what looks like one, but was sending already\n" in ran.out
+    assert (["0x7EC"], ["0x7E9"]) == ([one["id"] for one in with_json["answers"]], with_json["was_sending"])
+    assert {0x3E} == {frame.data[1] for frame in heard if frame.can_id == 0x7E1}
+
+
+@pytest.mark.parametrize("present", ["027E11", "037F3E"])
+def test_what_only_begins_like_an_answer_is_none(present: str) -> None:
+    """Tester present is answered with its sub-function, refused with a reason."""
+    bus = wall.virtual()
+    with listening(bus, [Node(0x7E4, 0x7EC, present=bytes.fromhex(present))]):
+        ran = nabench("scan", bus, "--ask", "uds", "--arm", "--for", "0.05")
+    assert "nobody answered to uds" in ran.out
+    assert "0x7EC" not in ran.out
+
+
+def test_json_stands_alone_and_what_is_sent_beside_it() -> None:
+    """The list of questions goes to stderr, before it is armed and after."""
+    bus = wall.virtual()
+    asked = f"on {bus}:\n  0x18EAFFF9  00 EE 00  J1939 request for address claimed, to all\n"
+    words = ("scan", bus, "--ask", "j1939", "--for", "0.05", "--json")
+    ran = nabench(*words)
+    assert (2, "") == (ran.code, ran.out)
+    assert f"would ask {asked}" in ran.err
+    with listening(bus, [Claimer(0x27, 9)]):
+        ran = nabench(*words, "--arm")
+    assert f"asking {asked}" in ran.err
+    assert ["0x18EEFF27"] == [one["id"] for one in json.loads(ran.out)["answers"]]

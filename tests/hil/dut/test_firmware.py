@@ -87,6 +87,30 @@ def test_what_a_firmware_started_ends_with_it() -> None:
         until(lambda child=child: not is_running(child))
 
 
+def test_a_system_that_cannot_look_at_an_exit_gives_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As macOS before Python 3.13: code and signal are told, nothing is left of the group, and its number is used no more."""
+    monkeypatch.delattr(os, "waitid")
+    left = started("sh", "-c", CHILD.replace("; wait", "; exit 3"))
+    child = child_of(left)
+    until(left.ended)
+    assert f'exit code 3; its last words: "{child}"' == left.ended()
+    until(lambda: not is_running(child))
+    with pytest.raises(ProcessLookupError):
+        os.kill(left.group, 0)
+    left.stop("TERM", 0.1)
+    for name in ("TERM", "KILL"):
+        firmware = started("sleep", "60")
+        assert "" == firmware.ended()
+        firmware.tell(name)
+        until(firmware.ended)
+        assert f"signal SIG{name}" == firmware.ended()
+        firmware.stop("TERM", 0.1)
+    stubborn = started("sh", "-c", f"trap '' TERM; {CHILD}")
+    child = child_of(stubborn)
+    stubborn.stop("TERM", 0.1)
+    until(lambda: not is_running(child))
+
+
 def test_the_signal_that_ended_a_firmware_is_named() -> None:
     """As a shell would not say it."""
     firmware = started("sleep", "60")

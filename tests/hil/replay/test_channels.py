@@ -99,20 +99,27 @@ def test_a_channel_that_cannot_be_is_one_error(
     assert (2, [expected.replace("PATH", str(path))]) == (ran.code, ran.problems)
 
 
-def test_a_channel_that_may_be_either_of_two_buses_is_asked_for(two: tuple[Path, Trace], tmp_path: Path) -> None:
-    """As many frames with ids of one bus as of the other, on a channel with the number of neither."""
+@pytest.mark.parametrize(("places", "channel", "typed"), [
+    ((7, 7, 7, 7), 7, "--channel cells=7"),
+    ((1, 1, 1, 1), 1, "--channel vehicle=1"),
+    ((0, 1, 0, 1), 0, "--channel cells=0 --channel vehicle=1"),
+], ids=["number of neither", "number of one", "two channels alike"])  # fmt: skip
+def test_a_channel_that_may_be_either_of_two_buses_is_asked_for(
+    places: tuple[int, ...], channel: int, typed: str, two: tuple[Path, Trace], tmp_path: Path
+) -> None:
+    """As many frames with ids of one bus as of the other: its number settles nothing; what to type is told for all."""
     network, trace = two
-    ids = (0x100, 0x110, 0x20, 0x30)  # two of each
+    where = dict(zip((0x100, 0x110, 0x20, 0x30), places, strict=True))  # two of each bus
+    left = dict.fromkeys(where, 20)
 
     def few(frame: LogFrame) -> list[LogFrame]:
-        left[frame.can_id] = left.get(frame.can_id, 20 if frame.can_id in ids else 0) - 1
-        return [frame._replace(channel=7)] if left[frame.can_id] >= 0 else []
+        left[frame.can_id] = left.get(frame.can_id, 0) - 1
+        return [frame._replace(channel=where[frame.can_id])] if left[frame.can_id] >= 0 else []
 
-    left: dict[int, int] = {}
     path = log(tmp_path / "1.none.csv", trace, few, {})
     ran = nabench("replay", path, "--network", network, "--out", tmp_path / "out")
     assert [
-        f'{path}: channel 7 may be bus "cells" or "vehicle": it carries as many of their ids; say which: --channel cells=7'
+        f'{path}: channel {channel} may be bus "cells" or "vehicle": it carries as many of their ids; say which: {typed}'
     ] == ran.problems
 
 

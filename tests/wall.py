@@ -26,6 +26,24 @@ from hil.report.record import RunRecord
 from hil.verdict import Verdict
 
 GROUP = "239.74.163.2"
+# A scenario that lasts longer than any test.
+ENDLESS = """
+format = 1
+name = "slow"
+title = "A drive without end"
+pack = "nfm-16s"
+duration_s = 3000.0
+
+[[request]]
+at_s = 0.1
+mode = "drive"
+
+[[expect]]
+kind = "quiet"
+requirement = "SR-QUIET"
+from_s = 0.9
+to_s = 2.0
+"""
 _UP_S = 90.0
 _MISSED = "missed"
 _HEAVY_MS = 40.0

@@ -33,23 +33,6 @@ pytestmark = pytest.mark.wall
 
 MS_NS = 1_000_000
 SOON_S = 0.6  # 200 ms without a beat, 100 ms of standby, and what a machine may take
-SLOW = """
-format = 1
-name = "slow"
-title = "A drive without end"
-pack = "nfm-16s"
-duration_s = 3000.0
-
-[[request]]
-at_s = 0.1
-mode = "drive"
-
-[[expect]]
-kind = "quiet"
-requirement = "SR-QUIET"
-from_s = 0.9
-to_s = 2.0
-"""
 # A bench of Python's own, with a hook that goes wrong after a second: HOW says in what way.
 BENCH = """
 import ctypes, sys
@@ -130,7 +113,7 @@ class Ears:
 def slow(tmp_path: Path) -> Path:
     """A scenario without end."""
     path = tmp_path / "slow.scenario.toml"
-    path.write_text(SLOW, encoding="utf-8")
+    path.write_text(wall.ENDLESS, encoding="utf-8")
     return path
 
 
@@ -251,7 +234,7 @@ def test_a_thread_guards_where_a_bus_cannot_be_opened_twice(slow: Path) -> None:
                 struck.append(time.monotonic())
                 time.sleep(0.6)
 
-        slow.write_text(SLOW.replace("duration_s = 3000.0", "duration_s = 10.0"), encoding="utf-8")
+        slow.write_text(wall.ENDLESS.replace("duration_s = 3000.0", "duration_s = 10.0"), encoding="utf-8")
         record = runner.run(slow, runner.Options(dut=f"remote:{bus}", armed=True), progress)
         ears.listen(ears.driving, 5.0)
         standby_s, off_s = ears.soon_after(struck[0])
@@ -269,7 +252,7 @@ def test_a_run_does_not_go_on_without_its_guardian(slow: Path, monkeypatch: pyte
     made: list[Any] = []
     equip = runner.equip
     monkeypatch.setattr(runner, "equip", lambda *words: made.append(equip(*words)) or made[-1])
-    slow.write_text(SLOW.replace("duration_s = 3000.0", "duration_s = 10.0"), encoding="utf-8")
+    slow.write_text(wall.ENDLESS.replace("duration_s = 3000.0", "duration_s = 10.0"), encoding="utf-8")
 
     def progress(tick: int, total: int) -> None:
         if tick >= 30:

@@ -22,23 +22,6 @@ STANDBY, DRIVE, OFF = 0, 1, 0
 # docs/bench.md: the guardian looks every 20 ms, acts after 200 ms without a beat, asks for standby ten times, 10 ms apart.
 LOOK_S, SILENCE_S, STANDBY_S = 0.02, 0.2, 0.1
 TICK_S, WORK_S = 0.01, 0.03
-SLOW = """
-format = 1
-name = "slow"
-title = "A drive without end"
-pack = "nfm-16s"
-duration_s = 3000.0
-
-[[request]]
-at_s = 0.1
-mode = "drive"
-
-[[expect]]
-kind = "quiet"
-requirement = "SR-QUIET"
-from_s = 0.9
-to_s = 2.0
-"""
 LINE = re.compile(r"\((\d+\.\d+)\) \S+ (080|7E0)#([0-9A-F]{16})")
 
 
@@ -139,7 +122,7 @@ def test_standby_and_supply_off_follow_a_bench_that_is_gone_in_the_stated_time(n
     a tenth of a second later; then the bus is silent. Each bound grows by what this machine held up a witness that sleeps.
     """
     scenario, sleeper, found = tmp_path / "slow.scenario.toml", Sleeper(), None
-    scenario.write_text(SLOW, encoding="utf-8")
+    scenario.write_text(wall.ENDLESS, encoding="utf-8")
     with wall.serve("--bus", f"socketcan:{BUS}"), sleeper.at_work():
         for n in range(3):
             log = tmp_path / f"{n}.log"

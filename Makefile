@@ -9,12 +9,13 @@ TESTS ?= tests examples/pytest_suite
 # what is run again interpreted and with bounds checks
 REDUCED := tests/firmware_sim tests/hil/plant/test_conservation.py tests/hil/test_gears.py tests/hil/fault/test_primitives.py tests/hil/fault/test_shapes.py
 
-.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants wall twins wires wires-ci test-socketcan test-peers clean
+.PHONY: accuracy help demo test check bench docs format lint types floors wheel reduced picture mutants wall campaign twins wires wires-ci test-socketcan test-peers clean
 
 help:
 	@echo "make demo    install into $(VENV) and run the main job; prints the verdict and where the report lies"
 	@echo "make test    install everything and run the tests"
 	@echo "make wall    the tests that live in wall time: real wires, programs that are stopped and killed"
+	@echo "make campaign every scenario and every limit against a broken firmware: each must fail"
 	@echo "make check   every gate: format, lint, types, import floors, docs, wheel and smoke run, tests"
 	@echo "make bench   speed table, ratios against the obvious design"
 	@echo "make docs    build the documentation into site/"
@@ -22,7 +23,7 @@ help:
 	@echo "make mutants which scenario catches which broken firmware: writes docs/mutants.md (minutes)"
 	@echo "make twins   the C firmware against the emulator over every scenario of nfm-16s (minutes)"
 	@echo "make wires-ci eight scenarios over four transports, verdict for verdict (minutes)"
-	@echo "make wires   the same scenarios over every transport, verdict for verdict (minutes)"
+	@echo "make wires   all scenarios over every transport, verdict for verdict (hours; goes on where it was)"
 	@echo "make test-socketcan the bench on a real kernel's CAN, in user-mode Linux (installs Debian packages; 4 minutes)"
 	@echo "make test-peers logs read back by can-utils, tshark and asammdf (installs them)"
 	@echo "make accuracy fit every fold again and compare with docs/accuracy.md (minutes)"
@@ -48,10 +49,13 @@ demo: $(RUN_STAMP)
 wall: $(DEV_STAMP)
 	$(BIN)/python -m pytest -q -n 2 -m wall tests/hil tests/docs
 
+campaign: $(DEV_STAMP)
+	$(BIN)/python -m pytest -q -n 2 -m campaign tests/test_mutants.py
+
 test: $(DEV_STAMP)
 	$(BIN)/python -m pytest -n 2 $(TESTS)
 
-check: format lint types floors docs wheel reduced wall test
+check: format lint types floors docs wheel reduced wall campaign test
 	@echo "all gates passed"
 
 format: $(DEV_STAMP)

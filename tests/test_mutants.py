@@ -16,7 +16,7 @@ TEXT = mutants.PAGE.read_text(encoding="utf-8")
 EXAMPLES = mutants.examples(TEXT)
 LIMITS = mutants.limit_examples(TEXT)
 
-pytestmark = pytest.mark.compiled_only
+pytestmark = [pytest.mark.compiled_only, pytest.mark.campaign]
 
 
 @lru_cache(maxsize=4)

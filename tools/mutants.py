@@ -166,7 +166,7 @@ def page(rows: list[Row], limits: dict[str, dict[str, str]]) -> str:
         "",
         f"Made by `make mutants`: {len(rows)} scenarios against {len(DEFECTS)} broken firmwares (`--dut broken:NAME`).",
         f"A defect counts as caught when the verdict of the run is FAIL. {n_long} scenarios of minutes meet only the",
-        f"{len(FOR_LONG)} defects that need minutes. The test suite runs the example of every scenario, and every defect of",
+        f"{len(FOR_LONG)} defects that need minutes. `make campaign` runs the example of every scenario, and every defect of",
         "a limit, again.",
         "",
         "```console",

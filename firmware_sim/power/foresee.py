@@ -16,14 +16,15 @@ of resistance (learn.py). So what can be wrong is the change, too:
 
 w: error of the voltage sensor.  g: what the voltage has drifted of late towards the limit, unexplained, goes on for t.  k:
 standard deviations, on discharge DISCHARGE_SHARE of them: a cell charged beyond its limit in the cold is harmed, one that
-sags below is not.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor
+sags below is not; UNSEEN_DISCHARGE and UNSEEN_CHARGE more of them where no load has
+shown the resistance.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor
 of the resistance's error, more where it is to grow (GROWTH_ERROR) and at currents at which kinetics differ from those of the
 tables: above their current KINETIC_ERROR, below it, where no rate law was measured, SMALL_ERROR.  l: in the last LOW_X and the
 first HIGH_X of the charge in reach resistance is known least.  whole: WHOLE_ERROR of all drops
 by then, for a load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another
 SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen; there, too, the
-temperature is known to TEMP_ERROR_K only, and with it what is in reach.  ahead: the
-surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its
+temperature is known to TEMP_ERROR_K only, and with it what is in reach, and the bend is that of 1 + UNSEEN_FAR
+deviations.  ahead: the surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its
 error is another one.  loop: its state is known to HYST_SIGMA.
 """
 
@@ -42,7 +43,7 @@ from firmware_sim.types import F64, I64
 GROWTH_ERROR, KINETIC_ERROR, SMALL_ERROR, RELIEF_ERROR = 0.2, 0.12, 0.6, 0.3
 LOW_X, LOW_ERROR, HIGH_X, HIGH_ERROR, UNSEEN, WHOLE_ERROR = 0.15, 0.55, 0.12, 0.6, 0.5, 0.04
 UNSEEN_SIGMA, UNSEEN_FAR = 0.24, 2.0
-DISCHARGE_SHARE, UNSEEN_DISCHARGE, CHARGE_SHARE, UNSEEN_CHARGE = 0.9, 0.2, 1.0, 0.45
+DISCHARGE_SHARE, UNSEEN_DISCHARGE, UNSEEN_CHARGE = 0.9, 0.2, 0.45
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
 
@@ -130,8 +131,8 @@ def foresee(
         drift_V = -drift_V
     gone_V = max(-drift_V, 0.0) * min(t_s, MEAN_TAU_S) / (MEAN_TAU_S - ANCHOR_TAU_S)
     ohm = rho_fast * fast_ohm + rho_slow * slow_ohm
-    share = DISCHARGE_SHARE + UNSEEN_DISCHARGE * unseen if current_A > 0.0 else CHARGE_SHARE + UNSEEN_CHARGE * unseen
-    sigmas = reals[cfg.PULSE_SIGMAS] * share
+    sigmas = reals[cfg.PULSE_SIGMAS]
+    sigmas *= DISCHARGE_SHARE + UNSEEN_DISCHARGE * unseen if current_A > 0.0 else 1.0 + UNSEEN_CHARGE * unseen
     margin_V = sigmas * math.sqrt(max(var, 0.0))
     if change_V * (rho_fast * cell[st.ANCHOR_FAST_V, p, i] + rho_slow * cell[st.ANCHOR_SLOW_V, p, i]) < 0.0:
         # less current than now: the worst that can become of the relief is that it does not come

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -44,6 +45,18 @@ Tell = Callable[[Aside], None]
 
 def to_nobody(aside: Aside) -> None:
     """Who does not keep it."""
+
+
+def first(ready: deque[Frame | Aside], gone: str, tell: Tell) -> Frame | None:
+    """The first frame that lies ready; what lies before it is told. Raises GoneError with `gone` when nothing more can come."""
+    while ready:
+        item = ready.popleft()
+        if isinstance(item, Frame):
+            return item
+        tell(item)
+    if gone:
+        raise GoneError(gone)
+    return None
 
 
 @dataclass

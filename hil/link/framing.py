@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections import deque
 
-from hil.link.frame import STAMP_NS, Aside, Counts, Frame, GoneError, Tell, to_nobody
+from hil.link.frame import STAMP_NS, Aside, Counts, Frame, Tell, first, to_nobody
 from hil.link.port import BLOCK, Port
 
 SEND_NS = 20_000_000
 _SLICE_NS = 2_000_000  # how long to listen at a stretch, so that a time of arrival is known this well
 
 
-class Framing:
+class Framing(ABC):
     """An open line. A framing says what a block of bytes holds: _take puts it into _ready; into _gone, why no more can come."""
 
     stamps, stamp_ns = "host", STAMP_NS["host"]
@@ -29,13 +30,8 @@ class Framing:
     def receive(self, until_ns: int) -> Frame | None:
         """The next frame, or None when none came until then. Raises GoneError."""
         while True:
-            while self._ready:
-                item = self._ready.popleft()
-                if isinstance(item, Frame):
-                    return item
-                self.tell(item)
-            if self._gone:
-                raise GoneError(self._gone)
+            if (frame := first(self._ready, self._gone, self.tell)) is not None:
+                return frame
             left_ns = max(until_ns - time.monotonic_ns(), 0)
             block = self._port.read(min(left_ns, _SLICE_NS))
             now = time.monotonic_ns()
@@ -45,6 +41,6 @@ class Framing:
             if not block and now >= until_ns:
                 return None
 
+    @abstractmethod
     def _take(self, block: bytes, now: int) -> None:
         """Cut what came into frames; what is not whole yet waits."""
-        raise NotImplementedError

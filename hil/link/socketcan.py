@@ -17,7 +17,7 @@ from typing import Any
 
 from firmware_sim.wire.layout import EXTENDED, FD
 from hil.link import ethtool, stamps
-from hil.link.frame import Aside, Counts, Frame, GoneError, Tell, to_nobody
+from hil.link.frame import Aside, Counts, Frame, GoneError, Tell, first, to_nobody
 from hil.record.frame import ERROR, PASSIVE, REMOTE, SWITCHED
 
 OPTIONS = frozenset({"bitrate", "data_bitrate", "fd", "receive_own_messages"})
@@ -99,13 +99,8 @@ class SocketCan:
     def receive(self, until_ns: int) -> Frame | None:
         """The next frame, or None when none came until then. Raises GoneError."""
         while True:
-            while self._ready:
-                item = self._ready.popleft()
-                if isinstance(item, Frame):
-                    return item
-                self.tell(item)
-            if self._gone:
-                raise GoneError(self._gone)
+            if (frame := first(self._ready, self._gone, self.tell)) is not None:
+                return frame
             now = time.monotonic_ns()
             left_ns = until_ns - now
             if left_ns > 0:

@@ -24,7 +24,8 @@ first HIGH_X of the charge in reach resistance is known least.  whole: WHOLE_ERR
 by then, for a load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another
 SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen; there, too, the
 temperature is known to TEMP_ERROR_K only, and with it what is in reach, and the bend is that of 1 + UNSEEN_FAR
-deviations.  ahead: the surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some charge its
+deviations.  ahead: the surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.
+curve: after some charge its
 error is another one.  loop: its state is known to HYST_SIGMA.
 """
 

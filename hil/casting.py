@@ -278,6 +278,12 @@ def _protect(work: _Work, rule: E2eRule, n: int) -> None:
         work.problems.append(f'{here}.{key} "{name}" {why}')
     if rule.message in work.database.protections:
         work.problems.append(f'{here}.message "{rule.message}" stands twice')
+    pages = pages_of(message)
+    if "per_page" in rule.model_fields_set and max(map(len, pages)) == 0:
+        work.problems.append(
+            f'{here}.per_page: message "{rule.message}" has no multiplexer, so it has no pages; '
+            "expected data_id alone, or a message with pages"
+        )
     protected = rule.protection
     if protected.scheme.way != NO_E2E and not gone:
         found: list[str] = []
@@ -287,7 +293,7 @@ def _protect(work: _Work, rule: E2eRule, n: int) -> None:
             f'{here}: "{name}" lies where the profile has its CRC, counter or fixed bits' for name in sorted(taken)
         ]
         last = rule.data_id + rule.per_page * max(
-            (page[0][1] if len(page) == 1 else k for k, page in enumerate(pages_of(message)) if page), default=0
+            (page[0][1] if len(page) == 1 else k for k, page in enumerate(pages) if page), default=0
         )
         most = (1 << protected.scheme.id_bits) - 1
         if last > most:

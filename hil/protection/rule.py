@@ -27,8 +27,8 @@ class E2eRule(files.FileModel):
 
     profile: of AUTOSAR, a CRC by name, "CRC", "sum", "nibble-sum", "xor", "nibble-xor", or "counter" alone.
     crc, counter: the signals that carry them; those of a profile lie where it wants them.  id_mode: of P01 and P11.
-    data_id: of the message.  per_page: what each page adds to it.  data_ids: 16 bytes, picked by the lowest four bits of the
-    counter.  list_at: where they come in.  counter_first, counter_last, counter_step: as it counts.
+    data_id: of the message.  per_page: what each page adds to it, of a message with pages.  data_ids: 16 bytes, picked by the
+    lowest four bits of the counter.  list_at: where they come in.  counter_first, counter_last, counter_step: as it counts.
     counts: each page for itself, or one counter over all pages of the message.
     poly, init, xor_out, reflect: of a CRC.  init: also what a sum begins with.  subtract: what is summed is taken off it.
     over_crc: the bytes of the CRC itself count too, as 0.  bytes: first and last that is checked.  before, after: bytes that

@@ -59,7 +59,8 @@ SCHEMES: dict[str, dict[str, object]] = {
 def test_bench_and_device_understand_each_other(tmp_path: Path, what: str) -> None:
     """Both directions carry the scheme; the device drives, hears the cell of a page and opens, as with its own profile."""
     said = SCHEMES[what]
-    folder = protected(tmp_path / "x", on("CellPage", **said), on("RelayCmd", **said))
+    plain = {key: value for key, value in said.items() if key != "per_page"}
+    folder = protected(tmp_path / "x", on("CellPage", **said), on("RelayCmd", **plain))
     record = runner.run(folder / "loader-overvoltage.scenario.toml", runner.Options())
     assert {Verdict.PASS} == {finding.verdict for finding in record.findings}
     counters = set()
@@ -247,3 +248,15 @@ def test_what_cannot_be_is_one_sentence(tmp_path: Path, what: str) -> None:
     assert len(ran.problems) <= 3
     with pytest.raises(ScenarioError):
         network.load(str(folder / "loader.network.toml"), 16, 6, TICK_NS)
+
+
+@pytest.mark.parametrize("adds", [0, 1])
+def test_pages_of_a_message_without_pages_are_refused(tmp_path: Path, adds: int) -> None:
+    """The one message is named; the same row without `per_page` is taken, and so is `per_page` where there are pages."""
+    cells, relays = on("CellPage", profile='"P11"', data_id=0x0A50, per_page=adds), RELAYS.partition("\n")[2]
+    wrong = protected(tmp_path / "wrong", cells, f"{relays}per_page = {adds}\n") / "loader.network.toml"
+    ran = nabench("check", wrong)
+    told = 'per_page: message "HVB_RelayCmd" has no multiplexer, so it has no pages; expected data_id alone'
+    assert (2, 1) == (ran.code, len(ran.problems)), ran.problems
+    assert told in ran.problems[0]
+    assert 0 == nabench("check", protected(tmp_path / "right", cells, relays) / "loader.network.toml").code

@@ -77,8 +77,17 @@ class Trace:
 
     def instrument_ns(self, quantities: Iterable[str]) -> int:
         """How much later than noted one of these quantities may have reached the device: nothing in frames."""
-        told: dict[str, int] = (self.info.get("link") or {}).get("instrument_ns") or {}
+        told = self._by_instrument
         return max((told.get(quantity, 0) for quantity in quantities), default=0)
+
+    def on_frames(self, quantity: str) -> bool:
+        """Whether frames tell the device a quantity: not where an instrument shows it."""
+        return quantity not in self._by_instrument
+
+    @property
+    def _by_instrument(self) -> dict[str, int]:
+        """Quantity that an instrument feeds to the longest that a value took to it [ns]."""
+        return (self.info.get("link") or {}).get("instrument_ns") or {}
 
     def column(self, name: str) -> F64:
         """A column of truth by name. Raises KeyError."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from firmware_sim.types import I64
 from firmware_sim.wire.layout import FRAME_NS, SLOT
 from hil import journal as j
+from hil.benchfile import quantity_of
 from hil.fault.catalogue import Bound
 from hil.setup import Setup
 from hil.trace import Trace
@@ -85,8 +86,10 @@ def others_on(view: View, fault: Bound, t_ns: I64, shares: Callable[[Bound], boo
 
 
 def first_frame(view: View, signal: int, from_ns: int) -> Moment | None:
-    """First frame with a signal that was sent at or after from_ns."""
+    """First frame with a signal that was sent at or after from_ns; None too for what an instrument shows the device."""
     layout = view.setup.network.to_dut
+    if not view.trace.on_frames(quantity_of(layout.signal_names[signal])):
+        return None
     slot = int(layout.signals[signal, SLOT])
     rows = view.log.frames(j.TO_DUT, slot)
     frame_ns = int(layout.slots[slot, FRAME_NS])

@@ -21,7 +21,7 @@ from hil.observe import Moment, View
 from hil.opening import Deeds, opened_by_other
 from hil.reaction import straddles
 from hil.session.goal import Goal, course, shown
-from hil.session.since import Since, locate
+from hil.session.since import Absent, Since, locate
 from hil.session.tape import Piece
 from hil.setup import Setup
 from hil.taint import taint
@@ -109,11 +109,8 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
     goal, since = claim.goal, claim.since
     what, expected = goal.text, f"{goal.text}{_window(claim)} after {since.what}"
     start = locate(view, base_ns, faults, since, goal.is_told)
-    if isinstance(start, str):
-        return Finding(
-            claim.requirement, what, expected, f"{since.what} had no effect: {start}", Verdict.ERROR,
-            next_step="make the stimulus do something first; without its effect nothing was tested",
-        )  # fmt: skip
+    if isinstance(start, Absent):
+        return _without_start(view, claim, since, start)
     low_ns, high_ns, x = course(view, goal)
     good = goal.holds(x)
     begin = Evidence(start.high_ns, start.what, start.column)
@@ -161,6 +158,22 @@ def _within(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> 
         verdict, hint = Verdict.INCONC, silence.hint_of(view, silence.slot_of(view, goal.name))
     evidence = (begin, Evidence(int(high_ns[k]), goal.text, goal.name))
     return Finding(claim.requirement, what, expected, seen, verdict, value, least, most, "ms", evidence, hint, timed=True)
+
+
+def _without_start(view: View, claim: Claim, since: Since, absent: Absent) -> Finding:
+    """ERROR for a stimulus that did nothing; INCONC for one that the device was not told in a frame."""
+    assert claim.goal is not None
+    what, expected = claim.goal.text, f"{claim.goal.text}{_window(claim)} after {since.what}"
+    if absent.verdict is Verdict.ERROR:
+        return Finding(
+            claim.requirement, what, expected, f"{since.what} had no effect: {absent.why}", Verdict.ERROR,
+            next_step="make the stimulus do something first; without its effect nothing was tested",
+        )  # fmt: skip
+    return Finding(
+        claim.requirement, what, expected,
+        f"when the device could know of {since.what} is not known: {absent.why}; codes raised: {_raised(view)}",
+        absent.verdict, next_step="demand what the contacts do, whose time is judged; run_until waits for a code",
+    )  # fmt: skip
 
 
 def _instrument_ns(view: View, faults: Sequence[Bound], since: Since) -> int:
@@ -234,8 +247,7 @@ def _missed(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim, sta
         last = f"{claim.goal.name} is {shown(view, claim.goal, float(x[-1]))}"
     if claim.goal.kind == "path":
         last = f"contactors not {claim.goal.name}"
-    raised = _raised(view)
-    seen = f"{last} {(end_ns - start.high_ns) / 1e6:.0f} ms after {start.what}; codes raised: {', '.join(raised) or 'none'}"
+    seen = f"{last} {(end_ns - start.high_ns) / 1e6:.0f} ms after {start.what}; codes raised: {_raised(view)}"
     verdict, hint = Verdict.FAIL, claim.goal.hint
     high_ms = np.inf if claim.high_ms is None else claim.high_ms
     if _none_due(view, base_ns, faults, claim.goal, (start.high_ns, high_ms)):
@@ -250,8 +262,8 @@ def _missed(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim, sta
     )  # fmt: skip
 
 
-def _raised(view: View) -> list[str]:
-    """Codes that the last frames of a piece raise."""
+def _raised(view: View) -> str:
+    """Codes that the last frames of a piece raise, for readers."""
     found = []
     for name in view.setup.network.from_dut.signal_names:
         if name.startswith("Diag_"):
@@ -259,7 +271,7 @@ def _raised(view: View) -> list[str]:
             last = series.value[series.valid][-1:]
             if len(last) and last[0] > 0.5:
                 found.append(roles.code_of(name))
-    return found
+    return ", ".join(found) or "none"
 
 
 def _throughout(view: View, base_ns: int, faults: Sequence[Bound], claim: Claim) -> Finding:

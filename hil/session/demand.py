@@ -19,7 +19,7 @@ from hil.session.claim import Claim, Measured, Unmet
 from hil.session.goal import Goal, goal_of
 from hil.session.live import find
 from hil.session.run import Run
-from hil.session.since import Since, locate
+from hil.session.since import Absent, Since, locate
 from hil.session.stimulus import Fault, Instant, Stimulus
 from hil.session.tape import Piece
 from hil.verdict import Evidence, Finding, Verdict
@@ -143,9 +143,11 @@ class Demands:
         told_ns = math.inf
         while True:
             if start is None and (run.rig.k - called) % look == 0:
-                start = self._locate(goal, begin, from_k)
-                if start is not None:
-                    last_k = self._over_k(start, begin, high_ms)
+                found = self._locate(goal, begin, from_k)
+                if isinstance(found, Moment):
+                    start, last_k = found, self._over_k(found, begin, high_ms)
+                elif found.verdict is Verdict.INCONC:  # it will not show
+                    last_k = called + run.ticks(high_ms / 1e3)
             if told_ns == math.inf and holds():
                 told_ns = run.signal(goal.name).t_s * 1e9 if goal.is_told else 0.0
             over = run.rig.k > last_k
@@ -175,15 +177,15 @@ class Demands:
             piece.trace.info["link"] = run.dut.notes()
         return piece
 
-    def _locate(self, goal: Goal, begin: Stimulus | Instant | float, from_k: int) -> Moment | None:
+    def _locate(self, goal: Goal, begin: Stimulus | Instant | float, from_k: int) -> Moment | Absent:
         run = self._run
-        piece = run.piece(from_k, run.rig.k)
+        piece = self._piece(from_k, run.rig.k)
         if not piece.trace.n_ticks:
-            return None
+            return Absent("nothing is recorded yet")
         view = View(piece.trace, WireLog(piece.trace.journal, run.setup.network), run.setup)
         found = locate(view, piece.base_ns, run.bounds(), self._since(begin), goal.is_told)
-        if isinstance(found, str):
-            return None
+        if isinstance(found, Absent):
+            return found
         return Moment(found.low_ns + piece.base_ns, found.high_ns + piece.base_ns, found.what, found.column)
 
     def _since(self, begin: Stimulus | Instant | float) -> Since:

@@ -101,7 +101,10 @@ def test_a_time_that_begins_or_ends_at_a_late_frame_is_not_known() -> None:
 
 def test_a_time_that_begins_at_an_instrument_may_be_shorter_by_its_delay() -> None:
     """What an instrument shows late widens the band of times that begin there, to one side; loads show in several ways."""
-    bench, claim = detected()
+    bench = driving()
+    bench.set("cell[5].value_V", 4.25)
+    bench.expect("contactor", "open", within_ms=750)
+    claim = bench._demands.claims[-1]
     alone = over_a_link(bench, claim)
     for shown, by_ms in (({"cell_voltage": 40_000_000}, 40.0), ({"hvil": 40_000_000}, 0.0)):
         found = over_a_link(bench, claim, instrument_ns=shown)
@@ -112,6 +115,53 @@ def test_a_time_that_begins_at_an_instrument_may_be_shorter_by_its_delay() -> No
     claim = bench._demands.claims[-1]
     alone, found = over_a_link(bench, claim), over_a_link(bench, claim, instrument_ns={"current": 30_000_000})
     assert (alone.low - 30.0, alone.high) == pytest.approx((found.low, found.high))
+
+
+def cleared(bench: Session) -> None:
+    """A cell that read too much reads right again."""
+    bench.set("cell[5].value_V", 4.08)
+    bench.run_until("code", "CellOvervoltageMol", timeout_s=2.0)
+    bench.clear("cell[5].value_V")
+
+
+STIMULI: dict[str, tuple[Callable[[Session], Any], str, dict[str, Any]]] = {
+    "fault": (
+        lambda bench: bench.set("cell[5].value_V", 4.25),
+        "cell_voltage",
+        {"what": "code", "wanted": "CellOvervoltageMsl"},
+    ),
+    "clear": (cleared, "cell_voltage", {"what": "Diag_CellOvervoltageMol", "below": 0.5}),
+    "request": (lambda bench: bench.request("standby"), "request", {"what": "BMS_State", "wanted": "standby"}),
+    "load": (lambda bench: bench.load(current_A=7.0), "current", {"what": "code", "wanted": "OvercurrentDischargeMsl"}),
+}
+
+
+@pytest.mark.parametrize("what", STIMULI)
+def test_when_a_device_could_know_what_an_instrument_shows_it_is_not_known(what: str) -> None:
+    """What frames tell is measured; of what an instrument shows, a frame of the same message says nothing."""
+    act, quantity, demand = STIMULI[what]
+    bench = driving()
+    act(bench)
+    bench.expect(**demand, within_ms=5000)
+    claim = bench._demands.claims[-1]
+    assert Verdict.PASS == over_a_link(bench, claim, instrument_ns={"hvil": 40_000_000}).verdict
+    found = over_a_link(bench, claim, instrument_ns={quantity: 40_000_000})
+    assert Verdict.INCONC == found.verdict
+    assert "an instrument feeds the device, so that it is on no frame" in found.seen
+
+
+def test_the_contacts_answer_to_a_request_that_an_instrument_shows() -> None:
+    """Their time runs from the request itself, and may be shorter by what the instrument took."""
+    bench = driving()
+    asked = bench.request("standby")
+    bench.expect("contactor", "open", within_ms=3000)
+    claim = bench._demands.claims[-1]
+    framed, shown = over_a_link(bench, claim), over_a_link(bench, claim, instrument_ns={"request": 40_000_000})
+    assert (Verdict.PASS, asked.at_ns) == (shown.verdict, shown.evidence[0].t_ns)
+    from_frame_ms = (framed.evidence[0].t_ns - asked.at_ns) / 1e6
+    assert from_frame_ms > 0.0
+    assert from_frame_ms == pytest.approx(shown.value - framed.value)
+    assert from_frame_ms - 40.0 == pytest.approx(shown.low - framed.low)
 
 
 def test_what_never_came_failed_only_when_its_window_was_surely_over() -> None:
@@ -152,12 +202,12 @@ def test_a_reaction_that_never_comes_fails_however_slow_an_instrument_is() -> No
     bench.run_for(3.0)
     bench.set("cell[5].value_V", 4.25)
     with pytest.raises(Unmet, match="codes raised: none") as caught:
-        bench.expect("code", "CellOvervoltageMsl", within_ms=200)
+        bench.expect("contactor", "open", within_ms=200)
     finding = caught.value.finding
     start, end = finding.evidence
     assert Verdict.FAIL == finding.verdict
     assert 286.1 <= (end.t_ns - start.t_ns) / 1e6 <= 310.0
-    bench.expect("code", "CellOvervoltageMsl", within_ms=600, since=3.0)
+    bench.expect("contactor", "open", within_ms=750, since=bench.faults[0])
 
 
 @pytest.mark.wall
@@ -177,6 +227,29 @@ def test_a_dead_device_fails_though_an_instrument_shows_what_it_should_have_seen
     assert shown_ns["cell_voltage"] > 40e6
     finding = caught.value.finding
     assert Verdict.FAIL == finding.verdict or "deadlines" in finding.seen, finding
+
+
+@pytest.mark.wall
+def test_a_code_after_a_fault_that_an_instrument_shows_cannot_be_timed(tmp_path: Path) -> None:
+    """Cells are on no frame at all, the interlock's message goes on without it: the bench cannot tell, now and later."""
+    path, hvil = tmp_path / "bench.toml", 'signal = "PackIO_Hvil"\nset = "OUTP {value:.0f},(@32)"'
+    feeds = ('insulation = "io"', 'cell_voltage = "io"\nhvil = "io"')
+    cells = ("PackIO_Insulation", "CellVoltage_{n:03}"), ("RES {value:.0f}", "VOLT {value:.4f},(@{n1})")
+    with instruments.served() as served, wall.device(wall.virtual()) as device:
+        text = changed(instruments.bench(device.bus, served.address), feeds, *cells) + f"[[instrument.channel]]\n{hvil}\n"
+        path.write_text(text, encoding="utf-8")
+        with Session(soc=0.7, bench=path, arm=True) as bench:
+            bench.run_for(0.5)
+            for short, value, code in (
+                ("cell[5].value_V", 4.25, "CellOvervoltageMsl"),
+                ("signal[PackIO_Hvil].value", 0, "HvilOpen"),
+            ):
+                bench.set(short, value)
+                with pytest.raises(Unmet, match=r"the bench cannot tell: .* an instrument feeds the device") as caught:
+                    bench.expect("code", code, within_ms=200)
+                assert Verdict.INCONC == caught.value.finding.verdict
+            again = folder.load(bench.write(tmp_path, name="again")).findings
+    assert [finding.as_dict() for finding in bench.findings] == [finding.as_dict() for finding in again]
 
 
 def test_what_happened_while_the_link_was_deaf_cannot_be_known() -> None:

@@ -14,7 +14,7 @@ from hil.dut import Paced
 from hil.errors import BenchError, ScenarioError
 from hil.observe import Moment, View
 from hil.opening import CONTACTS
-from hil.session import claim as claims
+from hil.session import judge, reaction
 from hil.session.claim import Claim, Measured, Unmet
 from hil.session.goal import Goal, goal_of
 from hil.session.live import find
@@ -166,7 +166,7 @@ class Demands:
             piece = self._piece(k, k + 3)
             view = View(piece.trace, WireLog(piece.trace.journal, run.setup.network), run.setup)
             here = replace(start, low_ns=start.low_ns - piece.base_ns, high_ns=start.high_ns - piece.base_ns)
-            doubt_ns = claims.start_blur_ns(view, run.bounds(), self._since(begin), here)
+            doubt_ns = reaction.start_blur_ns(view, run.bounds(), self._since(begin), here)
         return math.ceil((start.high_ns + high_ms * 1e6 + doubt_ns) / run.dt_ns) + 1
 
     def _piece(self, k_0: int, k_1: int) -> Piece:
@@ -234,9 +234,9 @@ class Demands:
     def _judge(self, claim: Claim) -> Finding:
         """Judge and keep a claim. Raises Unmet, or BenchError when the bench did not do its part."""
         run = self._run
-        piece = self._piece(max(claims.first_tick(claim, run.dt_ns), run.tape.first_tick), claim.until_ns // run.dt_ns)
+        piece = self._piece(max(judge.first_tick(claim, run.dt_ns), run.tape.first_tick), claim.until_ns // run.dt_ns)
         told = replace(run.setup, inputs=run.story.told())
-        finding = claims.judge(piece, told, run.bounds(), claim)
+        finding = judge.judge(piece, told, run.bounds(), claim)
         self.claims.append(claim)
         self.findings.append(finding)
         if finding.verdict is Verdict.ERROR:

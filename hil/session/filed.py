@@ -20,7 +20,7 @@ from hil import journal as j
 from hil import scenario, setup
 from hil.dut import Compiled, Paced
 from hil.errors import ScenarioError
-from hil.session import claim as claims
+from hil.session import judge
 from hil.session.claim import Claim
 from hil.session.demand import Demands
 from hil.session.run import Run
@@ -104,8 +104,8 @@ def judge_again(place: Path, trace: Trace, built: Setup) -> list[Finding]:
     found = []
     for n, claim in enumerate(demanded):
         try:
-            piece = cut(trace, claims.first_tick(claim, trace.dt_ns), claim.until_ns // trace.dt_ns)
-            found.append(claims.judge(piece, built, built.faults, claim))
+            piece = cut(trace, judge.first_tick(claim, trace.dt_ns), claim.until_ns // trace.dt_ns)
+            found.append(judge.judge(piece, built, built.faults, claim))
         except (KeyError, TypeError, ValueError, AssertionError) as error:
             raise ScenarioError(f"{path}: claims[{n}] is not what a session wrote: {error}") from None
     return [*found, *said]

@@ -17,8 +17,8 @@ from firmware_sim.wire.layout import Events, Image
 from hil.clock import Clock
 from hil.dut.emulator import Emulator
 from hil.report import folder
-from hil.session import Session, Unmet
-from hil.session import claim as claims
+from hil.session import Session, Unmet, judge
+from hil.session.claim import Claim
 from hil.session.tape import Piece
 from hil.verdict import Finding, Verdict
 
@@ -57,17 +57,17 @@ def test_a_fault_on_the_devices_frames_is_not_its_silence() -> None:
     assert Verdict.PASS == bench.findings[-1].verdict
 
 
-def over_a_link(bench: Session, claim: claims.Claim, **link: Any) -> Finding:
+def over_a_link(bench: Session, claim: Claim, **link: Any) -> Finding:
     """A claim judged as if its record had come over a link."""
     run = bench._run
     piece = run.piece(claim.from_ns // run.dt_ns, claim.until_ns // run.dt_ns)
     trace = replace(
         piece.trace, late_ns=np.zeros(piece.trace.n_ticks, np.int64), info={"link": {"stamp_ns": 0, "blind": [], **link}}
     )
-    return claims.judge(Piece(trace, piece.base_ns), run.setup, run.bounds(), claim)
+    return judge.judge(Piece(trace, piece.base_ns), run.setup, run.bounds(), claim)
 
 
-def detected() -> tuple[Session, claims.Claim]:
+def detected() -> tuple[Session, Claim]:
     """A session that has measured a detection, and its claim."""
     bench = driving()
     bench.set("cell[5].value_V", 4.25)

@@ -284,9 +284,11 @@ def _signal(view: View, row: SignalExpect, req: Requirement, effects: dict[str, 
     names = meanings(view.setup.network, row.signal)
 
     def said(x: float) -> str:
+        """A value by its name, where the database gives one."""
         return names.get(float(x), f"{x:g}")
 
     def shown(k: int) -> str:
+        """Sample k with its time."""
         return f"{said(value[k]) if valid[k] else 'no value'} at {t_ns[k] / 1e9:.3f} s"
 
     if row.mode == "once":

@@ -109,6 +109,7 @@ def load(
     counts = {"CellVoltage": n_cells, "CellTemperature": n_ntc, "CellSoc": n_cells}
 
     def has_page(slot: Slot) -> bool:
+        """Whether a page is sent: it is in the order of pages, plays a role, and has items that this pack has."""
         signals = [s for s in slot.signals if s.multiplexer_ids is not None]
         items = [match for s in signals if (match := _PER_ITEM.match(s.name))]
         order = database.schedules.get(slot.message.name, Schedule()).pages
@@ -117,9 +118,11 @@ def load(
         return not items or any(int(match[2]) < counts[match[1]] for match in items)
 
     def wanted(message: Any) -> bool:
+        """Whether a message counts: all without a mapping, else those that play a role for this pack."""
         return mapped is None or _is_mapped(message, counts)
 
     def to_dut(message: Any) -> bool:
+        """Whether a message goes to the device: sent neither by it nor by the bench itself."""
         return dut_node not in message.senders and BENCH_NODE not in message.senders and wanted(message)
 
     incoming = database.slots(to_dut, has_page)

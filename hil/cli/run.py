@@ -215,6 +215,7 @@ def _run_one(path: Path, options: Options, console: Console, done: _Done) -> Run
         task = bar.add_task(_name(path), total=None)
 
         def say_once(text: str) -> None:
+            """What will be sent, unless the run before said the same."""
             if text != done.sending:
                 console.print(f"sending\n{text}", markup=False)
                 done.sending = text

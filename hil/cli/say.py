@@ -30,6 +30,7 @@ def one_of(words: type[W]) -> Callable[[str], W]:
     """A parser of arguments that are one of these words, which names the nearest to another."""
 
     def word(text: str) -> W:
+        """The word. Raises BadParameter with all words and the nearest."""
         from hil.errors import closest
 
         if text in list(words):

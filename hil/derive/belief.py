@@ -116,6 +116,7 @@ def _resistance(cell: Cell, parallel: int, group: str) -> dict[str, Any]:
     r = cell.resistance
 
     def coarse(table: list[list[float]]) -> list[list[float]]:
+        """A table [ohm], a row for each temperature, of a group of cells: on the fewer points of SOC, to two digits."""
         rows = [_at(_RESISTANCE_SOC, r.soc, [log(ohm) for ohm in row]) for row in table]
         return [[digits(_RESISTANCE_SHARE / parallel * float(np.exp(ln)), 2) for ln in row] for row in rows]
 

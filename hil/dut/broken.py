@@ -150,6 +150,7 @@ def _set(whole: dict[int, int] | None = None, real: dict[int, float] | None = No
     """A change that replaces single settings."""
 
     def change(settings: Settings) -> Settings:
+        """New settings with the single values replaced; those given stay as they are."""
         new_whole, new_real = settings.whole.copy(), settings.real.copy()
         for row, count in (whole or {}).items():
             new_whole[row] = count
@@ -271,6 +272,7 @@ class _OwnDecoder(Emulator):
     """Decodes frames by tables of its own; the compiled loop has one set for both sides."""
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As the emulator, but staged: an override keeps the device out of the compiled loop."""
         return super().exchange(t_ns, image, events)
 
 
@@ -278,6 +280,7 @@ class _CrcIgnored(Emulator):
     """Takes every frame as if its CRC were right."""
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As the emulator, after every frame that came was given the CRC that fits it."""
         slots, words = self.settings.rx_layout.slots, image.words.copy()
         for p, s in np.argwhere(image.meta[:, SENT] == 1).tolist():
             write_crc(words, p, slots, s)
@@ -288,6 +291,7 @@ class _CounterIgnored(Emulator):
     """Takes every frame as the next one."""
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As the emulator, which remembers no counter from the tick before."""
         self.state.link[st.LAST_COUNTER] = -1
         return super().exchange(t_ns, image, events)
 
@@ -296,6 +300,7 @@ class _LengthIgnored(Emulator):
     """Takes a short frame with whatever stands in its missing bytes."""
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As the emulator, told that every frame has the length of its message."""
         meta = image.meta.copy()
         meta[:, LEN] = self.settings.rx_layout.slots[:, LENGTH]
         return super().exchange(t_ns, Image(image.words, meta), events)
@@ -305,6 +310,7 @@ class _ResetsItself(Emulator):
     """Acts as if the reset were pressed anew in every tick."""
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As the emulator, which remembers that the reset was not pressed in the tick before."""
         self.state.whole[st.RESET_LEVEL] = 0
         return super().exchange(t_ns, image, events)
 
@@ -313,6 +319,7 @@ class _GoesSilent(Emulator):
     """Stops for good some seconds after the start."""
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As the emulator; from DIES_NS on nothing is marked as sent."""
         reply = super().exchange(t_ns, image, events)
         if t_ns >= DIES_NS:
             self.image.meta[:, SENT] = 0
@@ -323,6 +330,7 @@ class _Hangs(Emulator):
     """Its task hangs some seconds after the start, while the last frames are sent again and again."""
 
     def exchange(self, t_ns: int, image: Image, events: Events) -> tuple[Image, Events]:
+        """As the emulator; from DIES_NS on the reply of the tick before again."""
         if t_ns < DIES_NS:
             self.kept = super().exchange(t_ns, image, events)
         return self.kept
@@ -332,6 +340,7 @@ class _ResumesAfterReset(Emulator):
     """Finds its memory as it was after a loss of supply, and goes on where it stopped."""
 
     def reset(self, t_ns: int) -> None:
+        """Only time since power-up and the last frames heard start again; the rest of the state stays."""
         self.state.whole[st.UP_NS] = 0
         self.state.link[st.HEARD_NS] = 0
 
@@ -340,6 +349,7 @@ class _TrustsTornCopy(Emulator):
     """Takes the copy that was written last, whether it is whole or not."""
 
     def tear(self, t_ns: int) -> bool:
+        """Tear as the emulator does, then load the torn copy. t_ns: when the supply is lost."""
         before = self.state
         super().tear(t_ns)
         for p in range(self.n_packs):
@@ -352,6 +362,7 @@ class _ForgetsAtReset(Emulator):
     """Loses its non-volatile memory with its supply."""
 
     def reset(self, t_ns: int) -> None:
+        """Power up with blank memory."""
         self.state = bms.power_on(self.settings, self.n_packs, t_ns)
 
 

@@ -62,6 +62,7 @@ def sender(link: Link) -> Send:
     """Frames onto the bench's own link."""
 
     def send(bus: int, can_id: int, extended: bool, fd: bool, data: bytes) -> None:
+        """One frame; its flags follow from what it is."""
         link.send(bus, can_id, (EXTENDED if extended else 0) | (FD if fd else 0), data)
 
     return send

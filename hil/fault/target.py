@@ -84,6 +84,7 @@ class _Finder:
         self.found = Targets()
 
     def signal(self, name: str) -> None:
+        """A row at the sensor seam. Raises ScenarioError for a signal that the bench does not send."""
         names = self.place.to_dut.signal_names
         if name not in names:
             raise ScenarioError(f'{self.label}: the bench does not send signal "{name}"{nearest(name, names)}')
@@ -91,10 +92,12 @@ class _Finder:
         self.found.signals.append(names.index(name))
 
     def parameter(self, at: int) -> None:
+        """A row on the plant parameter of the fault's kind. at: which cell, contactor or sensor."""
         row = getattr(BLOCKS[self.kind.primitive], self.kind.address or "")
         self.found.rows.append(Row(t.PLANT, row, at))
 
     def indices(self, count: int) -> list[int]:
+        """Numbers that the target means, of count that there are; all for `*`. Raises ScenarioError."""
         match = _INDEXED.fullmatch(self.target)
         if match is None or match[1] != self.kind.target or (match[2] == "*" and self.kind.target == "tap"):
             raise ScenarioError(self.expected)

@@ -70,6 +70,7 @@ def fit(tables: Tables, courses: list[Course], ln_s: F64, guess: Thermal) -> The
     heats = [heat_W(tables, c, ln_s) for c in telling]
 
     def errors_K(theta: F64) -> Any:
+        """Simulated less measured surface [K], every _STRIDE_S of all courses. theta: logarithms of the two values."""
         thermal = Thermal(float(np.exp(theta[0])), float(np.exp(theta[1])))
         parts = []
         for course, heat in zip(telling, heats, strict=True):

@@ -138,6 +138,7 @@ def _claims(bus: CanBus, question: Question) -> list[Answer]:
     found: dict[int, Answer] = {}
 
     def wanted(frame: Frame) -> bool:
+        """An address claimed, to whomever."""
         return bool(frame.flags & EXTENDED) and frame.can_id & 0x03FFFF00 == _CLAIM & 0x03FFFF00 and len(frame.data) == 8
 
     for frame in _frames(bus, _CLAIM_NS, wanted):
@@ -162,6 +163,7 @@ def _tested(bus: CanBus, kind: str, asked: list[Question], before: set[int]) -> 
     heard: set[int] = set()
 
     def wanted(frame: Frame) -> bool:
+        """An answer to tester present, on the ids of this kind of question."""
         if bool(frame.flags & EXTENDED) != extended or not _is_present(frame.data):
             return False
         return frame.can_id & 0x1FFFFF00 == _ANSWER_29 if extended else frame.can_id >= 0x600

@@ -341,6 +341,7 @@ def plan_of(row: dict[str, Any]) -> Plan:
     """A plan from its JSON."""
 
     def frames(key: str) -> tuple[SafeFrame, ...]:
+        """Frames of one key, their payloads as a tuple again."""
         return tuple(SafeFrame(**{**frame, "payloads": tuple(frame["payloads"])}) for frame in row[key])
 
     return Plan(

@@ -48,6 +48,7 @@ class Stand:
         """Work until told to stop; returns a summary. Raises LinkLostError, BenchError."""
 
         def ended() -> bool:
+            """Whether to stop. Raises LinkLostError when a serial pair is gone."""
             for _, pair in self.pairs:
                 pair.check()
             return stopped()

@@ -39,6 +39,7 @@ def heeded() -> Iterator[None]:
     came = []
 
     def break_in(number: int, _frame: FrameType | None) -> None:
+        """Raises Stopped, but lets the second request pass, so that what the first began can end."""
         came.append(number)
         if len(came) != 2:
             raise Stopped(number)

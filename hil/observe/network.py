@@ -205,6 +205,7 @@ def double(view: View, fault: Bound) -> Effect:
     delay_ns = round(fault.values["delay_ms"] * 1e6)
 
     def alter(frames: _Frames, rows: I64) -> I64:
+        """The rows, and the same rows later."""
         return np.concatenate([rows, _later(rows, delay_ns)])
 
     return _network(view, fault, alter, "came twice")
@@ -217,6 +218,7 @@ def flip(view: View, fault: Bound) -> Effect:
     chosen = int(fault.values["bit"]) if "bit" in fault.values else None
 
     def alter(frames: _Frames, rows: I64) -> I64:
+        """The rows with one bit inverted: the chosen one, else the lowest of the check."""
         payload, slot = frames.payload(rows), frames.layout.slots[frames.slot]
         bit = chosen
         if bit is None:
@@ -231,6 +233,7 @@ def _data_id(view: View, fault: Bound) -> Effect:
     data_id = int(fault.values["data_id"])
 
     def alter(frames: _Frames, rows: I64) -> I64:
+        """The rows with the CRC that another data id would give."""
         payload = frames.payload(rows)
         return frames.with_payload(rows, frames.protected(payload, int(rows[0, j.LENGTH]), data_id))
 
@@ -241,6 +244,7 @@ def freeze_counter(view: View, fault: Bound) -> Effect:
     """The counter with which it came on, and the CRC that fits."""
 
     def alter(frames: _Frames, rows: I64) -> I64:
+        """The rows with the counter of the first of their turn."""
         payload, slot = frames.payload(rows), frames.layout.slots[frames.slot]
         first = np.searchsorted(frames.turn, frames.turn)
         mask = slot[[w.COUNTER_MASK]] << slot[w.COUNTER_SHIFT]
@@ -257,6 +261,7 @@ def length(view: View, fault: Bound) -> Effect:
     n_bytes = int(fault.values["length"])
 
     def alter(frames: _Frames, rows: I64) -> I64:
+        """The rows with another length [bytes]."""
         out = rows.copy()
         out[:, j.LENGTH] = n_bytes
         return out

@@ -72,6 +72,7 @@ def hold(view: View, fault: Bound) -> Effect:
     """The value at which it came on, each time anew."""
 
     def wanted(before: F64, on: Bools) -> F64:
+        """In each row the value, before the fault, of the row in which it last came on."""
         onset = on & ~np.concatenate([[False], on[:-1]])
         k = np.maximum.accumulate(np.where(onset, np.arange(len(on)), 0))
         return before[k]
@@ -91,6 +92,7 @@ def swap_taps(view: View, fault: Bound) -> Effect:
     first = max(low - 1, 0)
 
     def wanted(before: F64, on: Bools) -> F64:
+        """Differences [V] of the tap potentials, two of which changed places."""
         tap_V = np.concatenate([np.zeros((len(before), 1)), np.cumsum(before, axis=1)], axis=1)
         tap_V[:, [low - first, high - first]] = tap_V[:, [high - first, low - first]]
         return np.diff(tap_V, axis=1)
@@ -107,6 +109,7 @@ def open_tap(view: View, fault: Bound) -> Effect:
     gone = np.exp(-loose_ns / 1e9 / filter_s) if filter_s > 0.0 else np.zeros(len(loose_ns))
 
     def wanted(before: F64, on: Bools) -> F64:
+        """The one reading that dies away, or the pair whose middle drifts to its share of both [V]."""
         if before.shape[1] == 1:
             return before * gone[:, None]
         pair = before.sum(axis=1)

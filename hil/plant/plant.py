@@ -113,6 +113,7 @@ def build(
     curves, ln_r, nodes, decay = compile_cells(kinds, dt_ns * 1e-9)
 
     def spread(label: int, share: float) -> F64:
+        """(n_packs, strings, cells) draws of one stream. share: their standard deviation, in the unit of what spreads."""
         rows = [noise.draws(seed, p, label, kind.size).reshape(shape[1:]) for p in range(n_packs)]
         return np.array(rows) * share
 

@@ -93,6 +93,7 @@ def _computed(scheme: Scheme, data_id: int, length: int, crc_at: Bits) -> dict[i
     named = {"low": data_id & 0xFF, "high": data_id >> 8 & 0xFF}
 
     def filled(given: Sequence[IdByte]) -> list[int]:
+        """Bytes as numbers, with those of the data id put in."""
         return [named[byte] if isinstance(byte, str) else byte for byte in given]
 
     listed = filled(scheme.listed)

@@ -213,6 +213,7 @@ def name_places(panel: Panel) -> list[float]:
     stacks: list[list[float]] = []  # wanted places, lowest stack first
 
     def bottom(stack: list[float]) -> float:
+        """Place of the lowest name of a stack that is centred on what it names, inside the panel."""
         tall = gap * (len(stack) - 1)
         middle = sum(stack) / len(stack)
         return min(max(middle - 0.5 * tall, low + 0.5 * gap), high - 0.5 * gap - tall)

@@ -113,6 +113,7 @@ def run(groups: Sequence[Group], plan: Plan, progress: Progress | None = None, m
     n_parts = len(groups) + does_power + does_health
 
     def tell(text: str, parts: float) -> None:
+        """Say what is under way. parts: how many are done."""
         if progress is not None:
             progress(text, parts / n_parts)
 

@@ -94,6 +94,7 @@ class Demands:
         high = math.inf if goal.below is None else goal.below
 
         def path() -> bool:
+            """Whether the current path is as the goal wants it, by the truth of this tick."""
             plus, minus, pre = (run.truth(name) > 0.5 for name in CONTACTS)
             return (plus and minus) if goal.name == "closed" else not (minus and (plus or pre))
 

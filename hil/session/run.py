@@ -195,6 +195,7 @@ class Run:
             raise ScenarioError(f'{where}: there is a fault "{label}" already; give this one another name')
 
         def bound_at(at_ns: int) -> Bound:
+            """The fault as if it began at a time. Raises ScenarioError."""
             stop = {} if for_s is None else {"stop_s": self._at_s(at_ns + self.ticks(for_s) * self.dt_ns)}
             data = {**keys, "name": label, "start_s": self._at_s(at_ns), **stop}
             spec = files.decode(Path(where), data, FaultSpec)

@@ -63,10 +63,12 @@ class Codecs:
         """Name to (call, frames in a call)."""
 
         def theirs_encode(strict: bool) -> None:
+            """All values by cantools. strict: with its check of ranges."""
             for values in self.dictionaries:
                 self.message.encode(values, strict=strict)
 
         def theirs_decode() -> None:
+            """All frames by cantools."""
             for frame in self.frames:
                 self.message.decode(frame)
 

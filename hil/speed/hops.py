@@ -70,9 +70,11 @@ class _Ticks:
         self.sender, self.free_ns = self.dut.state.sender.copy(), self.rig.bus_free_ns.copy()
 
     def exchange(self) -> None:
+        """The device's tick, its reply kept for the hop behind."""
         self.reply = self.dut.exchange(self.rig.t_ns, self.rig.image, self.rig.events)
 
     def answer(self) -> None:
+        """The reply to the rig."""
         self.rig.answer(*self.reply)
 
     def send_again(self) -> None:
@@ -84,6 +86,7 @@ class _Ticks:
         )  # fmt: skip
 
     def record(self) -> None:
+        """Record the tick, and drop what is full, so that memory does not grow."""
         self.rig.record()
         self.rig.chunks.clear()
 

@@ -53,6 +53,7 @@ def line(xs: F64, ys: F64, then: Callable[[Any], Any] = float) -> Callable[[Any]
     last = len(slope) - 1
 
     def at(value: Any) -> Any:
+        """The value at a SOC, or an array of them; held at both ends."""
         if isinstance(value, np.ndarray):
             return np.array([at(one) for one in value])
         soc = float(value)
@@ -92,10 +93,12 @@ class Thevenin:
         cell = circuit.cell
 
         def ohm(pair: int) -> Callable[[Any, Any], Any]:
+            """Resistance [ohm] of a pair as thevenin asks for it; pair 0 is the one in series."""
             at = line(circuit.r_soc, circuit.ln_ohm[pair], math.exp)
             return lambda soc, _temp_K: at(soc)
 
         def farad(pair: int) -> Callable[[Any, Any], Any]:
+            """Capacitance [F] of a pair, so that its time constant is the same at every SOC."""
             at = line(circuit.r_soc, math.log(circuit.tau_s[pair - 1]) - circuit.ln_ohm[pair], math.exp)
             return lambda soc, _temp_K: at(soc)
 
@@ -147,11 +150,13 @@ class PyBaMM:
         pybamm, cell = self.package, circuit.cell
 
         def ohm(pair: int) -> Callable[[Any, Any, Any], Any]:
+            """Resistance [ohm] of a pair as PyBaMM asks for it; pair 0 is the one in series."""
             return lambda _temp_degC, _current_A, soc: pybamm.exp(
                 pybamm.Interpolant(circuit.r_soc, circuit.ln_ohm[pair], soc, name=f"ln R{pair}")
             )
 
         def farad(pair: int) -> Callable[[Any, Any, Any], Any]:
+            """Capacitance [F] of a pair, so that its time constant is the same at every SOC."""
             return lambda temp_degC, current_A, soc: circuit.tau_s[pair - 1] / ohm(pair)(temp_degC, current_A, soc)
 
         values = pybamm.ParameterValues("ECM_Example")

@@ -67,6 +67,7 @@ class _Compiled:
         self.alone, self.power_W = alone, _POWER_W * n_cells
 
     def run(self, n_ticks: int) -> None:
+        """Ticks of one constant power [W] of all cells."""
         self.alone.run(n_ticks, power_W=self.power_W)
 
     def forget(self) -> None:
@@ -74,7 +75,7 @@ class _Compiled:
         self.alone.rewind()
 
     def close(self) -> None:
-        pass
+        """Nothing is open."""
 
 
 class _Stepped:
@@ -84,15 +85,16 @@ class _Stepped:
         self.solver, self.power_W = solver, _POWER_W * n_cells
 
     def run(self, n_ticks: int) -> None:
+        """Steps at one constant power [W], as a current at the voltage of the step before."""
         solver = self.solver
         for _ in range(n_ticks):
             solver.step(self.power_W / solver.voltage_V)
 
     def forget(self) -> None:
-        pass
+        """Nothing: the few ticks of a round hardly discharge a cell."""
 
     def close(self) -> None:
-        pass
+        """Nothing is open."""
 
 
 def measure(plan: Plan, tell: Tell, solvers: Solvers = SOLVERS) -> dict[str, Any]:
@@ -176,6 +178,7 @@ def _our_hour(circuit: Circuit, tick_ms: int) -> Callable[[], float]:
     alone = circuit.plant(dt_ns=tick_ms * MS_NS)
 
     def run() -> float:
+        """The hour; the voltage at its end [V]."""
         alone.rewind()
         alone.run(_HOUR_S * 1000 // tick_ms, current_A=_HOUR_A)
         return alone.voltage_V

@@ -175,6 +175,7 @@ def pacing(seconds: float, fifo: bool = True) -> dict[str, Any]:
                 base_ns = time.monotonic_ns() - clock.now()
 
                 def listen(until_ns: int) -> None:
+                    """Drop what comes until a time on the clock of the loop [ns]."""
                     while bus.receive(base_ns + until_ns) is not None:
                         pass
 

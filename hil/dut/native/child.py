@@ -72,12 +72,14 @@ class _Memory:
         self.read_ref, self.write_ref = _Copy(self.read), _Copy(self.write)
 
     def read(self, offset: int, to: int | None, length: int) -> int:
+        """nab_host.read: length bytes from an offset to an address; 0, or -1 where there are not so many or is no address."""
         if offset + length > NVM_SIZE or to is None:
             return -1
         ctypes.memmove(to, self.bytes[offset : offset + length], length)
         return 0
 
     def write(self, offset: int, source: int | None, length: int) -> int:
+        """nab_host.write: bytes from an address to an offset, noted so that they can be torn; 0 or -1 as for read."""
         if offset + length > NVM_SIZE or source is None:
             return -1
         after = ctypes.string_at(source, length)
@@ -113,6 +115,7 @@ class _Firmware:
         self.frame = _Frame()
 
     def start(self, t_ns: int) -> None:
+        """Power up. Raises ValueError when nab_init refuses."""
         code = self.library.nab_init(ctypes.byref(self.host), ctypes.c_int64(t_ns))
         if code != 0:
             raise ValueError(f"nab_init returned {code}; expected 0")

@@ -90,6 +90,7 @@ def maker(pythons: Mapping[str, str], otherwise: Make[Other]) -> Make[Other | Pe
     """Devices by method: a peer for the names in pythons (name of a peer to its interpreter), else what `otherwise` makes."""
 
     def make(beliefs: Calibration, n_packs: int, method: str, dt_ns: int) -> Other | PeerDevice:
+        """A peer where the method is one that has an interpreter. dt_ns: tick."""
         if method in pythons:
             return PeerDevice(PEERS[method], pythons[method], beliefs, n_packs, dt_ns)
         return otherwise(beliefs, n_packs, method, dt_ns)

@@ -109,8 +109,7 @@ def new(
     ] = None,
 ) -> None:
     """Write a commented file (for a suite a folder) to start from. Nothing that exists is overwritten."""
-    from hil import files
-    from hil.errors import BenchError, ScenarioError
+    from hil.errors import ScenarioError
 
     is_file = name is not None and name.lower().endswith(".toml")
     typed = {
@@ -127,9 +126,7 @@ def new(
     if sheet or set(given) - {"name"} or (out is not None and what not in (What.pack, What.calibration)):
         raise ScenarioError("data sheets are for cells: nabench new cell --from-datasheet, with its options or SHEET.toml")
     name = name if called is None else called
-    stem = f"my-{what.value}" if name is None and out is None else name if name is not None else str(out and out.stem)
-    if not _NAME.fullmatch(stem):
-        raise ScenarioError(f'name "{stem}": expected small letters, digits and dashes, as in my-{what.value}')
+    stem = _stem(what, name, out)
     if what in (What.firmware, What.headers):
         others = {"--cell": cell, "--series": series, "--parallel": parallel, "--strings": strings}
         made: tuple[dict[Path, str], str] | None = firmware.files_of(what.value, dir_ / stem, pack, network, others)
@@ -137,7 +134,24 @@ def new(
         raise ScenarioError(f"--network belongs to new firmware and new headers, not to new {what.value}")
     else:
         made = draft.wanted(what.value, draft.Wish(pack, cell, series, parallel, strings, out), name, dir_)
-    texts, then = made if made is not None else _from_templates(what, stem, dir_)
+    _write(*(made if made is not None else _from_templates(what, stem, dir_)))
+
+
+def _stem(what: What, name: str | None, out: Path | None) -> str:
+    """The name, else that of the file to write, else my-WHAT. Raises ScenarioError for one that cannot name files."""
+    from hil.errors import ScenarioError
+
+    stem = name if name is not None else out.stem if out is not None else f"my-{what.value}"
+    if not _NAME.fullmatch(stem):
+        raise ScenarioError(f'name "{stem}": expected small letters, digits and dashes, as in my-{what.value}')
+    return stem
+
+
+def _write(texts: dict[Path, str], then: str) -> None:
+    """Write files of which none may be there yet, and say what to do next. Raises ScenarioError, BenchError."""
+    from hil import files
+    from hil.errors import BenchError, ScenarioError
+
     there = [path for path in texts if path.exists()]
     if there:
         raise ScenarioError(*(f"{path} exists already; give another name, or remove it first" for path in there))

@@ -112,7 +112,7 @@ def _without_start(view: View, claim: Claim, since: Since, absent: Absent) -> Fi
         )  # fmt: skip
     return Finding(
         claim.requirement, what, expected,
-        f"when the device could know of {since.what} is not known: {absent.why}; codes raised: {_raised(view)}",
+        f"from when on the device could know of {since.what} cannot be said: {absent.why}; codes raised: {_raised(view)}",
         absent.verdict, next_step="demand what the contacts do, whose time is judged; run_until waits for a code",
     )  # fmt: skip
 

@@ -34,6 +34,8 @@ _KNOWN_SIGMA, _UNKNOWN_SIGMA = 0.02, 0.3
 _OFFSET_SHARE = 0.002  # of 1C
 _LEAST = {1.0: 0.005, 0.0: 0.01}  # uncertainty of a stretch that begins full, empty
 _LEAST_THROUGHPUT = 0.3  # of the capacity, between full and empty
+_LEAST_SHARE, _MOST_SHARE = 0.4, 1.6  # of the capacity that is believed: less is no aged or cold cell, more another one
+_LEAST_MOVE = 0.2  # of the capacity, before a reference column says something of capacity
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,25 @@ def cases(folder: Path, map_path: Path | None = None) -> Own:
     chosen = datamap.load(map_path)[0] if map_path is not None else datamap.without(folder / "own.toml")[0]
     where = str(map_path) if map_path is not None else "no map"
     where_beliefs, beliefs = calibration.load(chosen.score.calibration, map_path)
+    believed_Ah = beliefs.model.capacity_Ah
+    if chosen.cell.capacity_Ah is not None:
+        _check_capacity(f"{where}: cell.capacity_Ah {chosen.cell.capacity_Ah:g}", chosen.cell.capacity_Ah, chosen, beliefs)
     facts_of = datamap.runs_of(chosen, where, paths)
     problems = Problems()
-    runs = [(path, problems.call(data.read, path, chosen, facts, where, "the score")) for path, facts in facts_of.items()]
+    runs = [
+        (path, problems.call(data.read, path, chosen, facts, where, "the score", believed_Ah))
+        for path, facts in facts_of.items()
+    ]
     for path, run in runs:
         if run is not None and run.soc is not None:
-            problems.call(_check_soc, run, run.soc, path, where)
+            problems.call(_check_soc, run, run.soc, path, where, beliefs)
     problems.settle()
     there = [run for _, run in runs if run is not None]
-    named = [(run, _case(run, folder, chosen, beliefs, str(where_beliefs))) for run in there]
+    named = [(run, problems.call(_case, run, folder, chosen, beliefs, str(where_beliefs))) for run in there]
+    problems.settle()
     notes = [f"{_shown(run.name)}: {note}" for run in there for note in run.told]
+    if beliefs.group:
+        notes.append(f'calibration "{chosen.score.calibration}": scored is its [model], not that of a group')
     notes += [f"{_shown(run.name)}: left out: {found}" for run, found in named if isinstance(found, str)]
     made = [found for _, found in named if isinstance(found, Case)]
     if not made:
@@ -97,10 +108,21 @@ def _map_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _check_soc(run: Run, soc: F64, path: Path, where: str) -> None:
+def _check_capacity(what: str, capacity_Ah: float, chosen: Map, beliefs: Calibration) -> None:
+    """Whether a calibration can be one of this cell. what: begins the sentence. Raises ScenarioError."""
+    believed_Ah = beliefs.model.capacity_Ah
+    if not _LEAST_SHARE <= capacity_Ah / believed_Ah <= _MOST_SHARE:
+        raise ScenarioError(
+            f'{what}: calibration "{chosen.score.calibration}" believes a cell of {believed_Ah:g} Ah; expected '
+            f"{_LEAST_SHARE * believed_Ah:.3g} to {_MOST_SHARE * believed_Ah:.3g} Ah, or in score.calibration one of this cell "
+            "(nabench new calibration)"
+        )
+
+
+def _check_soc(run: Run, soc: F64, path: Path, where: str, beliefs: Calibration) -> None:
     """Whether a reference column can be a state of charge, 0..1, that falls on discharge. Raises ScenarioError."""
     low, high = float(soc.min()), float(soc.max())
-    if high > 1.5 and high <= 105.0 and low >= -5.0:
+    if high > 1.5 and high <= 150.0 and low >= -50.0:
         raise ScenarioError(
             f"{path}: SOC from {low:.4g} to {high:.4g} looks like per cent; expected 0 to 1: {where}: columns.soc.scale = 0.01"
         )
@@ -112,10 +134,31 @@ def _check_soc(run: Run, soc: F64, path: Path, where: str) -> None:
             f"{path}: SOC rises while charge is drawn: is it a depth of discharge? Expected the charge that is left: "
             f"{where}: columns.soc.scale = -1.0 and offset = 1.0"
         )
+    passed_Ah = float(np.ptp(passed_As)) / 3600.0
+    if passed_Ah >= _LEAST_MOVE * beliefs.model.capacity_Ah and _moved(run, soc) < 0.02:
+        raise ScenarioError(
+            f"{path}: SOC from {low:.4g} to {high:.4g} does not move with the {passed_Ah:.3g} Ah that pass; "
+            f"check {where}: columns.soc"
+        )
+
+
+def _moved(run: Run, reference: F64) -> float:
+    """By how much a reference, NaN where there is none, falls over all of the charge that passes, as a straight line."""
+    there = np.isfinite(reference)
+    passed_As = drawn_As(run)[there]
+    return -float(np.polyfit(passed_As - passed_As[0], reference[there], 1)[0] * np.ptp(passed_As))
+
+
+def _check_shown(run: Run, path: Path, reference: F64, chosen: Map, beliefs: Calibration) -> None:
+    """Whether the charge between two SOC is that of the cell that is believed. Raises ScenarioError."""
+    passed_Ah = float(np.ptp(drawn_As(run)[np.isfinite(reference)])) / 3600.0
+    if passed_Ah >= _LEAST_MOVE * beliefs.model.capacity_Ah:
+        whole_Ah = passed_Ah / max(_moved(run, reference), 1e-3)
+        _check_capacity(f"{path}: {whole_Ah:.3g} Ah between empty and full", whole_Ah, chosen, beliefs)
 
 
 def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_beliefs: str) -> Case | str:
-    """A run as a case, or why it has no reference."""
+    """A run as a case, or why it has no reference. Raises ScenarioError when it is not one of the cell that is believed."""
     capacity_Ah = chosen.cell.capacity_Ah if chosen.cell.capacity_Ah is not None else beliefs.model.capacity_Ah
     if run.soc is not None:
         reference, uncertainty = run.soc, chosen.score.soc_uncertainty
@@ -130,6 +173,7 @@ def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_belie
         if isinstance(counted, str):
             return counted
         reference, uncertainty = counted
+    _check_shown(run, folder / run.name, reference, chosen, beliefs)
     dt_s = min(max(float(np.median(run.dt_s[1:])), _SHORTEST_S), _LONGEST_S)
     dt_s = max(round(dt_s, 3), (run.t_s[-1] - run.t_s[0]) / _MOST_TICKS)
     if dt_s > _LONGEST_S:

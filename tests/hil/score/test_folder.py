@@ -348,3 +348,17 @@ def test_every_file_is_scored_and_named():
     row = json.loads(ran.out)["rows"][0]
     assert ["data, run.csv", "data, short.csv"] == [run["data"] for run in row["runs"]]
     assert 0.015 == row["reference_uncertainty"]
+
+
+def test_the_page_of_own_files_names_the_beliefs_and_asks_nothing():
+    """One dot has two marks beside it on the axis; requirements are those of what ships."""
+    write(table())
+    ran = nabench("score", "--data", "data", "--method", "counting", "--html", "page.html")
+    assert (0, "") == (ran.code, ran.err)
+    page = Page(Path("page.html").read_text(encoding="utf-8"))
+    assert "believed: calibration nfm-16s" in page.text
+    assert "is asked" not in page.text
+    figures = next(root for root in page.document()["roots"] if root["attributes"]["name"] == "figures")["attributes"]
+    ends = [figures["y_range"]["attributes"][end] for end in ("start", "end")]
+    ticks = figures["left"][0]["attributes"]["ticker"]["attributes"]["ticks"]
+    assert 2 <= len([at for at in ticks if ends[0] <= at <= ends[1]])

@@ -35,7 +35,8 @@ _OFFSET_SHARE = 0.002  # of 1C
 _LEAST = {1.0: 0.005, 0.0: 0.01}  # uncertainty of a stretch that begins full, empty
 _LEAST_THROUGHPUT = 0.3  # of the capacity, between full and empty
 _LEAST_SHARE, _MOST_SHARE = 0.4, 1.6  # of the capacity that is believed: less is no aged or cold cell, more another one
-_LEAST_MOVE = 0.2  # of the capacity, before a reference column says something of capacity
+_LEAST_MOVE, _STEP = 0.2, 0.02  # of the capacity: passed before a reference says something of capacity, and between two looks
+_LEAST_FALL = 0.05  # of SOC over the capacity, or the column is none
 
 
 @dataclass(frozen=True)
@@ -128,33 +129,37 @@ def _check_soc(run: Run, soc: F64, path: Path, where: str, beliefs: Calibration)
         )
     if low < -0.1 or high > 1.1:
         raise ScenarioError(f"{path}: SOC from {low:.4g} to {high:.4g}; expected 0 to 1; check {where}: columns.soc")
-    passed_As = drawn_As(run)
-    if np.ptp(soc) > 0.05 and np.ptp(passed_As) > 0.0 and np.corrcoef(passed_As, soc)[0, 1] > 0.5:
+    fall = _fall_per_Ah(run, soc, beliefs.model.capacity_Ah)
+    if fall is not None and fall * beliefs.model.capacity_Ah < -_LEAST_FALL:
         raise ScenarioError(
             f"{path}: SOC rises while charge is drawn: is it a depth of discharge? Expected the charge that is left: "
             f"{where}: columns.soc.scale = -1.0 and offset = 1.0"
         )
-    passed_Ah = float(np.ptp(passed_As)) / 3600.0
-    if passed_Ah >= _LEAST_MOVE * beliefs.model.capacity_Ah and _moved(run, soc) < 0.02:
+    if fall is not None and fall * beliefs.model.capacity_Ah < _LEAST_FALL:
         raise ScenarioError(
-            f"{path}: SOC from {low:.4g} to {high:.4g} does not move with the {passed_Ah:.3g} Ah that pass; "
-            f"check {where}: columns.soc"
+            f"{path}: SOC from {low:.4g} to {high:.4g} does not move with the charge that passes; check {where}: columns.soc"
         )
 
 
-def _moved(run: Run, reference: F64) -> float:
-    """By how much a reference, NaN where there is none, falls over all of the charge that passes, as a straight line."""
+def _fall_per_Ah(run: Run, reference: F64, capacity_Ah: float) -> float | None:
+    """By how much a reference, NaN where there is none, falls with each ampere-hour drawn; None where too few pass to tell.
+
+    From one step of charge to the next: over many cycles a sensor's offset counts charge that never was.
+    """
     there = np.isfinite(reference)
-    passed_As = drawn_As(run)[there]
-    return -float(np.polyfit(passed_As - passed_As[0], reference[there], 1)[0] * np.ptp(passed_As))
+    passed_Ah = drawn_As(run)[there] / 3600.0
+    at = np.flatnonzero(np.diff(np.floor(passed_Ah / (_STEP * capacity_Ah))))
+    drawn_Ah, moved = np.diff(passed_Ah[at]), np.diff(reference[there][at])
+    if np.abs(drawn_Ah).sum() < _LEAST_MOVE * capacity_Ah:
+        return None
+    return -float(np.sum(drawn_Ah * moved) / np.sum(drawn_Ah**2))
 
 
 def _check_shown(run: Run, path: Path, reference: F64, chosen: Map, beliefs: Calibration) -> None:
     """Whether the charge between two SOC is that of the cell that is believed. Raises ScenarioError."""
-    passed_Ah = float(np.ptp(drawn_As(run)[np.isfinite(reference)])) / 3600.0
-    if passed_Ah >= _LEAST_MOVE * beliefs.model.capacity_Ah:
-        whole_Ah = passed_Ah / max(_moved(run, reference), 1e-3)
-        _check_capacity(f"{path}: {whole_Ah:.3g} Ah between empty and full", whole_Ah, chosen, beliefs)
+    fall = _fall_per_Ah(run, reference, beliefs.model.capacity_Ah)
+    if fall is not None:
+        _check_capacity(f"{path}: {1.0 / fall:.3g} Ah between empty and full", 1.0 / fall, chosen, beliefs)
 
 
 def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_beliefs: str) -> Case | str:

@@ -232,13 +232,25 @@ def test_the_calibration_of_another_cell_is_refused(pairs, sentence):
     assert [f"{sentence}{believed}"] == refused()
 
 
+def test_many_cycles_with_a_sensor_that_is_off_are_those_of_the_same_cell():
+    """Ten of them, in each of which the tester counts 0.15 Ah too much into the cell."""
+    down, up = table(), table()[::-1] * np.array([1.0, 1.0, -1.1, 1.0])
+    write(np.vstack([down, up] * 10))
+    lines = Path("data/run.csv").read_text().splitlines()
+    rows = [f"{1000 * n},{line.partition(',')[2]}" for n, line in enumerate(lines[1:])]
+    Path("data/run.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    assert 1 == len(folder.cases(Path("data")).cases)
+    use(COUNTED)
+    assert 1 == len(folder.cases(Path("data")).cases)
+
+
 def test_a_reference_that_does_not_move_is_refused_and_one_that_stays_empty_for_hours_is_not():
     """The first is another column; the second a cell that rests empty, from which nothing converges."""
     rows = table()
     rows[:, SOC] = 0.0
     write(rows)
     assert [
-        "data/run.csv: SOC from 0 to 0 does not move with the 1.46 Ah that pass; check data/own.map.toml: columns.soc"
+        "data/run.csv: SOC from 0 to 0 does not move with the charge that passes; check data/own.map.toml: columns.soc"
     ] == refused()
     up = table()[::-1] * np.array([1.0, 1.0, -1.0, 1.0])
     rest = np.repeat(up[:1], 7300, axis=0) * np.array([1.0, 1.0, 0.0, 0.0])

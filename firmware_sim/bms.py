@@ -48,6 +48,7 @@ def power_on(settings: Settings, n_packs: int, t_ns: int = 0, before: FirmwareSt
     state.limit[st.TIMER_NS] = -1
     state.limit[st.ACTIVE_NS] = -1
     state.real[list(_UNKNOWN)] = np.nan
+    state.whole[[st.CAPACITY_AT, st.LEAK_AT]] = -1
     if before is not None:
         state.limit[st.NVM_LATCHED] = before.limit[st.NVM_LATCHED]
         state.limit[st.ACTIVE] = before.limit[st.NVM_LATCHED]

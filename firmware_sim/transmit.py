@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.jit import kernel
@@ -10,7 +12,7 @@ from firmware_sim.types import F64, I64
 
 @kernel
 def fill(cell: F64, real: F64, whole: I64, limit: I64, out: F64, tx: I64, tx_scale: F64, limits: I64, p: int) -> None:
-    """Write every outgoing value of pack p. What is not known yet stays NaN and goes out as "not available".
+    """Write every outgoing value of pack p. What is not known, NaN or a whole number below 0, goes out as "not available".
 
     Rows of several groups may share a code; its flag is up while any of them is active.
     """
@@ -23,7 +25,7 @@ def fill(cell: F64, real: F64, whole: I64, limit: I64, out: F64, tx: I64, tx_sca
         if block == cfg.REAL:
             out[p, signal] = real[row, p] * factor + offset
         elif block == cfg.WHOLE:
-            out[p, signal] = whole[row, p] * factor + offset
+            out[p, signal] = whole[row, p] * factor + offset if whole[row, p] >= 0 else math.nan
         else:
             for i in range(cell.shape[2]):
                 out[p, signal + i] = cell[row, p, i] * factor + offset

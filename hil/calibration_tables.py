@@ -19,6 +19,22 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=1000)]
 Millis = Annotated[int, Field(ge=0, le=86_400_000)]
 
+# Ends of the filters' figures, far beyond what any cell, sensor or controller needs: outside lies a slip of unit or digit, with
+# which squares overflow and an estimate stands still without a word.
+_FILTER_ENDS = {
+    "cell_sigma_V": (1e-6, 1.0), "ocv_sigma_V": (1e-6, 1.0), "curve_sigma_V": (0.0, 1.0), "band_V": (0.0, 1.0),
+    "model_V2s": (1e-9, 1e3), "rc_noise_V2_per_s": (0.0, 1.0), "cold_V_per_K": (0.0, 1.0), "reference_V_per_soc": (1e-3, 100.0),
+    "current_error_A": (0.0, 2000.0), "bias_sigma_A": (1e-9, 2000.0), "bias_walk_A2_per_s": (0.0, 2000.0),
+    "current_error_share": (0.0, 1.0), "resistance_error_share": (0.0, 10.0), "step_share": (0.0, 10.0),
+    "resistance_walk_per_s": (0.0, 1.0), "resistance_walk_per_soc": (0.0, 10.0), "age_sigma": (0.0, 5.0),
+    "start_sigma": (1e-6, 1.0), "stored_sigma": (0.0, 1.0), "hysteresis_sigma": (1e-6, 10.0),
+    "capacity_sigma": (1e-6, 1.0), "capacity_walk_per_s": (0.0, 1.0),
+    "ocv_span_soc": (1e-3, 100.0), "slope_span_soc": (1e-3, 0.5),
+    "temperature_sigma_K": (1e-6, 50.0), "temperature_walk_K2_per_s": (0.0, 100.0), "heat_K_per_W": (0.0, 1e4),
+    "current_correlation_s": (0.01, 1e6), "reach_tau_s": (0.01, 1e7), "heat_tau_s": (0.01, 1e6), "settle_s": (0.01, 1e4),
+    "correct_s": (1e-3, 60.0),
+}  # fmt: skip
+
 
 class E2e(Sourced):
     """E2E receiver: tolerated counter step, window, and how many good and bad frames it needs."""
@@ -227,6 +243,19 @@ class Filter(Sourced):
     band_floor: Annotated[float, Field(ge=0, le=0.2)]
     reach_tau_s: Positive
     sodium: Sodium
+
+    @model_validator(mode="after")
+    def _within_ends(self) -> Filter:
+        tables = (("", self.model_dump()), ("sodium.", self.sodium.model_dump()))
+        settle(
+            [
+                f"{prefix}{key} {table[key]:g}; expected {low:g} to {high:g}"
+                for prefix, table in tables
+                for key, (low, high) in _FILTER_ENDS.items()
+                if key in table and not low <= table[key] <= high
+            ]
+        )
+        return self
 
     def figures(self) -> dict[str, float]:
         """Figures by key, those of the method's own table first."""

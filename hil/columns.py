@@ -63,6 +63,8 @@ def header(path: Path) -> list[str]:
         ) from None
     if len(names) == 1 and set(";\t") & set(first[1].strip()):
         raise ScenarioError(f"{path}: line {first[0]} has one column, {shown(names[0])}; expected commas between columns")
+    if len(names) == 1 and names[0].startswith(("#", "%")):
+        raise ScenarioError(f"{path}: line {first[0]} is a comment, {shown(names[0])}; expected the names of the columns there")
     if all(_number(name) is not None for name in names):
         raise ScenarioError(f"{path}: line {first[0]} holds numbers; expected a header with the names of the columns")
     return names
@@ -83,12 +85,12 @@ def read(path: Path, columns: dict[str, str]) -> F64:
         raise ScenarioError(*found)
     names = list(columns.values())
     at = [there.index(name) for name in names]
-    rows = (text for _, text in itertools.islice(_lines(path), 1, None))
+    rows = _rows(path, len(there))
     first = next(rows, None)
     if first is None:
         raise ScenarioError(f"{path}: there is only a header; expected rows of numbers")
     try:
-        table = np.loadtxt(itertools.chain([first], rows), delimiter=",", usecols=at, ndmin=2, comments=None)
+        table = np.loadtxt(itertools.chain([first], rows), delimiter=",", usecols=at, ndmin=2, comments=None, quotechar='"')
     except ValueError as error:
         raise ScenarioError(*_no_numbers(path, names, at) or (f"{path}: {error}",)) from None
     found = []
@@ -105,6 +107,25 @@ def read(path: Path, columns: dict[str, str]) -> F64:
     if found:
         raise ScenarioError(*found)
     return np.asarray(table, np.float64)
+
+
+def _rows(path: Path, width: int) -> Iterator[str]:
+    """Lines behind the header. Raises ScenarioError at one with more columns: nobody knows which is which."""
+    for number, text in itertools.islice(_lines(path), 1, None):
+        if text.count(",") >= width and any(field.strip() for field in _fields(text)[width:]):
+            raise ScenarioError(
+                f"{path}: line {number} has {len(_fields(text))} columns, the header {width}; "
+                "expected as many, and points in the numbers, not commas"
+            )
+        yield text
+
+
+def _fields(text: str) -> list[str]:
+    """The fields of a line, without their quotes."""
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error:
+        return text.split(",")
 
 
 def _number(text: str) -> float | None:
@@ -128,7 +149,7 @@ def _no_numbers(path: Path, names: list[str], at: list[int]) -> list[str]:
     first: dict[str, tuple[int, str]] = {}
     count = dict.fromkeys(names, 0)
     for number, text in itertools.islice(_lines(path), 1, None):
-        fields = text.split(",")
+        fields = _fields(text)
         for name, n in zip(names, at, strict=True):
             found = fields[n].strip() if n < len(fields) else None
             if found is None or _number(found) is None:

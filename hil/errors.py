@@ -62,8 +62,10 @@ class NotArmedError(NabenchError):
 
 
 def closest(name: str, valid: Iterable[str]) -> str | None:
-    """The valid name that looks most like this one, or None when none does."""
-    return next(iter(difflib.get_close_matches(name[:200], sorted(set(valid)), n=1, cutoff=0.6)), None)
+    """The valid name that looks most like this one, in the first place but for capitals, or None when none does."""
+    names = sorted(set(valid))
+    same = [other for other in names if other.casefold() == name.casefold()]
+    return next(iter(same or difflib.get_close_matches(name[:200], names, n=1, cutoff=0.6)), None)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -104,7 +104,7 @@ def step(cell: F64, real: F64, whole: I64, stretches: I64, kinds: F64, curves: F
     months = age_ns / _MONTH_NS
     unlike = _CAPACITY_SPREAD * away
     error = math.sqrt(sigma * sigma + real[st.TREND_SIGMA, p] * real[st.TREND_SIGMA, p] + unlike * unlike) / months
-    worst = -1e9
+    worst, worst_at = -1e9, -1
     for m in range(stretches.shape[0]):
         n = _cells_of(stretches[m, cfg.KIND], stretches)
         others = n / max(n - 1, 1)  # the cell itself is in the mean that it is held against
@@ -112,10 +112,11 @@ def step(cell: F64, real: F64, whole: I64, stretches: I64, kinds: F64, curves: F
             cell[st.LEAK, p, i] = (cell[st.TREND_D, p, i] - cell[st.LEAK_SIGMA, p, i]) * others / months
             cell[st.LEAK_SIGMA, p, i] = error
             if cell[st.LEAK, p, i] > worst:
-                worst = cell[st.LEAK, p, i]
-                whole[st.LEAK_AT, p] = i
+                worst, worst_at = cell[st.LEAK, p, i], i
     drift = (apart - real[st.TREND_SPREAD, p]) / months
     small = error <= _SMALL_PER_MONTH
-    real[st.PACK_LEAK, p] = min(max(worst, 0.0), _MOST_PER_MONTH) if small or worst >= _CLEAR * error else math.nan
+    is_clear = small or worst >= _CLEAR * error
+    real[st.PACK_LEAK, p] = min(max(worst, 0.0), _MOST_PER_MONTH) if is_clear else math.nan
+    whole[st.LEAK_AT, p] = worst_at if is_clear else -1
     told = small or math.fabs(drift) >= _CLEAR * error
     real[st.IMBALANCE_RATE, p] = min(max(drift, -_MOST_PER_MONTH), _MOST_PER_MONTH) if told else math.nan

@@ -19,6 +19,7 @@ REST_SHARE = 0.02  # of the largest current; less is a rest
 _HIGHEST_RATE, _LOWEST_RATE = 60.0, 1.0 / 300.0  # of the capacity an hour
 _MOST_UNSEEN = 0.02  # of the capacity, within one gap
 _GAP_PERIODS = 10.0
+_COLDEST_DEGC, _HOTTEST_DEGC = -60.0, 150.0
 _AGAINST = 0.8
 _LEAST_STEP_V = 1e-3
 
@@ -66,8 +67,13 @@ def load(paths: Sequence[Path], map_: Map, where: str) -> list[Run]:
     return there
 
 
-def read(path: Path, map_: Map, facts: RunFacts, where: str, user: str = "a fit") -> Run:
-    """One run. user: who needs it, for messages. Raises ScenarioError with everything that is wrong with it."""
+def read(
+    path: Path, map_: Map, facts: RunFacts, where: str, user: str = "a fit", believed_Ah: float | None = None
+) -> Run:  # fmt: skip
+    """One run. Raises ScenarioError with everything that is wrong with it.
+
+    user: who needs it, for messages.  believed_Ah: capacity to hold the data against where the map states none.
+    """
     bdf = map_.columns is None
     chosen = datamap.bdf_columns(path, columns.header(path)) if map_.columns is None else map_.columns
     wanted = {key: column for key in type(chosen).model_fields if (column := getattr(chosen, key)) is not None}
@@ -81,8 +87,9 @@ def read(path: Path, map_: Map, facts: RunFacts, where: str, user: str = "a fit"
     ambient_degC, told = _ambient(map_, facts, scaled)
     soc = scaled.get("soc")
     run = Run(path.name, scaled["time"], scaled["voltage"], amps, surface_degC, ambient_degC, facts.starts_full, told, soc)
-    key = f"{where}: columns" if not bdf else f"{path}"
-    found = _wrong_units(run, map_.cell, key, path)
+    key = f"{where}: columns" if not bdf else "a map: columns"
+    warm: dict[str, F64] = {name: degC for name, degC in scaled.items() if name in ("temperature", "ambient")}
+    found = _wrong_units(run, warm, key, path) or _wrong_charge(run, map_.cell, believed_Ah, key, path)
     found = found or _wrong_sign(run, chosen, bdf, where, path)
     found = found or _gaps(run, map_.cell, path)
     if found:
@@ -103,8 +110,8 @@ def _ambient(map_: Map, facts: RunFacts, scaled: dict[str, F64]) -> tuple[F64, t
     return np.full(n, datamap.ROOM_DEGC), (f"temperature not logged: {datamap.ROOM_DEGC:g} degC taken",)
 
 
-def _wrong_units(run: Run, facts: Facts, key: str, path: Path) -> list[str]:
-    """Sentences on magnitudes that no cell has, with the scale that would mend each."""
+def _wrong_units(run: Run, warm: dict[str, F64], key: str, path: Path) -> list[str]:
+    """Sentences on magnitudes that no cell has, with the scale that would mend each. warm: logged temperatures by key."""
     found = []
     middle_V = float(np.median(np.abs(run.volt)))
     if 200.0 <= middle_V <= 6500.0:
@@ -114,19 +121,26 @@ def _wrong_units(run: Run, facts: Facts, key: str, path: Path) -> list[str]:
             f"{path}: voltages from {run.volt.min():.4g} to {run.volt.max():.4g} V; expected one cell, -0.5 to 6 V; "
             f"check {key}.voltage"
         )
-    for name, degC in (("temperature", run.surface_degC), ("ambient", run.ambient_degC)):
-        if np.nanmedian(degC) > 150.0 if np.isfinite(degC).any() else False:
+    for name, degC in warm.items():
+        middle_degC, low_degC, high_degC = float(np.median(degC)), float(degC.min()), float(degC.max())
+        if 150.0 < middle_degC <= 500.0:
             found.append(
-                f"{path}: temperatures around {np.nanmedian(degC):.4g} degC look like K; expected degC: "
-                f"{key}.{name}.offset = -273.15"
+                f"{path}: temperatures around {middle_degC:.4g} degC look like K; expected degC: {key}.{name}.offset = -273.15"
             )
-    if facts.capacity_Ah is not None and not found:
-        found += _wrong_charge(run, facts, facts.capacity_Ah, key, path)
+        elif low_degC < _COLDEST_DEGC or high_degC > _HOTTEST_DEGC:
+            found.append(
+                f"{path}: temperatures from {low_degC:.4g} to {high_degC:.4g} degC; expected {_COLDEST_DEGC:g} to "
+                f"{_HOTTEST_DEGC:g} degC; check {key}.{name}"
+            )
     return found
 
 
-def _wrong_charge(run: Run, facts: Facts, capacity_Ah: float, key: str, path: Path) -> list[str]:
-    """Whether current, time and capacity fit together."""
+def _wrong_charge(run: Run, facts: Facts, believed_Ah: float | None, key: str, path: Path) -> list[str]:
+    """Whether current, time and capacity fit together, where somebody knows the capacity."""
+    stated = facts.capacity_Ah is not None
+    capacity_Ah = facts.capacity_Ah if facts.capacity_Ah is not None else believed_Ah
+    if capacity_Ah is None:
+        return []
     peak_A = float(np.abs(run.amps).max())
     if peak_A == 0.0:
         return [f"{path}: the current is 0 in all rows; check {key}.current"]
@@ -135,20 +149,24 @@ def _wrong_charge(run: Run, facts: Facts, capacity_Ah: float, key: str, path: Pa
     window_V = float(np.ptp(run.volt)) if None in ends_V else float(ends_V[0]) - float(ends_V[1])  # type: ignore[arg-type]
     swings = float(np.ptp(run.volt)) >= 0.5 * window_V and window_V > 0.2
     rate = peak_A / capacity_Ah
-    has = f"cell.capacity_Ah {capacity_Ah:g}"
+    has = f"cell.capacity_Ah {capacity_Ah:g}" if stated else f"a calibration of {capacity_Ah:g} Ah"
+    other = "" if stated else "; or is the calibration another cell's?"
     if rate > _HIGHEST_RATE:
         much = f"a current of {peak_A:.4g} A on a cell of {capacity_Ah:g} Ah"
-        return [f"{path}: {much} looks like mA; expected A: {key}.current.scale = 0.001"]
+        return [f"{path}: {much} looks like mA; expected A: {key}.current.scale = 0.001{other}"]
     if rate < _LOWEST_RATE:
-        return [f"{path}: {has} and a largest current of {peak_A:.3g} A: is the capacity in mAh? Expected Ah"]
+        mend = "is the capacity in mAh? Expected Ah" if stated else f"expected A: check {key}.current{other}"
+        return [f"{path}: {has} and a largest current of {peak_A:.3g} A: {mend}"]
     largest_Ah = max((abs(q_Ah) for q_Ah in _one_way(run)), default=0.0)
     if largest_Ah > 20.0 * capacity_Ah:
-        return [f"{path}: one leg carries {largest_Ah:.4g} Ah, {has}; time looks like ms; expected s: {key}.time.scale = 0.001"]
+        unit, scale = ("ms", "0.001") if largest_Ah < 2e4 * capacity_Ah else ("us", "1e-6")
+        mend = f"time looks like {unit}; expected s: {key}.time.scale = {scale}{other}"
+        return [f"{path}: one leg carries {largest_Ah:.4g} Ah, {has}; {mend}"]
     if swings and passed_Ah < 0.1 * capacity_Ah:
         hours = abs(np.log(passed_Ah * 3600.0 / capacity_Ah)) < abs(np.log(passed_Ah * 60.0 / capacity_Ah))
-        unit, scale = ("hours", 3600) if hours else ("minutes", 60)
+        unit, scale = ("hours", "3600") if hours else ("minutes", "60")
         much = f"the voltage goes through its whole range while {passed_Ah:.3g} Ah pass, {has}"
-        return [f"{path}: {much}; time looks like {unit}; expected s: {key}.time.scale = {scale}"]
+        return [f"{path}: {much}; time looks like {unit}; expected s: {key}.time.scale = {scale}{other}"]
     return []
 
 

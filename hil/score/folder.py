@@ -34,6 +34,9 @@ _KNOWN_SIGMA, _UNKNOWN_SIGMA = 0.02, 0.3
 _OFFSET_SHARE = 0.002  # of 1C
 _LEAST = {1.0: 0.005, 0.0: 0.01}  # uncertainty of a stretch that begins full, empty
 _LEAST_THROUGHPUT = 0.3  # of the capacity, between full and empty
+_LEAST_SHARE, _MOST_SHARE = 0.4, 1.6  # of the capacity that is believed: less is no aged or cold cell, more another one
+_LEAST_MOVE, _STEP = 0.2, 0.02  # of the capacity: passed before a reference says something of capacity, and between two looks
+_LEAST_FALL = 0.05  # of SOC over the capacity, or the column is none
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,25 @@ def cases(folder: Path, map_path: Path | None = None) -> Own:
     chosen = datamap.load(map_path)[0] if map_path is not None else datamap.without(folder / "own.toml")[0]
     where = str(map_path) if map_path is not None else "no map"
     where_beliefs, beliefs = calibration.load(chosen.score.calibration, map_path)
+    believed_Ah = beliefs.model.capacity_Ah
+    if chosen.cell.capacity_Ah is not None:
+        _check_capacity(f"{where}: cell.capacity_Ah {chosen.cell.capacity_Ah:g}", chosen.cell.capacity_Ah, chosen, beliefs)
     facts_of = datamap.runs_of(chosen, where, paths)
     problems = Problems()
-    runs = [(path, problems.call(data.read, path, chosen, facts, where, "the score")) for path, facts in facts_of.items()]
+    runs = [
+        (path, problems.call(data.read, path, chosen, facts, where, "the score", believed_Ah))
+        for path, facts in facts_of.items()
+    ]
     for path, run in runs:
         if run is not None and run.soc is not None:
-            problems.call(_check_soc, run, run.soc, path, where)
+            problems.call(_check_soc, run, run.soc, path, where, beliefs)
     problems.settle()
     there = [run for _, run in runs if run is not None]
-    named = [(run, _case(run, folder, chosen, beliefs, str(where_beliefs))) for run in there]
+    named = [(run, problems.call(_case, run, folder, chosen, beliefs, str(where_beliefs))) for run in there]
+    problems.settle()
     notes = [f"{_shown(run.name)}: {note}" for run in there for note in run.told]
+    if beliefs.group:
+        notes.append(f'calibration "{chosen.score.calibration}": scored is its [model], not that of a group')
     notes += [f"{_shown(run.name)}: left out: {found}" for run, found in named if isinstance(found, str)]
     made = [found for _, found in named if isinstance(found, Case)]
     if not made:
@@ -97,25 +109,61 @@ def _map_in(folder: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _check_soc(run: Run, soc: F64, path: Path, where: str) -> None:
+def _check_capacity(what: str, capacity_Ah: float, chosen: Map, beliefs: Calibration) -> None:
+    """Whether a calibration can be one of this cell. what: begins the sentence. Raises ScenarioError."""
+    believed_Ah = beliefs.model.capacity_Ah
+    if not _LEAST_SHARE <= capacity_Ah / believed_Ah <= _MOST_SHARE:
+        raise ScenarioError(
+            f'{what}: calibration "{chosen.score.calibration}" believes a cell of {believed_Ah:g} Ah; expected '
+            f"{_LEAST_SHARE * believed_Ah:.3g} to {_MOST_SHARE * believed_Ah:.3g} Ah, or in score.calibration one of this cell "
+            "(nabench new calibration)"
+        )
+
+
+def _check_soc(run: Run, soc: F64, path: Path, where: str, beliefs: Calibration) -> None:
     """Whether a reference column can be a state of charge, 0..1, that falls on discharge. Raises ScenarioError."""
     low, high = float(soc.min()), float(soc.max())
-    if high > 1.5 and high <= 105.0 and low >= -5.0:
+    if high > 1.5 and high <= 150.0 and low >= -50.0:
         raise ScenarioError(
             f"{path}: SOC from {low:.4g} to {high:.4g} looks like per cent; expected 0 to 1: {where}: columns.soc.scale = 0.01"
         )
     if low < -0.1 or high > 1.1:
         raise ScenarioError(f"{path}: SOC from {low:.4g} to {high:.4g}; expected 0 to 1; check {where}: columns.soc")
-    passed_As = drawn_As(run)
-    if np.ptp(soc) > 0.05 and np.ptp(passed_As) > 0.0 and np.corrcoef(passed_As, soc)[0, 1] > 0.5:
+    fall = _fall_per_Ah(run, soc, beliefs.model.capacity_Ah)
+    if fall is not None and fall * beliefs.model.capacity_Ah < -_LEAST_FALL:
         raise ScenarioError(
             f"{path}: SOC rises while charge is drawn: is it a depth of discharge? Expected the charge that is left: "
             f"{where}: columns.soc.scale = -1.0 and offset = 1.0"
         )
+    if fall is not None and fall * beliefs.model.capacity_Ah < _LEAST_FALL:
+        raise ScenarioError(
+            f"{path}: SOC from {low:.4g} to {high:.4g} does not move with the charge that passes; check {where}: columns.soc"
+        )
+
+
+def _fall_per_Ah(run: Run, reference: F64, capacity_Ah: float) -> float | None:
+    """By how much a reference, NaN where there is none, falls with each ampere-hour drawn; None where too few pass to tell.
+
+    From one step of charge to the next: over many cycles a sensor's offset counts charge that never was.
+    """
+    there = np.isfinite(reference)
+    passed_Ah = drawn_As(run)[there] / 3600.0
+    at = np.flatnonzero(np.diff(np.floor(passed_Ah / (_STEP * capacity_Ah))))
+    drawn_Ah, moved = np.diff(passed_Ah[at]), np.diff(reference[there][at])
+    if np.abs(drawn_Ah).sum() < _LEAST_MOVE * capacity_Ah:
+        return None
+    return -float(np.sum(drawn_Ah * moved) / np.sum(drawn_Ah**2))
+
+
+def _check_shown(run: Run, path: Path, reference: F64, chosen: Map, beliefs: Calibration) -> None:
+    """Whether the charge between two SOC is that of the cell that is believed. Raises ScenarioError."""
+    fall = _fall_per_Ah(run, reference, beliefs.model.capacity_Ah)
+    if fall is not None:
+        _check_capacity(f"{path}: {1.0 / fall:.3g} Ah between empty and full", 1.0 / fall, chosen, beliefs)
 
 
 def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_beliefs: str) -> Case | str:
-    """A run as a case, or why it has no reference."""
+    """A run as a case, or why it has no reference. Raises ScenarioError when it is not one of the cell that is believed."""
     capacity_Ah = chosen.cell.capacity_Ah if chosen.cell.capacity_Ah is not None else beliefs.model.capacity_Ah
     if run.soc is not None:
         reference, uncertainty = run.soc, chosen.score.soc_uncertainty
@@ -130,6 +178,7 @@ def _case(run: Run, folder: Path, chosen: Map, beliefs: Calibration, where_belie
         if isinstance(counted, str):
             return counted
         reference, uncertainty = counted
+    _check_shown(run, folder / run.name, reference, chosen, beliefs)
     dt_s = min(max(float(np.median(run.dt_s[1:])), _SHORTEST_S), _LONGEST_S)
     dt_s = max(round(dt_s, 3), (run.t_s[-1] - run.t_s[0]) / _MOST_TICKS)
     if dt_s > _LONGEST_S:

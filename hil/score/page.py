@@ -21,11 +21,13 @@ _WORDS = ("current gain {} 1 %", "current offset {} 0.5 % of 1C", "voltage {} 5 
 class Block:
     """One condition of one data set.
 
-    key: of its plots.  rows: with what is asked of each.  worst, errors: the worst run and its sensor errors, in words.
+    key: of its plots.  beliefs: names of the calibrations.  rows: with what is asked of each.  worst, errors: the worst run and
+    its sensor errors, in words.
     """
 
     key: str
     title: str
+    beliefs: str
     rows: list[tuple[Row, dict[str, Asked]]]
     worst: str
     errors: str
@@ -50,7 +52,9 @@ def text(scored: Scored) -> str:
             f"{key}-coverage": plots.coverage(own, inks),
         }
         judged = [(row, {one.what: one for one in floors.asked(row)}) for row in own]
-        blocks.append(Block(key, table.heading(own[0]), judged, worst.case.data, _signs(pack) if scored.plan.errors else ""))
+        beliefs = ", ".join(dict.fromkeys(Path(track.case.calibration).stem for track in tracks))
+        errors = _signs(pack) if scored.plan.errors else ""
+        blocks.append(Block(key, table.heading(own[0]), beliefs, judged, worst.case.data, errors))
     for key, plot in drawn.items():
         plot.attributes["name"] = key
     document, roots = bokehjs.document(list(drawn.values()))
@@ -62,6 +66,7 @@ def text(scored: Scored) -> str:
         .render(
             scored=scored,
             blocks=blocks,
+            is_asked=any(asked for block in blocks for _, asked in block.rows),
             inks=inks,
             subject=judged_method,
             floors=floors.load(),

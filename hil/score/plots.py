@@ -19,7 +19,7 @@ COLOURS = (BLUE, AMBER, GREEN, PURPLE, RED, "#56b4e9", "#8c6d1f", GREY)
 _MOST_POINTS = 1200
 _BINS = 61
 _LEAST = 0.01
-_TICKS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 Curve = tuple[str, F64, F64, str, str, float]  # label, x, y, colour, dash, width
 
 
@@ -50,7 +50,8 @@ def figures(rows: Sequence[Row], inks: dict[str, str]) -> Model:
             for side, value in zip(asked, (place - 0.45, place + 0.45, 100.0 * limit), strict=True):
                 asked[side].append(value)
     seen = [value for value in (*marks["low"], *marks["high"], *asked["at"]) if value > _LEAST]
-    span = (0.8 * min(seen, default=_LEAST), 1.2 * max(seen, default=1.0))
+    low, high = 0.8 * min(seen, default=_LEAST), 1.2 * max(seen, default=1.0)
+    span = (max((at for at in _TICKS if at <= low), default=low), min((at for at in _TICKS if at >= high), default=high))
     plot = _plot("", "RMSE [% of SOC]", (-0.5, len(keys) - 0.5), span, 380)
     plot.attributes["y_scale"] = Model("LogScale")
     plot.attributes["left"][0].attributes["ticker"] = Model("FixedTicker", ticks=list(_TICKS))

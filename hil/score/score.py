@@ -80,7 +80,13 @@ def _floors(asked: list[floors.Asked]) -> dict[str, Any]:
 
 def check_methods(names: Sequence[str]) -> tuple[str, ...]:
     """Methods by name, in the order given, all when there are none. Raises ScenarioError for one that does not exist."""
-    wrong = [f'--method "{name}" does not exist{nearest(name, METHODS)}' for name in names if name not in METHODS]
+    wrong = [
+        f"--method {name} is one of another package; expected --peer {name}=PYTHON"
+        if name in PEERS
+        else f'--method "{name}" does not exist{nearest(name, METHODS)}'
+        for name in names
+        if name not in METHODS
+    ]
     if wrong:
         raise ScenarioError(*wrong)
     return tuple(dict.fromkeys(names)) or METHODS

@@ -55,6 +55,8 @@ def of(case: Case, readings: Readings, method: str, make: Make) -> list[Converge
     for soc, sigma in told:
         said = believe(case, readings, method, (soc, sigma), make, n_ticks=round(HORIZON_S * 1e9 / case.dt_ns))
         at = truth[said.at] > LEAST_SOC
+        if not at.any():
+            continue
         t_s = (said.at[at] + 1) * case.dt_ns / 1e9
         settled = settled_s(t_s, said.soc[at] - truth[said.at[at]][:, None])
         found.append(Convergence(case, method, round(soc - float(truth[0]), 1), settled))

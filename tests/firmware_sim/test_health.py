@@ -159,8 +159,24 @@ def test_a_healthy_pack_is_not_judged_before_there_is_evidence() -> None:
     life = Life(np.ones(4), 0.6).minutes(24 * 60)
     assert math.isnan(life.real[st.PACK_LEAK, 0])
     assert math.isnan(life.real[st.IMBALANCE_RATE, 0])
+    assert -1 == life.whole[st.LEAK_AT, 0]
     life.minutes(14 * 24 * 60)
     assert 0.01 > life.real[st.PACK_LEAK, 0]
+
+
+def test_a_cell_is_named_on_the_wire_with_its_value_and_never_without() -> None:
+    """Cell 0 is a cell, so what is not known goes out as not available."""
+    device = Device()
+    device.alive = True
+    device.driving()
+    device.tick(200)
+    names = ("BMS_SelfDischarge", "BMS_SelfDischargeIndex", "BMS_SohCapacity", "BMS_SohCellIndex")
+    assert all(math.isnan(device.read(name)) for name in names)
+    state = device.dut.state
+    state.real[[st.PACK_LEAK, st.PACK_CAPACITY]] = np.array([[0.3], [0.9]])
+    state.whole[[st.LEAK_AT, st.CAPACITY_AT]] = np.array([[0], [5]])
+    device.tick(200)
+    assert [30.0, 0.0, 90.0, 5.0] == pytest.approx([device.read(name) for name in names])
 
 
 def test_unequal_cells_at_another_soc_are_no_leak() -> None:

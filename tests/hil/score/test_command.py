@@ -160,6 +160,8 @@ def test_limits_and_health_stand_in_table_json_and_page():
     ("words", "problems"),
     [
         (("--method", "efk"), ['--method "efk" does not exist; did you mean "ekf"?']),
+        (("--method", "EKF"), ['--method "EKF" does not exist; did you mean "ekf"?']),
+        (("--method", "battlib"), ["--method battlib is one of another package; expected --peer battlib=PYTHON"]),
         (("--condition", "dischrge"), ['--condition "dischrge" does not exist; did you mean "discharge"?']),
         (("--map", "x.map.toml"), ["--map needs --data, the folder whose columns it names"]),
         (("--data", ".", "--condition", "drive"), ["--condition is for what ships; leave it out with --data"]),

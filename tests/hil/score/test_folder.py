@@ -178,6 +178,120 @@ def test_what_cannot_be_is_refused_with_the_key_that_mends_it(pairs, end):
     assert problem.endswith(end), problem
 
 
+WITHOUT_CAPACITY = ("capacity_Ah = 1.5\n", "")
+OTHERS = "; or is the calibration another cell's?"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "end"),
+    [
+        (
+            [('mA", scale = 0.001', 'mA"')],
+            f"looks like mA; expected A: data/own.map.toml: columns.current.scale = 0.001{OTHERS}",
+        ),
+        ([('ms", scale = 0.001', 'ms"')], f"looks like ms; expected s: data/own.map.toml: columns.time.scale = 0.001{OTHERS}"),
+        (
+            [('ms", scale = 0.001', 'ms", scale = 1000')],
+            f"looks like us; expected s: data/own.map.toml: columns.time.scale = 1e-6{OTHERS}",
+        ),
+        (
+            [('mA", scale = 0.001', 'mA", scale = 1e-6')],
+            f"expected A: check data/own.map.toml: columns.current{OTHERS}",
+        ),
+    ],
+    ids=["mA", "ms", "us", "kA"],
+)
+def test_units_are_held_against_the_calibration_where_the_map_states_no_capacity(pairs, end):
+    """A current in mA would else be counted as a thousand times the charge, and every method be called wrong."""
+    write(table())
+    use(WITHOUT_CAPACITY, *pairs)
+    (problem,) = refused()
+    assert problem.endswith(end), problem
+
+
+@pytest.mark.parametrize(
+    ("pairs", "sentence"),
+    [
+        ([("capacity_Ah = 1.5", "capacity_Ah = 3.0")], "data/own.map.toml: cell.capacity_Ah 3: "),
+        ([WITHOUT_CAPACITY, ('mA", scale = 0.001', 'mA", scale = 0.003')], "data/run.csv: 4.37 Ah between empty and full: "),
+        (
+            [WITHOUT_CAPACITY, ('mA", scale = 0.001', 'mA", scale = 0.003'), COUNTED],
+            "data/run.csv: 4.37 Ah between empty and full: ",
+        ),
+    ],
+    ids=["stated", "by a column", "counted"],
+)
+def test_the_calibration_of_another_cell_is_refused(pairs, sentence):
+    """Figures of a cell of twice the capacity would be those of the map, not of a method."""
+    write(table())
+    use(*pairs)
+    believed = (
+        'calibration "nfm-16s" believes a cell of 1.50675 Ah; expected 0.603 to 2.41 Ah, or in score.calibration one of this '
+        "cell (nabench new calibration)"
+    )
+    assert [f"{sentence}{believed}"] == refused()
+
+
+def test_many_cycles_with_a_sensor_that_is_off_are_those_of_the_same_cell():
+    """Ten of them, in each of which the tester counts 0.15 Ah too much into the cell."""
+    down, up = table(), table()[::-1] * np.array([1.0, 1.0, -1.1, 1.0])
+    write(np.vstack([down, up] * 10))
+    lines = Path("data/run.csv").read_text().splitlines()
+    rows = [f"{1000 * n},{line.partition(',')[2]}" for n, line in enumerate(lines[1:])]
+    Path("data/run.csv").write_text("\n".join([lines[0], *rows]) + "\n")
+    assert 1 == len(folder.cases(Path("data")).cases)
+    use(COUNTED)
+    assert 1 == len(folder.cases(Path("data")).cases)
+
+
+def test_a_reference_that_does_not_move_is_refused_and_one_that_stays_empty_for_hours_is_not():
+    """The first is another column; the second a cell that rests empty, from which nothing converges."""
+    rows = table()
+    rows[:, SOC] = 0.0
+    write(rows)
+    assert [
+        "data/run.csv: SOC from 0 to 0 does not move with the charge that passes; check data/own.map.toml: columns.soc"
+    ] == refused()
+    up = table()[::-1] * np.array([1.0, 1.0, -1.0, 1.0])
+    rest = np.repeat(up[:1], 7300, axis=0) * np.array([1.0, 1.0, 0.0, 0.0])
+    rows = np.vstack([rest, up])
+    rows[:, TIME] = np.arange(len(rows))
+    write(rows)
+    ran = nabench("score", "--data", "data", "--method", "counting", "--json")
+    assert (0, "", []) == (ran.code, ran.err, json.loads(ran.out)["convergence"])
+
+
+@pytest.mark.parametrize("hot", [296.0, -300.0], ids=["kelvin", "less than nothing"])
+def test_a_temperature_that_cannot_be_is_one_problem(hot):
+    """Surroundings that were taken from the same column are not a second one."""
+    rows = table()
+    rows[:, SOC] = hot / 100.0
+    write(rows, head="ms,mV,mA,t")
+    use(('soc = { column = "percent", scale = 0.01 }', 'temperature = { column = "t" }'), ("temperature_degC = 25.0\n", ""))
+    (problem,) = refused()
+    mend = {296.0: "offset = -273.15", -300.0: "expected -60 to 150 degC; check data/own.map.toml: columns.temperature"}[hot]
+    assert problem.endswith(mend), problem
+
+
+def test_a_calibration_of_two_kinds_says_which_is_scored():
+    """That of the cells that no group names."""
+    write(table() * np.array([1.0, 1.0, 8.0, 1.0]))
+    use(("capacity_Ah = 1.5", "capacity_Ah = 12.0"), ("[score]", '[score]\ncalibration = "ab-na-lfp-16s"'))
+    ran = nabench("score", "--data", "data", "--method", "counting", "--json")
+    note = 'note: calibration "ab-na-lfp-16s": scored is its [model], not that of a group\n'
+    assert (0, note) == (ran.code, ran.err)
+
+
+def test_quoted_fields_are_fields():
+    """As spreadsheets write them, also with commas inside."""
+    write(table())
+    plain = nabench("score", "--data", "data", "--method", "ekf", "--json").out
+    head, *lines = Path("data/run.csv").read_text().splitlines()
+    quoted = ['"a, b, c","' + '","'.join(line.split(",")) + '"' for line in lines]
+    Path("data/run.csv").write_text("\n".join([f'"note, if any",{head}', *quoted]) + "\n")
+    assert plain == nabench("score", "--data", "data", "--method", "ekf", "--json").out
+
+
 def test_a_folder_that_is_none_or_holds_nothing_is_refused():
     """With the nearest name."""
     assert ["--data data: holds no file that ends in .csv or .csv.gz"] == refused()
@@ -206,9 +320,17 @@ def test_two_maps_are_one_too_many():
             r'data/run.csv: line 2, column "percent": expected a number, found "\u001b[31m"',
         ),
         ("ms,mV,mA,percent\n0,4000,0,90\n", "data/run.csv: 1 rows; the score needs 50 at least"),
+        (
+            "ms,mV,mA,percent\n0,4000,0,90\n1000,3,999,0,90\n",
+            "data/run.csv: line 3 has 5 columns, the header 4; expected as many, and points in the numbers, not commas",
+        ),
+        (
+            "# logger\nms,mV,mA,percent\n",
+            'data/run.csv: line 1 is a comment, "# logger"; expected the names of the columns there',
+        ),
         ("x" * 70000, "data/run.csv: line 1 has more than 65536 bytes; expected a row of a CSV file"),
     ],
-    ids=["empty", "header", "nan", "escape", "short", "long line"],
+    ids=["empty", "header", "nan", "escape", "short", "decimal commas", "comment", "long line"],
 )
 def test_broken_files_are_refused_in_one_sentence(text, sentence):
     """And nothing that they hold reaches the terminal as it is."""
@@ -238,3 +360,17 @@ def test_every_file_is_scored_and_named():
     row = json.loads(ran.out)["rows"][0]
     assert ["data, run.csv", "data, short.csv"] == [run["data"] for run in row["runs"]]
     assert 0.015 == row["reference_uncertainty"]
+
+
+def test_the_page_of_own_files_names_the_beliefs_and_asks_nothing():
+    """One dot has two marks beside it on the axis; requirements are those of what ships."""
+    write(table())
+    ran = nabench("score", "--data", "data", "--method", "counting", "--html", "page.html")
+    assert (0, "") == (ran.code, ran.err)
+    page = Page(Path("page.html").read_text(encoding="utf-8"))
+    assert "believed: calibration nfm-16s" in page.text
+    assert "is asked" not in page.text
+    figures = next(root for root in page.document()["roots"] if root["attributes"]["name"] == "figures")["attributes"]
+    ends = [figures["y_range"]["attributes"][end] for end in ("start", "end")]
+    ticks = figures["left"][0]["attributes"]["ticker"]["attributes"]["ticks"]
+    assert 2 <= len([at for at in ticks if ends[0] <= at <= ends[1]])

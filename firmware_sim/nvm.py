@@ -187,7 +187,7 @@ def keep(cell: F64, p: int, bias_row: int) -> None:
     """What the record says of the estimates, all cells in one tick. bias_row: variance of BIAS_A, -1 where there is none."""
     for i in range(cell.shape[2]):
         cell[st.KEPT_Z, p, i] = cell[st.Z, p, i]
-        cell[st.KEPT_SIGMA, p, i] = math.sqrt(cell[st.P, p, i])
+        cell[st.KEPT_SIGMA, p, i] = max(math.sqrt(cell[st.P, p, i]), cell[st.TOLD, p, i])
         cell[st.KEPT_BIAS_A, p, i] = cell[st.BIAS_A, p, i]
         cell[st.KEPT_BIAS_SIGMA_A, p, i] = math.sqrt(cell[bias_row, p, i]) if bias_row >= 0 else 0.0
 

@@ -25,10 +25,10 @@ N_P = 136
 (
     R0, R1, R2, REACH, PER_I0, PER_RATE, REACH_PER_K, LN_R_PER_K,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
-    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS, SLOPE_V, TEMP_OFF_K,
+    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS, SLOPE_V, TOLD, TOLD_THEN, DRIFT, REST_V, REST_S, TEMP_OFF_K,
     Z_OUT, BAND, AVAILABLE,
     ROW,
-) = range(P + N_P, P + N_P + 25)  # fmt: skip
+) = range(P + N_P, P + N_P + 30)  # fmt: skip
 GAIN = ROW + 16
 CURVE_V = GAIN + 16
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:

@@ -74,6 +74,8 @@ _FIGURES = {
     "band_V": cfg.BAND_V,
     "band_share": cfg.BAND_SHARE,
     "band_per_K": cfg.BAND_PER_K,
+    "flat_V": cfg.FLAT_V,
+    "curve_span_soc": cfg.CURVE_SPAN,
     "slope_span_soc": cfg.SLOPE_SPAN,
     "temperature_sigma_K": cfg.TEMP_SIGMA_K,
     "temperature_walk_K2_per_s": cfg.TEMP_WALK_K2_PER_S,

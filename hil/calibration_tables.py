@@ -29,7 +29,8 @@ _FILTER_ENDS = {
     "resistance_walk_per_s": (0.0, 1.0), "resistance_walk_per_soc": (0.0, 10.0), "age_sigma": (0.0, 5.0),
     "start_sigma": (1e-6, 1.0), "stored_sigma": (0.0, 1.0), "hysteresis_sigma": (1e-6, 10.0),
     "capacity_sigma": (1e-6, 1.0), "capacity_walk_per_s": (0.0, 1.0),
-    "ocv_span_soc": (1e-3, 100.0), "slope_span_soc": (1e-3, 0.5),
+    "ocv_span_soc": (1e-3, 100.0), "curve_span_soc": (1e-3, 100.0), "flat_V": (0.0, 1.0),
+    "slope_span_soc": (1e-3, 0.5),
     "temperature_sigma_K": (1e-6, 50.0), "temperature_walk_K2_per_s": (0.0, 100.0), "heat_K_per_W": (0.0, 1e4),
     "current_correlation_s": (0.01, 1e6), "reach_tau_s": (0.01, 1e7), "heat_tau_s": (0.01, 1e6), "settle_s": (0.01, 1e4),
     "correct_s": (1e-3, 60.0),
@@ -188,6 +189,7 @@ class Sodium(Sourced):
     model_V2s: Positive
     ocv_sigma_V: Positive
     curve_sigma_V: NotNegative
+    curve_span_soc: Positive
     age_sigma: NotNegative
     ocv_span_soc: Positive
     slope_span_soc: Positive
@@ -215,11 +217,12 @@ class Sodium(Sourced):
     band_V: NotNegative
     band_share: Annotated[float, Field(gt=0, le=1)]
     band_per_K: Annotated[float, Field(ge=0, le=0.02)]
+    flat_V: NotNegative
     reference_V_per_soc: Positive
 
 
 # What other methods have in place of keys of [filter.sodium] that are its own.
-_WITHOUT = {"band_share": 1.0, "band_per_K": 0.0}
+_WITHOUT = {"band_share": 1.0, "band_per_K": 0.0, "flat_V": 0.0}
 # Keys of [filter.sodium] that are figures.
 SODIUM_FIGURES = tuple(key for key in Sodium.model_fields if key not in Sourced.model_fields)
 
@@ -265,7 +268,7 @@ class Filter(Sourced):
 
     def changed(self, method: str | None = None, **figures: float) -> Filter:
         """The same with another method or other figures, each in the table of method "sodium" when that has it."""
-        own = {key: value for key, value in figures.items() if key in type(self.sodium).model_fields}
+        own = {key: float(value) for key, value in figures.items() if key in type(self.sodium).model_fields}
         rest = {key: value for key, value in figures.items() if key not in own}
         if method is not None:
             rest |= {"method": method}  # type: ignore[dict-item]

@@ -46,6 +46,8 @@ FIGURES: dict[str, Any] = {
     "band_V": 0.0,
     "band_share": 1.0,
     "band_per_K": 0.0,
+    "flat_V": 0.0,
+    "curve_span_soc": 0.01,
 }
 
 

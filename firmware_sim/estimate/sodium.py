@@ -81,7 +81,9 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
     cell[at(C, C), p, i] += FADE * FADE * older
     for a in range(NODES):
         cell[st.CURVE_V + a, p, i] = 0.0
-        cell[at(D + a, D + a), p, i] = real[cfg.CURVE_SIGMA_V] * real[cfg.CURVE_SIGMA_V]
+        for b in range(a, NODES):
+            apart = (b - a) / (NODES - 1.0) / real[cfg.CURVE_SPAN]
+            cell[at(D + a, D + b), p, i] = real[cfg.CURVE_SIGMA_V] * real[cfg.CURVE_SIGMA_V] * exp(-0.5 * apart * apart)
     cell[st.TEMP_OFF_K, p, i] = 0.0
     cell[st.SINCE_S, p, i] = belief.NEVER_S
     cell[st.SINCE_SOC, p, i] = 0.0
@@ -89,6 +91,16 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
     cell[st.NIS, p, i] = 1.0
     cell[st.SLOPE_V, p, i] = 0.0
     cell[st.SLOW_A, p, i] = 0.0
+
+
+@kernel
+def start_again(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
+    """Start cell i again in the middle of a load: what only follows the current goes on, and the capacity is kept."""
+    u1, u2, u3, heat_K = cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i]
+    h, capacity, slow_A = cell[st.H, p, i], cell[st.CAPACITY, p, i], cell[st.SLOW_A, p, i]
+    seed(cell, p, i, k, real, z, sigma)
+    cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i] = u1, u2, u3, heat_K
+    cell[st.H, p, i], cell[st.CAPACITY, p, i], cell[st.SLOW_A, p, i] = h, capacity, slow_A
 
 
 @kernel

@@ -16,7 +16,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief
+from firmware_sim.estimate import belief, flat
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64
 
@@ -79,3 +79,4 @@ def begin(cell: F64, p: int, i: int, z: float, sigma: float) -> None:
     cell[st.RATE_NOW, p, i] = 1.0
     cell[st.HEAT_K, p, i] = 0.0
     cell[st.P, p, i] = sigma * sigma
+    flat.begin(cell, p, i, sigma)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, counting, ekf, ekf_r, ocv, reference, sodium, strings, summary, ukf
+from firmware_sim.estimate import belief, counting, ekf, ekf_r, flat, ocv, reference, sodium, strings, summary, ukf
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64, U8
 
@@ -96,6 +96,9 @@ def step(
     every = max(1_000_000_000 // dt_ns, 1)
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):
         belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], kinds, curves, ln_r, nodes, n_nodes, every * dt_s)
+        z, sigma = flat.tell(cell, p, i, cell_map[cfg.MAP_KIND, i], real, kinds, curves, every * dt_s)
+        if sigma > 0.0:
+            sodium.start_again(cell, p, i, cell_map[cfg.MAP_KIND, i], real, z, sigma)
         summary.band(cell, p, i, real)
     sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
     volt = strings.common_V(method, cell, p, current_A, stretches, kinds, curves, dt_s) if sources > 1 else 0.0

@@ -74,4 +74,5 @@ def band(cell: F64, p: int, i: int, real: F64) -> None:
     if cell[st.SLOPE_V, p, i] > 0.0:
         curve = real[cfg.BAND_V] / cell[st.SLOPE_V, p, i]
         var += curve * curve
+    var = max(var, cell[st.TOLD, p, i] * cell[st.TOLD, p, i])
     cell[st.BAND, p, i] = min(1.96 * math.sqrt(var), 1.0)

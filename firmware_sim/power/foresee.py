@@ -108,7 +108,8 @@ def foresee(
     # SOC: another stretch of the curve, another resistance where none was seen
     floor = reals[cfg.BAND_FLOOR]
     by_K = (1.0 - z) / reach * cell[st.REACH_PER_K, p, i] * TEMP_ERROR_K
-    sigma_x = math.sqrt(cell[st.P, p, i] + floor * floor + unseen * by_K * by_K) / reach
+    var_z = max(cell[st.P, p, i], cell[st.TOLD, p, i] * cell[st.TOLD, p, i])
+    sigma_x = math.sqrt(var_z + floor * floor + unseen * by_K * by_K) / reach
     x_now = belief.in_reach(z, reach)
     here_V, _, _ = ocv(x_now, h, warm_degC, k, curves)
     far = 1.0 + UNSEEN_FAR * unseen

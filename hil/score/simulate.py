@@ -21,7 +21,7 @@ from hil.score.own import window
 ROW_NS = S_NS
 PLANT_S = 0.1
 # What is left open in a start that is right, and in one that is not.
-RIGHT_SIGMA, WRONG_SIGMA = 0.02, 0.3
+RIGHT_SIGMA, WRONG_SIGMA = 0.01, 0.3
 
 
 def wltp() -> F64:

@@ -90,7 +90,8 @@ def _cut(readings: Readings, first: int, last: int) -> Readings:
 def beliefs_of(case: Case) -> Calibration:
     """The beliefs under test. Raises ScenarioError."""
     found = _load(case.calibration)
-    return found.model_copy(update={"filter": found.filter.changed(None, **dict(case.filter))}) if case.filter else found
+    own = {} if case.model is None else {"model": case.model}
+    return found.model_copy(update={"filter": found.filter.changed(None, **dict(case.filter)), **own})
 
 
 @lru_cache(maxsize=64)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from firmware_sim.types import F64
+from hil.calibration_tables import Model
 
 if TYPE_CHECKING:
     from hil.score.drawn import Drawn
@@ -24,6 +25,8 @@ class Case:
     may be wrong on purpose.  window: SOC between which the cell's rested voltage lies in 2.7-3.2 V.
 
     filter: keys of the calibration's [filter] that belong to the rig of the data and not to the pack.
+
+    model: what is believed of the cell in place of the calibration's [model]; None for that.
 
     Simulated cases alone: drawn: the plant, whose capacity is the truth for SOH.  truth: (tick,) its SOC in every tick, also
     where it is not scored, as for the time to convergence.
@@ -45,5 +48,6 @@ class Case:
     start_sigma: float
     window: tuple[float, float]
     filter: tuple[tuple[str, float], ...] = ()
+    model: Model | None = None
     drawn: Drawn | None = None
     truth: F64 | None = None

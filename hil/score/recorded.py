@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from firmware_sim.types import F64
 from hil import columns, files
-from hil.calibration_tables import SODIUM_FIGURES
+from hil.calibration_tables import SODIUM_FIGURES, Model
 from hil.errors import ScenarioError, nearest
 from hil.plant import cellfile, replay
 from hil.recording import Leg, find_legs
@@ -37,8 +37,9 @@ START_SIGMA = 0.01
 class RecordedSet(files.FileModel):
     """Recordings of one kind of cell.
 
-    filter: keys of the calibration's [filter] that are the rig's and not the pack's.  fitted: recordings that the calibration
-    has seen.  unseen: those that are scored.
+    filter: keys of the calibration's [filter] that are the rig's and not the pack's.  model: file beside this one with the
+    [model] of the recorded cells, in place of the calibration's.  fitted: recordings that filter and model have seen.  unseen:
+    those that are scored.
     """
 
     name: str
@@ -53,6 +54,7 @@ class RecordedSet(files.FileModel):
     discharge_uncertainty: Positive
     charge_uncertainty: Positive
     filter: dict[str, Positive] = {}
+    model: str | None = None
     fitted: list[str]
     unseen: Annotated[list[str], Field(min_length=1)]
 
@@ -66,6 +68,12 @@ class RecordedSet(files.FileModel):
         return self
 
 
+class ModelFile(files.Document):
+    """What the cells of a set are believed to be."""
+
+    model: Model
+
+
 class RecordedSets(files.Document):
     """The file of all sets."""
 
@@ -76,6 +84,13 @@ class RecordedSets(files.Document):
 def sets() -> list[RecordedSet]:
     """Every set of recordings that ships."""
     return files.load(_HERE, RecordedSets).set
+
+
+@lru_cache(maxsize=8)
+def believed(of_name: str) -> Model | None:
+    """The [model] of a set's own, by the set's name; None where it believes the calibration's."""
+    name = next(of.model for of in sets() if of.name == of_name)
+    return None if name is None else files.load(_HERE.with_name(name), ModelFile).model
 
 
 def path(of: RecordedSet, name: str) -> Path:
@@ -123,6 +138,7 @@ def case(of: RecordedSet, name: str, condition: str) -> Case:
         start_sigma=START_SIGMA,
         window=soc_window(cellfile.load(of.cell)[1]),
         filter=tuple(of.filter.items()),
+        model=believed(of.name),
     )
 
 

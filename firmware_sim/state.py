@@ -16,7 +16,8 @@ from firmware_sim.types import F64, I64, U8
 # relative to the model's, error of the current and of the OCV curve here; the upper triangle of its covariance, N_P rows from P
 # on, in an order of the method's own, the variance of SOC first. Then belief tables at this temperature, the last sample, what
 # goes out, and from STRING_A on what foresight has learnt of resistance (firmware_sim.power.learn). From ROW and GAIN on what a
-# correction works with, from CURVE_V on the error of the OCV curve where it stays.
+# correction works with, from CURVE_V on the error of the OCV curve where it stays. TOLD: deviation of SOC that the voltage
+# leaves where the curve is flat, TOLD_THEN and DRIFT its parts; SHOWN_V: rested voltage as it shows, a mean over SHOWN_S.
 (
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
     P,
@@ -25,7 +26,7 @@ N_P = 136
 (
     R0, R1, R2, REACH, PER_I0, PER_RATE, REACH_PER_K, LN_R_PER_K,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
-    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS, SLOPE_V, TOLD, TOLD_THEN, DRIFT, REST_V, REST_S, TEMP_OFF_K,
+    SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS, SLOPE_V, TOLD, TOLD_THEN, DRIFT, SHOWN_V, SHOWN_S, TEMP_OFF_K,
     Z_OUT, BAND, AVAILABLE,
     ROW,
 ) = range(P + N_P, P + N_P + 30)  # fmt: skip

@@ -115,6 +115,8 @@ class Calibration(files.Document):
             if first.setdefault(row.label, n) != n
         ]
         found += [*_narrow_tiers(self.limit), *_crossed(self.limit)]
+        if self.group and self.filter.sodium.flat_V > 0.0:
+            found.append("filter.sodium.flat_V must be 0 in a pack of unlike cells: it is one figure for all kinds")
         settle(found + (_groups(self.group) or _of_groups(self.group, self.limit)))
         return self
 

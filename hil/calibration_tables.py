@@ -29,7 +29,7 @@ _FILTER_ENDS = {
     "resistance_walk_per_s": (0.0, 1.0), "resistance_walk_per_soc": (0.0, 10.0), "age_sigma": (0.0, 5.0),
     "start_sigma": (1e-6, 1.0), "stored_sigma": (0.0, 1.0), "hysteresis_sigma": (1e-6, 10.0),
     "capacity_sigma": (1e-6, 1.0), "capacity_walk_per_s": (0.0, 1.0),
-    "ocv_span_soc": (1e-3, 100.0), "curve_span_soc": (1e-3, 100.0), "flat_V": (0.0, 1.0),
+    "ocv_span_soc": (1e-3, 100.0), "curve_span_soc": (1e-3, 2.0), "flat_V": (0.0, 1.0),
     "slope_span_soc": (1e-3, 0.5),
     "temperature_sigma_K": (1e-6, 50.0), "temperature_walk_K2_per_s": (0.0, 100.0), "heat_K_per_W": (0.0, 1e4),
     "current_correlation_s": (0.01, 1e6), "reach_tau_s": (0.01, 1e7), "heat_tau_s": (0.01, 1e6), "settle_s": (0.01, 1e4),
@@ -189,7 +189,7 @@ class Sodium(Sourced):
     model_V2s: Positive
     ocv_sigma_V: Positive
     curve_sigma_V: NotNegative
-    curve_span_soc: Positive
+    curve_span_soc: float
     age_sigma: NotNegative
     ocv_span_soc: Positive
     slope_span_soc: Positive

@@ -37,7 +37,8 @@ def split() -> list[str]:
     for one in recorded.sets():
         seen, unseen = (", ".join(f"`{name}`" for name in names) for names in (one.fitted, one.unseen))
         told = ", ".join(f"`{key}` {value:g}" for key, value in one.filter.items())
-        lines.append((one.name, f"`{one.calibration}`", seen, unseen, told or "nothing"))
+        belief = f"`{one.calibration}`" + (f", model `{one.model}`" if one.model else "")
+        lines.append((one.name, belief, seen, unseen, told or "nothing"))
     columns = (
         "recordings",
         "belief",

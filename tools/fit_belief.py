@@ -165,7 +165,7 @@ def main(arguments: list[str]) -> int:
     status = 0
     for path, i0_factor, turns, kinetics in (
         (BELIEF_FILE, 1.0, 3, RIG),
-        (RIG_FILE, RIG_I0, RIG_TURNS, f"{RIG_I0:g} times the exchange current of {RIG}; the factor by runs of cell 1 left out"),
+        (RIG_FILE, RIG_I0, RIG_TURNS, f"{RIG_I0:g} (chosen by runs of cell 1 left out) times the exchange current of {RIG}"),
     ):
         belief, rmse_mV = fit(with_i0(cell, i0_factor), turns)
         print(f"{path.name}:")

@@ -30,7 +30,8 @@ from firmware_sim.types import F64
 _MEAN_S, _DROP_SHARE = 60.0, 0.5
 _MOST_RHO = 2.0
 # The filter is lost where it lies so far outside of a span that is narrower than _TELLS; it then starts again in the middle.
-_LOST, _TELLS, _LEAST_SIGMA = 0.08, 0.15, 0.02
+# Not while SOC moves by more than _MOST_MOVED within the mean, which lags behind it.
+_LOST, _TELLS, _LEAST_SIGMA, _MOST_MOVED = 0.08, 0.15, 0.02, 0.03
 # Two-sided 95 % of a normal distribution.
 _SIGMAS = 1.96
 
@@ -41,8 +42,8 @@ def begin(cell: F64, p: int, i: int, sigma: float) -> None:
     cell[st.TOLD, p, i] = sigma
     cell[st.TOLD_THEN, p, i] = sigma
     cell[st.DRIFT, p, i] = 0.0
-    cell[st.REST_V, p, i] = 0.0
-    cell[st.REST_S, p, i] = 0.0
+    cell[st.SHOWN_V, p, i] = 0.0
+    cell[st.SHOWN_S, p, i] = 0.0
 
 
 @kernel
@@ -58,20 +59,24 @@ def tell(cell: F64, p: int, i: int, k: int, real: F64, kinds: F64, curves: F64, 
     then, drift = cell[st.TOLD_THEN, p, i], cell[st.DRIFT, p, i]
     cell[st.TOLD, p, i] = math.sqrt(then * then + drift * drift)
     if cell[st.SINCE_S, p, i] > since_s + real[cfg.CORRECT_S]:
+        cell[st.SHOWN_V, p, i] = cell[st.SHOWN_S, p, i] = 0.0
         return cell[st.Z, p, i], 0.0
     rho, drop_V = min(cell[st.RHO, p, i], _MOST_RHO), math.fabs(cell[st.DROP_V, p, i])
-    cell[st.REST_S, p, i] = min(cell[st.REST_S, p, i] + since_s, _MEAN_S)
-    cell[st.REST_V, p, i] += (
-        (cell[st.VOLT, p, i] + rho * cell[st.DROP_V, p, i] - cell[st.REST_V, p, i]) * since_s / cell[st.REST_S, p, i]
+    cell[st.SHOWN_S, p, i] = min(cell[st.SHOWN_S, p, i] + since_s, _MEAN_S)
+    cell[st.SHOWN_V, p, i] += (
+        (cell[st.VOLT, p, i] + rho * cell[st.DROP_V, p, i] - cell[st.SHOWN_V, p, i]) * since_s / cell[st.SHOWN_S, p, i]
     )
-    if cell[st.REST_S, p, i] < _MEAN_S:
+    if cell[st.SHOWN_S, p, i] < _MEAN_S:
         return cell[st.Z, p, i], 0.0
     z, h, reach = cell[st.Z, p, i], cell[st.H, p, i], cell[st.REACH, p, i]
-    rest_V, slack_V = cell[st.REST_V, p, i], real[cfg.FLAT_V] + _DROP_SHARE * (1.0 + math.fabs(rho - 1.0)) * drop_V
+    shown_V, slack_V = cell[st.SHOWN_V, p, i], real[cfg.FLAT_V] + _DROP_SHARE * (1.0 + math.fabs(rho - 1.0)) * drop_V
     core_degC = belief.core_degC(cell, p, i)
-    low = belief.soc_on(rest_V - slack_V, h, reach, core_degC, k, curves)
-    high = belief.soc_on(rest_V + slack_V, h, reach, core_degC, k, curves)
-    if high - low < _TELLS and max(low - z, z - high) > _LOST:
+    low = belief.soc_on(shown_V - slack_V, h, reach, core_degC, k, curves)
+    high = belief.soc_on(shown_V + slack_V, h, reach, core_degC, k, curves)
+    if low <= 1.0 - reach:
+        low = min(z, 0.0)  # below the foot of the curve a voltage says at most, never at least
+    moved = math.fabs(cell[st.SLOW_A, p, i]) * _MEAN_S / (3600.0 * kinds[k, cfg.CAPACITY_AH] * cell[st.CAPACITY, p, i])
+    if high - low < _TELLS and max(low - z, z - high) > _LOST and moved < _MOST_MOVED:
         return 0.5 * (low + high), max(0.5 * (high - low) / _SIGMAS, _LEAST_SIGMA)
     farthest = max(z - low, high - z)
     if farthest < _SIGMAS * cell[st.TOLD, p, i]:

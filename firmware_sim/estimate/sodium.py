@@ -95,12 +95,18 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
 
 @kernel
 def start_again(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
-    """Start cell i again in the middle of a load: what only follows the current goes on, and the capacity is kept."""
+    """Start cell i again in the middle of a load: what only follows the current goes on, capacity and bias are kept.
+
+    Their variances are those of a start. What load has taught of resistance is learnt anew: it was against another SOC.
+    """
     u1, u2, u3, heat_K = cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i]
-    h, capacity, slow_A = cell[st.H, p, i], cell[st.CAPACITY, p, i], cell[st.SLOW_A, p, i]
+    h, slow_A = cell[st.H, p, i], cell[st.SLOW_A, p, i]
+    capacity, bias_A = cell[st.CAPACITY, p, i], cell[st.BIAS_A, p, i]
     seed(cell, p, i, k, real, z, sigma)
     cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i] = u1, u2, u3, heat_K
-    cell[st.H, p, i], cell[st.CAPACITY, p, i], cell[st.SLOW_A, p, i] = h, capacity, slow_A
+    cell[st.H, p, i], cell[st.SLOW_A, p, i] = h, slow_A
+    cell[st.CAPACITY, p, i], cell[st.BIAS_A, p, i] = capacity, bias_A
+    cell[st.LEARNT, p, i] = 0.0
 
 
 @kernel

@@ -61,7 +61,8 @@ def choose(
         apart = z - voltage_z
         spread_z = 0.5 * (sigma * sigma + voltage_sigma * voltage_sigma) + 0.25 * apart * apart
         return 0.5 * (z + voltage_z), math.sqrt(spread_z)
-    voltage_sigma = math.sqrt(_OCV_SIGMA_V * _OCV_SIGMA_V + 0.36 * half_V * half_V) / max(slope, 1e-6)
+    ocv_V = max(_OCV_SIGMA_V, real[cfg.FLAT_V] / 1.96)  # where the curve is flat its error decides
+    voltage_sigma = math.sqrt(ocv_V * ocv_V + 0.36 * half_V * half_V) / max(slope, 1e-6)
     if rested and voltage_sigma < _TELLS_SIGMA:
         weight = sigma * sigma / (sigma * sigma + voltage_sigma * voltage_sigma)
         return z + weight * (voltage_z - z), sigma * math.sqrt(1.0 - weight)

@@ -7,6 +7,8 @@ correct, and "ukf" is "ekf" but for its correct.
 
 from __future__ import annotations
 
+import math
+
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, counting, ekf, ekf_r, flat, ocv, reference, sodium, strings, summary, ukf
@@ -70,6 +72,7 @@ def unseen(method: int, cell: F64, p: int, i: int, hours: float, dt_h: float) ->
     """Another dt in which nobody told the current of cell i, hours of it by now: 1C may have flowed ever since (assumption)."""
     var = hours * hours - (hours - dt_h) * (hours - dt_h)
     cell[st.P, p, i] += var
+    cell[st.TOLD_THEN, p, i] = math.sqrt(cell[st.TOLD_THEN, p, i] * cell[st.TOLD_THEN, p, i] + var)
     if method == cfg.COUNTING:
         cell[counting.START_VAR, p, i] += var
     elif method == cfg.OCV:
@@ -96,9 +99,12 @@ def step(
     every = max(1_000_000_000 // dt_ns, 1)
     for i in range(int((whole[st.UP_NS, p] // dt_ns) % every), cell.shape[2], every):
         belief.refresh(cell, p, i, cell_map[cfg.MAP_KIND, i], kinds, curves, ln_r, nodes, n_nodes, every * dt_s)
-        z, sigma = flat.tell(cell, p, i, cell_map[cfg.MAP_KIND, i], real, kinds, curves, every * dt_s)
-        if sigma > 0.0:
-            sodium.start_again(cell, p, i, cell_map[cfg.MAP_KIND, i], real, z, sigma)
+        if method == cfg.SODIUM:
+            z, sigma = flat.tell(cell, p, i, cell_map[cfg.MAP_KIND, i], real, kinds, curves, every * dt_s)
+            if sigma > 0.0:
+                sodium.start_again(cell, p, i, cell_map[cfg.MAP_KIND, i], real, z, sigma)
+        else:
+            cell[st.TOLD, p, i] = 0.0
         summary.band(cell, p, i, real)
     sources = stretches[stretches.shape[0] - 1, cfg.STRING] + 1
     volt = strings.common_V(method, cell, p, current_A, stretches, kinds, curves, dt_s) if sources > 1 else 0.0

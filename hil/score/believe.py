@@ -90,8 +90,8 @@ def _cut(readings: Readings, first: int, last: int) -> Readings:
 def beliefs_of(case: Case) -> Calibration:
     """The beliefs under test. Raises ScenarioError."""
     found = _load(case.calibration)
-    own = {} if case.model is None else {"model": case.model}
-    return found.model_copy(update={"filter": found.filter.changed(None, **dict(case.filter)), **own})
+    told = {"filter": found.filter.changed(None, **dict(case.filter))} if case.filter else {}
+    return found.model_copy(update=told if case.model is None else {**told, "model": case.model})
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ class Case:
 
     filter: keys of the calibration's [filter] that belong to the rig of the data and not to the pack.
 
-    model: what is believed of the cell in place of the calibration's [model]; None for that.
+    model: what is believed of the cell in place of the calibration's [model]; None for that.  model_name: of its file.
 
     Simulated cases alone: drawn: the plant, whose capacity is the truth for SOH.  truth: (tick,) its SOC in every tick, also
     where it is not scored, as for the time to convergence.
@@ -49,5 +49,6 @@ class Case:
     window: tuple[float, float]
     filter: tuple[tuple[str, float], ...] = ()
     model: Model | None = None
+    model_name: str = ""
     drawn: Drawn | None = None
     truth: F64 | None = None

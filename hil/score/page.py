@@ -9,6 +9,7 @@ from pathlib import Path
 from hil.report import bokehjs, html
 from hil.report.bokehjs import Model
 from hil.score import floors, plots, recorded, starts, table
+from hil.score.case import Case
 from hil.score.figures import Row
 from hil.score.floors import Asked
 from hil.score.inject import SIGNS
@@ -52,7 +53,7 @@ def text(scored: Scored) -> str:
             f"{key}-coverage": plots.coverage(own, inks),
         }
         judged = [(row, {one.what: one for one in floors.asked(row)}) for row in own]
-        beliefs = ", ".join(dict.fromkeys(Path(track.case.calibration).stem for track in tracks))
+        beliefs = ", ".join(dict.fromkeys(_believed(track.case) for track in tracks))
         errors = _signs(pack) if scored.plan.errors else ""
         blocks.append(Block(key, table.heading(own[0]), beliefs, judged, worst.case.data, errors))
     for key, plot in drawn.items():
@@ -84,6 +85,12 @@ def text(scored: Scored) -> str:
             roots=json.dumps({root: f"plot-{key}" for key, root in zip(drawn, roots, strict=True)}),
         )
     )
+
+
+def _believed(case: Case) -> str:
+    """Whose beliefs a case is judged with."""
+    own = f", model {Path(case.model_name).stem}" if case.model_name else ""
+    return Path(case.calibration).stem + own
 
 
 def _signs(pack: int) -> str:

@@ -139,6 +139,7 @@ def case(of: RecordedSet, name: str, condition: str) -> Case:
         window=soc_window(cellfile.load(of.cell)[1]),
         filter=tuple(of.filter.items()),
         model=believed(of.name),
+        model_name=of.model or "",
     )
 
 

@@ -7,9 +7,13 @@ import pytest
 from sodium_cell import DT_NS, Cell, lived
 
 from firmware_sim import nvm
+from firmware_sim import settings as cfg
 from firmware_sim import state as st
+from firmware_sim.estimate import flat, sodium
+from firmware_sim.estimate import step as estimate
 from firmware_sim.types import F64
 from hil import calibration
+from hil.calibration import Calibration
 from hil.dut.estimator import Beliefs, Estimator
 
 SHIPPED = calibration.load("nvpf-16s")[1]
@@ -86,3 +90,72 @@ def test_sloping_curves_do_without() -> None:
     estimator.start(0.7, 0.1)
     estimator.run(readings)
     assert float(estimator.cell[st.TOLD, 0, 0]) == 0.0
+
+
+def test_a_cold_cell_below_what_is_in_reach_is_not_lost() -> None:
+    """10 % at -20 degC, where a quarter is out of reach: the foot of the curve says at most, and SOC stays."""
+    _, beliefs, truth = told(Cell(MODEL, 0.10, temp_degC=-20.0), np.zeros(300), 0.10, 0.01)
+    assert truth == pytest.approx(beliefs.soc[:, 0, 0], abs=0.02)
+
+
+def test_a_gap_of_voltages_is_counted_through() -> None:
+    """Twenty minutes at 0.5C without a voltage: the first ones after it are not held against those before."""
+    readings, truth = lived(Cell(MODEL, 0.50), np.full(1800, 0.5 * MODEL.capacity_Ah))
+    readings.fresh[120:1320] = 0
+    estimator = Estimator(SHIPPED, 1, 1, dt_ns=DT_NS)
+    estimator.start(0.50, 0.01)
+    beliefs = estimator.run(readings)
+    assert truth[1320:] == pytest.approx(beliefs.soc[1320:, 0, 0], abs=0.03)
+
+
+def test_charge_that_nobody_saw_is_doubted() -> None:
+    """Six minutes without a current: 0.1 of the capacity may have flowed, and the plateau does not tell."""
+    estimator, _, _ = told(Cell(MODEL, 0.75), np.zeros(120), 0.75, 0.01)
+    for n in range(360):
+        estimate.unseen(cfg.SODIUM, estimator.cell, 0, 0, (n + 1) / 3600.0, 1 / 3600.0)
+    readings, _ = lived(Cell(MODEL, 0.75), np.zeros(5))
+    assert estimator.run(readings).band[-1, 0, 0] > 0.15
+
+
+def test_a_lost_filter_starts_again_in_the_middle_of_what_the_voltage_tells() -> None:
+    """Put at 90 % while the cell is at 45 %: what follows the current goes on, what was learnt of resistance does not."""
+    load = np.full(300, 0.3 * MODEL.capacity_Ah)
+    estimator, _, truth = told(Cell(MODEL, 0.47), load, 0.47, 0.01)
+    cell = estimator.cell
+    cell[sodium.at(sodium.Z, sodium.Z)] = 1e-8  # sure of it, so that no correction leads back
+    cell[st.Z], cell[st.CAPACITY], cell[st.BIAS_A] = 0.90, 0.97, 0.001
+    kept = [st.U2, st.U3, st.H, st.SLOW_A, st.CAPACITY, st.BIAS_A]
+    before = cell[kept].copy()
+    tables = estimator.tables
+    z, sigma = flat.tell(cell, 0, 0, 0, tables["real"], tables["kinds"], tables["curves"], 1.0)
+    assert 0.02 <= sigma < 0.08
+    assert truth[-1] == pytest.approx(z, abs=0.05)
+    sodium.start_again(cell, 0, 0, 0, tables["real"], z, sigma)
+    np.testing.assert_array_equal(before, cell[kept])
+    assert (z, sigma, 0.0, 1.0) == tuple(float(cell[row, 0, 0]) for row in (st.Z, st.TOLD, st.LEARNT, st.RHO))
+
+
+def test_in_its_first_minute_a_voltage_says_nothing() -> None:
+    """A mean of a minute needs one: until then a start that is far off is left to the filter."""
+    estimator, _, _ = told(Cell(MODEL, 0.75), np.zeros(50), 0.75, 0.2)
+    assert float(estimator.cell[st.TOLD_THEN, 0, 0]) == 0.2
+
+
+def test_errors_of_the_curve_are_alike_over_some_soc() -> None:
+    """The nodes' covariance at the start, in closed form, and it is one: no direction has a negative variance."""
+    estimator, _, _ = told(Cell(MODEL, 0.75), np.zeros(1), 0.75, 0.02, curve_sigma_V=0.02, curve_span_soc=0.15)
+    tables = estimator.tables
+    sodium.seed(estimator.cell, 0, 0, 0, tables["real"], 0.75, 0.02)
+    nodes = np.arange(sodium.NODES)
+    wanted = 0.02**2 * np.exp(-0.5 * ((nodes[:, None] - nodes) / 8.0 / 0.15) ** 2)
+    found = [[estimator.cell[sodium.of(sodium.D + a, sodium.D + b), 0, 0] for a in nodes] for b in nodes]
+    np.testing.assert_allclose(found, wanted, rtol=1e-12)
+    assert np.linalg.eigvalsh(wanted).min() > 0.0
+
+
+def test_a_pack_of_unlike_cells_has_no_flat_curve() -> None:
+    """flat_V is one figure for all kinds: refused, with the reason."""
+    mixed = calibration.load("ab-na-lfp-16s")[1].model_dump()
+    mixed["filter"]["sodium"]["flat_V"] = 0.07
+    with pytest.raises(ValueError, match="flat_V must be 0 in a pack of unlike cells"):
+        Calibration.model_validate(mixed)

@@ -19,6 +19,8 @@ SHIPPED = calibration.load("nfm-16s")[0]
         ("filter.sodium", "temperature_sigma_K", "1e200", "1e+200; expected 1e-06 to 50"),
         ("filter.sodium", "correct_s", "1e9", "1e+09; expected 0.001 to 60"),
         ("filter.sodium", "ocv_span_soc", "1e-300", "1e-300; expected 0.001 to 100"),
+        ("filter.sodium", "curve_span_soc", "0.0", "0; expected 0.001 to 2"),
+        ("filter.sodium", "flat_V", "2.0", "2; expected 0 to 1"),
         ("filter", "model_V2s", "1e9", "1e+09; expected 1e-09 to 1000"),
         ("filter", "current_error_A", "1e308", "1e+308; expected 0 to 2000"),
     ],

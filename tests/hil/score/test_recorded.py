@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hil import calibration, files
 from hil.calibration import load
+from hil.errors import ScenarioError
 from hil.score import recorded
+from hil.score.believe import beliefs_of
 
 (SET,) = recorded.sets()
 
@@ -75,3 +78,21 @@ def test_recordings_lie_in_the_package():
     """So that an installed nabench has them."""
     package = Path(recorded.__file__).parents[1]
     assert all(package in recorded.path(SET, name).parents for name in SET.unseen)
+
+
+def test_what_is_believed_of_the_recorded_cells_is_their_own():
+    """Kinetics of the set's file, everything else of the calibration's; a simulated case believes the calibration."""
+    own = beliefs_of(recorded.case(SET, "1c-2-1", "discharge"))
+    pack = calibration.load(SET.calibration)[1]
+    assert 0.05 * pack.model.rate.i0_A[2] == pytest.approx(own.model.rate.i0_A[2], rel=0.01)
+    assert own.limit == pack.limit
+    assert own.filter.sodium.heat_K_per_W == SET.filter["heat_K_per_W"] != pack.filter.sodium.heat_K_per_W
+
+
+def test_a_file_of_beliefs_with_an_unknown_key_is_refused(tmp_path):
+    """Like every file: what it is called, and what would have been right."""
+    shipped = Path(recorded.__file__).with_name(SET.model)
+    path = tmp_path / "own.toml"
+    path.write_text(shipped.read_text(encoding="utf-8").replace("reference_A", "reference_a"), encoding="utf-8")
+    with pytest.raises(ScenarioError, match="reference_a"):
+        files.load(path, recorded.ModelFile)

@@ -249,11 +249,11 @@ const struct signal_layout tx_signals[TX_SIGNALS] = {
     {28, 24, 10, 0u, 1020u, 1022u, 1022u, 1023u, 0, 0.1f}, /* BMS_SohCapacityBand [%] */
     {28, 34, 12, 0u, 4000u, 4094u, 4094u, 4095u, 0, 0.2f}, /* BMS_SohResistance [%] */
     {28, 46, 10, 0u, 1020u, 1022u, 1022u, 1023u, 0, 0.1f}, /* BMS_SohResistanceBand [%] */
-    {28, 56, 8, 0u, 191u, 0u, 191u, 0u, 0, 1.0f}, /* BMS_SohCellIndex */
+    {28, 56, 8, 0u, 191u, 254u, 254u, 255u, 0, 1.0f}, /* BMS_SohCellIndex */
     {29, 12, 14, 0u, 10000u, 16382u, 16382u, 16383u, 0, 0.01f}, /* BMS_Imbalance [%] */
     {29, 26, 14, 0u, 13000u, 16382u, 16382u, 16383u, -6500, 1.0f}, /* BMS_ImbalanceRate [%/month] */
     {29, 40, 16, 0u, 65000u, 65534u, 65534u, 65535u, 0, 0.1f}, /* BMS_SelfDischarge [%/month] */
-    {29, 56, 8, 0u, 191u, 0u, 191u, 0u, 0, 1.0f}, /* BMS_SelfDischargeIndex */
+    {29, 56, 8, 0u, 191u, 254u, 254u, 255u, 0, 1.0f}, /* BMS_SelfDischargeIndex */
     {30, 12, 24, 0u, 16777210u, 16777214u, 16777214u, 16777215u, 0, 0.1f}, /* BMS_ChargedTotal [Ah] */
     {30, 36, 24, 0u, 16777210u, 16777214u, 16777214u, 16777215u, 0, 0.1f}, /* BMS_DischargedTotal [Ah] */
     {31, 12, 18, 0u, 262141u, 262142u, 262142u, 262143u, 0, 1.0f}, /* BMS_OperatingHours [h] */

@@ -208,6 +208,7 @@ def _message(bus: CanBus, to: int, can_id: int, flags: int) -> bytes | None:
     while time.monotonic_ns() < until_ns:
 
         def wanted(frame: Frame) -> bool:
+            """Whether a frame is a part of the answer."""
             return frame.can_id == can_id and frame.flags & EXTENDED == flags and len(frame.data) > 0
 
         frame = next(iter(_frames(bus, wait_ns, wanted)), None)

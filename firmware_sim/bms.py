@@ -93,7 +93,7 @@ def _begin(
         belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
         z, sigma = start.choose(cell, p, i, k, reals, kinds, curves, stored, parked_h, string_A)
         estimate.seed(method, cell, p, i, k, reals, z, sigma)
-        soh.adopt(method, cell, p, i)
+        soh.adopt(method, cell, p, i, reals)
         belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
     if kinds.shape[0] > 1 and method == cfg.SODIUM:
         reference.begin(cell, p, stretches, reals, kinds, curves, stored, parked_h)

@@ -31,7 +31,7 @@ N_COPIES = 2
 SEQUENCE, CRC, FORMAT = range(3)
 N_HEAD = 3
 PIECE = 16
-_VERSION = 1
+_VERSION = 2
 _MASK = 0xFFFFFFFF
 ERASED = 0xFFFFFFFF  # what a word reads whose page was erased and not written again
 
@@ -47,8 +47,9 @@ _COUNTS = (
 # Words of a cell: row of `cell` and its unit.
 _CELL = (
     (st.KEPT_Z, 1e-9), (st.KEPT_SIGMA, 1e-9), (st.SOH_CAPACITY, 1e-9), (st.SOH_CAPACITY_SIGMA, 1e-9),
-    (st.SOH_RESISTANCE, 1e-8), (st.SOH_RESISTANCE_SIGMA, 1e-8), (st.KEPT_BIAS_A, 1e-6), (st.KEPT_BIAS_SIGMA_A, 1e-6),
-    (st.TREND_D, 1e-9),
+    (st.SOH_RESISTANCE, 1e-8), (st.SOH_RESISTANCE_SIGMA, 1e-8), (st.SOH_R_PER_K, 1e-8),
+    (st.KEPT_BIAS_A, 1e-6), (st.KEPT_BIAS_SIGMA_A, 1e-6),
+    (st.TREND_D, 1e-9), (st.SHOWN_FAST, 1e-8), (st.SHOWN_SLOW, 1e-8), (st.SHOWN_PER_K, 1e-8),
 )  # fmt: skip
 _PACK_ROW, _PACK_UNIT = np.array([row for row, _ in _PACK], np.int64), np.array([unit for _, unit in _PACK])
 _COUNT_ROW, _COUNT_UNIT = (np.array(column, np.int64) for column in zip(*_COUNTS, strict=True))

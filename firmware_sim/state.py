@@ -33,7 +33,8 @@ N_P = 136
 GAIN = ROW + 16
 CURVE_V = GAIN + 16
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
-# capacity and resistance relative to the model's with their standard deviations; the last rest (SOC, its standard deviation,
+# capacity and resistance relative to the model's with their standard deviations, and by what share a kelvin changed the
+# resistance where it was seen [1/K]; the last rest (SOC, its standard deviation,
 # charge drawn until then and its error [Ah]), and the present one likewise, with a slow copy of its voltage. Then the trend:
 # how far SOC lay from that of the sisters at the anchor, and what a month has taken since [share]. Then the reference, see
 # estimate/reference.py: SOC and its variance at its anchor and charge given since then [Ah]; of the string, in the column of
@@ -42,17 +43,18 @@ CURVE_V = GAIN + 16
 _HEALTH = CURVE_V + 9
 (
     KEPT_Z, KEPT_SIGMA, KEPT_BIAS_A, KEPT_BIAS_SIGMA_A,
-    SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
+    SOH_CAPACITY, SOH_CAPACITY_SIGMA, SOH_RESISTANCE, SOH_RESISTANCE_SIGMA, SOH_R_PER_K,
+    REST_Z, REST_SIGMA, REST_AH, REST_ERROR_AH,
     NOW_Z, NOW_SIGMA, NOW_AH, NOW_ERROR_AH, NOW_SLOW_V, TREND_D, LEAK, LEAK_SIGMA,
     ANCHOR_Z, ANCHOR_VAR, GIVEN_AH, COUNTED_AH, COUNTED_S, COUNTED_VAR, UNSEEN_VAR, RATE_NOW,
-) = range(_HEALTH, _HEALTH + 28)  # fmt: skip
+) = range(_HEALTH, _HEALTH + 29)  # fmt: skip
 # What foresight has learnt of resistance from the load (firmware_sim.power.learn).
-_FORESIGHT = _HEALTH + 28
+_FORESIGHT = _HEALTH + 29
 (
     STRING_A, LEARN_AGE_S, LEARNT, ANCHOR_V, ANCHOR_FAST_V, ANCHOR_SLOW_V, MEAN_V, MEAN_FAST_V, MEAN_SLOW_V,
-    INFO_FF, INFO_FS, INFO_SS, INFO_F, INFO_S, RHO_FAST, RHO_SLOW, VAR_FF, VAR_FS, VAR_SS,
-) = range(_FORESIGHT, _FORESIGHT + 19)  # fmt: skip
-N_CELL = _FORESIGHT + 19
+    INFO_FF, INFO_FS, INFO_SS, INFO_F, INFO_S, RHO_FAST, RHO_SLOW, VAR_FF, VAR_FS, VAR_SS, SHOWN_FAST, SHOWN_SLOW, SHOWN_PER_K,
+) = range(_FORESIGHT, _FORESIGHT + 22)  # fmt: skip
+N_CELL = _FORESIGHT + 22
 
 # Rows of `ntc`, (row, pack, sensor): last valid reading and its slow copy for the rate.
 NTC_DEGC, NTC_SLOW_DEGC = range(2)

@@ -94,6 +94,22 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
 
 
 @kernel
+def remember(cell: F64, p: int, i: int, a: int, per_K: float, off: float, var: float, bias_sigma_A: float) -> None:
+    """Believe of cell i that state a, and per_K times t with it, is off by that much, if its variance, var, is the smaller one.
+
+    What hangs together with them follows: a covariance in which one variance alone became smaller would be none.
+    """
+    for b in range(N):
+        cell[st.ROW + b, p, i] = 0.0
+    cell[st.ROW + a, p, i] = 1.0
+    cell[st.ROW + T, p, i] += per_K
+    known = _join(cell, p, i)
+    if known > var:
+        _move(cell, p, i, off / known, bias_sigma_A)
+        _shrink(cell, p, i, (known - var) / (known * known))
+
+
+@kernel
 def start_again(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -> None:
     """Start cell i again in the middle of a load: what only follows the current goes on, capacity and bias are kept.
 
@@ -293,8 +309,8 @@ def _move(cell: F64, p: int, i: int, share: float, bias_sigma_A: float) -> None:
 
 
 @kernel
-def _update(cell: F64, p: int, i: int, innovation_V: float, noise: float, since_s: float, bias_sigma_A: float) -> None:
-    """Gain, state and covariance for one voltage whose derivatives by the states stand in ROW; GAIN is P times them."""
+def _join(cell: F64, p: int, i: int) -> float:
+    """GAIN: covariance of each state with the states in ROW together; gives the variance of these."""
     known = 0.0
     for a in range(N):
         total = 0.0
@@ -303,13 +319,26 @@ def _update(cell: F64, p: int, i: int, innovation_V: float, noise: float, since_
                 total += cell[of(a, b), p, i] * cell[st.ROW + b, p, i]
         cell[st.GAIN + a, p, i] = total
         known += total * cell[st.ROW + a, p, i]
+    return known
+
+
+@kernel
+def _shrink(cell: F64, p: int, i: int, per: float) -> None:
+    """Take from the covariance what has become known: GAIN times itself, times per."""
+    for a in range(N):
+        gain = cell[st.GAIN + a, p, i] * per
+        for b in range(a, N):
+            cell[at(a, b), p, i] -= gain * cell[st.GAIN + b, p, i]
+        cell[at(a, a), p, i] = max(cell[at(a, a), p, i], _LEAST)
+
+
+@kernel
+def _update(cell: F64, p: int, i: int, innovation_V: float, noise: float, since_s: float, bias_sigma_A: float) -> None:
+    """Gain, state and covariance for one voltage whose derivatives by the states stand in ROW; GAIN is P times them."""
+    known = _join(cell, p, i)
     share = min(since_s / _NIS_TAU_S, 1.0)
     nis = min(innovation_V * innovation_V / (known + noise), 25.0)
     per_s = 1.0 / (known + noise * max(cell[st.NIS, p, i], 1.0))
     cell[st.NIS, p, i] += share * (nis - cell[st.NIS, p, i])
     _move(cell, p, i, innovation_V * per_s, bias_sigma_A)
-    for a in range(N):
-        gain = cell[st.GAIN + a, p, i] * per_s
-        for b in range(a, N):
-            cell[at(a, b), p, i] -= gain * cell[st.GAIN + b, p, i]
-        cell[at(a, a), p, i] = max(cell[at(a, a), p, i], _LEAST)
+    _shrink(cell, p, i, per_s)

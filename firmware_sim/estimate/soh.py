@@ -24,7 +24,7 @@ import math
 
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, spread
+from firmware_sim.estimate import belief, ekf_r, sodium, spread
 from firmware_sim.jit import kernel
 from firmware_sim.types import F64, I64
 
@@ -39,7 +39,7 @@ _OCV_SIGMA_V, _LOOP_ERROR = 0.028, 0.2  # cells of one make lie 11 to 46 mV apar
 _SLOW_SHARE = 0.2  # a minute
 UNSEEN_CAPACITY = 0.035  # what a filter does not know of its error: the OCV curve is another cell's, the current has a gain
 _RESISTANCE_FLOOR, _RESISTANCE_WALK_PER_MIN = 0.02, 1e-6  # standard deviation; variance
-_KEPT_SPREAD = 0.05  # of a stored resistance: it depends on the temperature of the day
+_KEPT_SPREAD = 0.02  # of a stored resistance: it depends on the temperature of the day
 _MINUTES_APART = 10.0  # so many samples of rho, a minute apart, are worth one
 
 
@@ -55,22 +55,31 @@ def begin(cell: F64, p: int) -> None:
 
 
 @kernel
-def adopt(method: int, cell: F64, p: int, i: int) -> None:
-    """Give a method that has just been seeded what memory knows of capacity, resistance and current error, if it has them."""
-    row = spread.row_of(method, st.CAPACITY)
-    if row >= 0 and cell[st.SOH_CAPACITY_SIGMA, p, i] > 0.0:
-        cell[st.CAPACITY, p, i] = cell[st.SOH_CAPACITY, p, i]
+def adopt(method: int, cell: F64, p: int, i: int, real: F64) -> None:
+    """Give a method that has just been seeded what memory knows of resistance, capacity and current error, if it has them.
+
+    Resistance is that at what the sensor read. A method that holds the sensor to be off knows it together with that error, as a
+    kelvin changed it where it was seen: warm, less than it does in the cold of a morning.
+    """
+    sigma = cell[st.SOH_RESISTANCE_SIGMA, p, i] + _KEPT_SPREAD
+    told = cell[st.SOH_RESISTANCE, p, i]
+    if method == cfg.EKF_R and sigma > _KEPT_SPREAD:
+        cell[st.RHO, p, i] = told
+        cell[ekf_r.P44, p, i] = min(cell[ekf_r.P44, p, i], sigma * sigma)
+    if method != cfg.SODIUM:
+        return
+    most_A = real[cfg.BIAS_SIGMA_A]
+    if sigma > _KEPT_SPREAD:
+        per_K = told * cell[st.SOH_R_PER_K, p, i]
+        sodium.remember(cell, p, i, sodium.RHO, per_K, told - cell[st.RHO, p, i], sigma * sigma, most_A)
+    if cell[st.SOH_CAPACITY_SIGMA, p, i] > 0.0:
         square = cell[st.SOH_CAPACITY_SIGMA, p, i] * cell[st.SOH_CAPACITY_SIGMA, p, i] - UNSEEN_CAPACITY * UNSEEN_CAPACITY
-        cell[row, p, i] = min(cell[row, p, i], max(square, 1e-4))
-    row = spread.row_of(method, st.RHO)
-    if row >= 0 and cell[st.SOH_RESISTANCE_SIGMA, p, i] > 0.0:
-        cell[st.RHO, p, i] = cell[st.SOH_RESISTANCE, p, i]
-        sigma = cell[st.SOH_RESISTANCE_SIGMA, p, i] + _KEPT_SPREAD
-        cell[row, p, i] = min(cell[row, p, i], sigma * sigma)
-    row = spread.row_of(method, st.BIAS_A)
-    if row >= 0 and cell[st.KEPT_BIAS_SIGMA_A, p, i] > 0.0:
-        cell[st.BIAS_A, p, i] = cell[st.KEPT_BIAS_A, p, i]
-        cell[row, p, i] = min(cell[row, p, i], cell[st.KEPT_BIAS_SIGMA_A, p, i] * cell[st.KEPT_BIAS_SIGMA_A, p, i])
+        off = cell[st.SOH_CAPACITY, p, i] - cell[st.CAPACITY, p, i]
+        sodium.remember(cell, p, i, sodium.C, 0.0, off, max(square, 1e-4), most_A)
+    if cell[st.KEPT_BIAS_SIGMA_A, p, i] > 0.0:
+        square = cell[st.KEPT_BIAS_SIGMA_A, p, i] * cell[st.KEPT_BIAS_SIGMA_A, p, i]
+        off = cell[st.KEPT_BIAS_A, p, i] - cell[st.BIAS_A, p, i]
+        sodium.remember(cell, p, i, sodium.B, 0.0, off, square, most_A)
 
 
 @kernel
@@ -134,6 +143,7 @@ def _resistance(cell: F64, p: int, i: int, told: float, var: float) -> None:
     floor = max(var, _RESISTANCE_FLOOR * _RESISTANCE_FLOOR)
     gain = known / (known + _MINUTES_APART * floor)
     cell[st.SOH_RESISTANCE, p, i] += gain * (told - cell[st.SOH_RESISTANCE, p, i])
+    cell[st.SOH_R_PER_K, p, i] += gain * (cell[st.LN_R_PER_K, p, i] - cell[st.SOH_R_PER_K, p, i])
     cell[st.SOH_RESISTANCE_SIGMA, p, i] = math.sqrt(max((1.0 - gain) * known, min(known, floor)))
 
 

@@ -16,17 +16,17 @@ of resistance (learn.py). So what can be wrong is the change, too:
 
 w: error of the voltage sensor.  g: what the voltage has drifted of late towards the limit, unexplained, goes on for t.  k:
 standard deviations, on discharge DISCHARGE_SHARE of them: a cell charged beyond its limit in the cold is harmed, one that
-sags below is not; UNSEEN_DISCHARGE and UNSEEN_CHARGE more of them where no load has
-shown the resistance.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor
-of the resistance's error, more where it is to grow (GROWTH_ERROR) and at currents at which kinetics differ from those of the
-tables: above their current KINETIC_ERROR, below it, where no rate law was measured, SMALL_ERROR.  l: in the last LOW_X and the
-first HIGH_X of the charge in reach resistance is known least.  whole: WHOLE_ERROR of all drops
-by then, for a load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another
-SOC, a standard deviation lower, lies on another stretch of the curve, and of resistance where none was seen; there, too, the
-temperature is known to TEMP_ERROR_K only, and with it what is in reach, and the bend is that of 1 + UNSEEN_FAR
-deviations.  ahead: the surface is emptier than the mean, which counts where the curve is steeper than PLAIN_SLOPE_V.
-curve: after some charge its
-error is another one.  loop: its state is known to HYST_SIGMA.
+sags below is not; up to UNSURE_DISCHARGE more the less the resistance is known. Where no load has shown it of late
+(unseen), UNSEEN_CHARGE more on charge, and up to UNSEEN_LOW over the last NEAR_X, UNSEEN_HIGH over the first HIGH_X of the
+charge in reach.  D = (f' - f_a, s' - s_a) with the covariance C of the two scales, D_V what they make together.  q: floor of
+the resistance's error, more where it is to grow (GROWTH_ERROR) and at currents at which kinetics differ from those of the
+tables: above their current KINETIC_ERROR, below it, where no rate law was measured, SMALL_ERROR.  l: over the last LOW_X and
+the first HIGH_X resistance is known least, unseen 1 + UNSEEN_END times worse.  whole: WHOLE_ERROR of all drops by then, for a
+load that goes on draws more than what changes.  relief: drops that are to relax are perhaps none.  bend: another SOC, a
+standard deviation lower, lies on another stretch of the curve, and unseen on one of resistance; there, too, the temperature is
+known to TEMP_ERROR_K only, and with it what is in reach, and the bend is that of 1 + UNSEEN_FAR deviations.  ahead: the surface
+is emptier than the mean, unseen twice as much, which counts where the curve is steeper than PLAIN_SLOPE_V.  curve: after some
+charge its error is another one.  loop: its state is known to HYST_SIGMA.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief
 from firmware_sim.jit import exp, kernel
-from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S, TEMP_ERROR_K
+from firmware_sim.power.learn import ANCHOR_TAU_S, MEAN_TAU_S, MOST_SIGMA, TEMP_ERROR_K, unseen_share
 from firmware_sim.power.tables import kinetics, ocv, resistances
 from firmware_sim.types import F64, I64
 
 GROWTH_ERROR, KINETIC_ERROR, SMALL_ERROR, RELIEF_ERROR = 0.2, 0.12, 0.6, 0.3
-LOW_X, LOW_ERROR, HIGH_X, HIGH_ERROR, UNSEEN, WHOLE_ERROR = 0.15, 0.55, 0.12, 0.6, 0.5, 0.04
-UNSEEN_SIGMA, UNSEEN_FAR = 0.24, 2.0
-DISCHARGE_SHARE, UNSEEN_DISCHARGE, UNSEEN_CHARGE = 0.9, 0.2, 0.45
+LOW_X, LOW_ERROR, HIGH_X, HIGH_ERROR, WHOLE_ERROR = 0.15, 0.55, 0.12, 0.6, 0.04
+DISCHARGE_SHARE, UNSURE_DISCHARGE, NEAR_X = 0.9, 0.2, 0.3
+UNSEEN_CHARGE, UNSEEN_LOW, UNSEEN_HIGH, UNSEEN_END, UNSEEN_FAR = 0.45, 0.6, 0.9, 1.0, 2.0
 AHEAD_SOC, AHEAD_S, AHEAD_K, PLAIN_SLOPE_V = 0.005, 60.0, 1800.0, 2.1
 MOST_RISE_K = 10.0
 
@@ -93,10 +93,11 @@ def foresee(
     var += 2.0 * change_fast * change_slow * cell[st.VAR_FS, p, i]
     kinetic_error = KINETIC_ERROR * (1.0 - factor) if factor < 1.0 else SMALL_ERROR * (factor - 1.0)
     share = reals[cfg.PULSE_R_SHARE] + GROWTH_ERROR * growth + kinetic_error
-    told = UNSEEN_SIGMA * UNSEEN_SIGMA
-    unseen = min(cell[st.VAR_FF, p, i] / told, 1.0)
-    end = max(LOW_ERROR * max(1.0 - x / LOW_X, 0.0), HIGH_ERROR * min(max(1.0 - (1.0 - x) / HIGH_X, 0.0), 1.0))
-    end *= 1.0 + UNSEEN * unseen
+    unsure = min(cell[st.VAR_FF, p, i] / (MOST_SIGMA * MOST_SIGMA), 1.0)
+    unseen = unseen_share(cell, p, i)
+    near_full = min(max(1.0 - (1.0 - x) / HIGH_X, 0.0), 1.0)
+    end = max(LOW_ERROR * max(1.0 - x / LOW_X, 0.0), HIGH_ERROR * near_full)
+    end *= 1.0 + UNSEEN_END * unseen
     var += (share * share + end * end) * change_V * change_V
     of_change = var
     whole_V = WHOLE_ERROR * (rho_fast * fast_V + rho_slow * slow_V)
@@ -118,7 +119,7 @@ def foresee(
     lower_now_V, _, _ = ocv(x_now - lower_x, h, warm_degC, k, curves)
     bend_V = ((rested_V - here_V) - (lower_V - lower_now_V)) / far - sigma_x * unseen * change_V * per_x
     var += bend_V * bend_V
-    ahead = AHEAD_SOC * math.fabs(current_A) / kinds[k, cfg.CAPACITY_AH] * math.sqrt(min(t_s, AHEAD_S) / 10.0)
+    ahead = AHEAD_SOC * (1.0 + unseen) * math.fabs(current_A) / kinds[k, cfg.CAPACITY_AH] * math.sqrt(min(t_s, AHEAD_S) / 10.0)
     ahead *= exp(AHEAD_K * (1.0 / (core_degC + 273.15) - 1.0 / 298.15))
     steep_V = max(lower_slope - PLAIN_SLOPE_V, 0.0) * ahead if current_A > 0.0 else 0.0
     var += steep_V * steep_V
@@ -134,7 +135,10 @@ def foresee(
     gone_V = max(-drift_V, 0.0) * min(t_s, MEAN_TAU_S) / (MEAN_TAU_S - ANCHOR_TAU_S)
     ohm = rho_fast * fast_ohm + rho_slow * slow_ohm
     sigmas = reals[cfg.PULSE_SIGMAS]
-    sigmas *= DISCHARGE_SHARE + UNSEEN_DISCHARGE * unseen if current_A > 0.0 else 1.0 + UNSEEN_CHARGE * unseen
+    if current_A > 0.0:
+        sigmas *= DISCHARGE_SHARE + UNSURE_DISCHARGE * unsure + UNSEEN_LOW * max(1.0 - x / NEAR_X, 0.0) * unseen
+    else:
+        sigmas *= 1.0 + (UNSEEN_CHARGE + UNSEEN_HIGH * near_full) * unseen
     margin_V = sigmas * math.sqrt(max(var, 0.0))
     if change_V * (rho_fast * cell[st.ANCHOR_FAST_V, p, i] + rho_slow * cell[st.ANCHOR_SLOW_V, p, i]) < 0.0:
         # less current than now: the worst that can become of the relief is that it does not come

@@ -11,7 +11,10 @@ estimator's scale rho with its variance:
 
     -v~ = rho_f f~ + rho_s s~,    error of a sample: NOISE_V2S, as density [V^2 s], because it lasts
 
-A wrong temperature is in them too. The means over ANCHOR_TAU_S of v, f and s say where the voltage stands now and under what.
+A wrong temperature is in them too. While they are known to KNOWN_SIGMA, their mean over SHOWN_TAU_S at what the sensor reads
+goes into memory (SHOWN_FAST, SHOWN_SLOW), and by what share a kelvin changes resistance there (SHOWN_PER_K). From then on the
+scales start from these, also after a reset: known to SHOWN_SIGMA, SHOWN_SPLIT of each, and TEMP_ERROR_K times what a kelvin
+does here more than it did there. The means over ANCHOR_TAU_S of v, f and s say where the voltage stands now and under what.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from __future__ import annotations
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
 from firmware_sim.estimate import belief, ekf_r, sodium
-from firmware_sim.jit import kernel
+from firmware_sim.jit import exp, kernel
 from firmware_sim.power.tables import kinetics, ocv
 from firmware_sim.types import F64
 
@@ -27,6 +30,7 @@ EVERY_S = 0.095
 ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
 NOISE_V2S = 2.5e-4
 SPLIT, MOST_SIGMA = 0.1, 0.35
+KNOWN_SIGMA, SHOWN_TAU_S, SHOWN_SIGMA, SHOWN_SPLIT = 0.05, 600.0, 0.05, 0.05
 # Of the temperature: a sensor may be wrong by its bound of 5 K as often as by little, whatever the filter makes of it.
 TEMP_ERROR_K = 4.6
 _LOW, _HIGH = 0.2, 5.0
@@ -41,6 +45,12 @@ def told_variance(cell: F64, p: int, i: int, method: int, reals: F64) -> float:
     if method == cfg.EKF_R:
         return cell[ekf_r.P44, p, i]
     return reals[cfg.RHO_SIGMA] * reals[cfg.RHO_SIGMA]
+
+
+@kernel
+def unseen_share(cell: F64, p: int, i: int) -> float:
+    """1 while no load has shown the resistance of cell i of late, whatever memory says of it; towards 0 when one has."""
+    return 1.0 / (1.0 + MOST_SIGMA * MOST_SIGMA * cell[st.INFO_FF, p, i])
 
 
 @kernel
@@ -74,15 +84,27 @@ def learn(cell: F64, p: int, i: int, k: int, age_s: float, method: int, reals: F
     cell[st.INFO_F, p, i] = cell[st.INFO_F, p, i] * kept + weight * f * y
     cell[st.INFO_S, p, i] = cell[st.INFO_S, p, i] * kept + weight * s * y
     # before anything is seen: both are the estimator's scale with its variance, which they share, and SPLIT of their own
-    rho = cell[st.RHO, p, i]
+    per_K = cell[st.LN_R_PER_K, p, i]
+    moved = exp(per_K * cell[st.TEMP_OFF_K, p, i])
+    told_fast = told_slow = cell[st.RHO, p, i]
     var = min(told_variance(cell, p, i, method, reals), MOST_SIGMA * MOST_SIGMA)
     own = SPLIT * SPLIT
+    if cell[st.SHOWN_FAST, p, i] > 0.0:
+        colder = (per_K - cell[st.SHOWN_PER_K, p, i]) * TEMP_ERROR_K
+        told_fast, told_slow = cell[st.SHOWN_FAST, p, i] / moved, cell[st.SHOWN_SLOW, p, i] / moved
+        var = min(SHOWN_SIGMA * SHOWN_SIGMA + colder * colder, var)
+        own = SHOWN_SPLIT * SHOWN_SPLIT
     det = own * (2.0 * var + own)
     told_own, told_shared = (var + own) / det, -var / det
     ff, fs, ss = cell[st.INFO_FF, p, i] + told_own, cell[st.INFO_FS, p, i] + told_shared, cell[st.INFO_SS, p, i] + told_own
-    told = rho * (told_own + told_shared)
-    bf, bs = cell[st.INFO_F, p, i] + told, cell[st.INFO_S, p, i] + told
+    bf = cell[st.INFO_F, p, i] + told_own * told_fast + told_shared * told_slow
+    bs = cell[st.INFO_S, p, i] + told_own * told_slow + told_shared * told_fast
     det = ff * ss - fs * fs
     cell[st.VAR_FF, p, i], cell[st.VAR_FS, p, i], cell[st.VAR_SS, p, i] = ss / det, -fs / det, ff / det
     cell[st.RHO_FAST, p, i] = min(max((ss * bf - fs * bs) / det, _LOW), _HIGH)
     cell[st.RHO_SLOW, p, i] = min(max((ff * bs - fs * bf) / det, _LOW), _HIGH)
+    if cell[st.INFO_FF, p, i] * KNOWN_SIGMA * KNOWN_SIGMA > 1.0:
+        gain = min(age_s / SHOWN_TAU_S, 1.0) if cell[st.SHOWN_FAST, p, i] > 0.0 else 1.0
+        cell[st.SHOWN_FAST, p, i] += gain * (cell[st.RHO_FAST, p, i] * moved - cell[st.SHOWN_FAST, p, i])
+        cell[st.SHOWN_SLOW, p, i] += gain * (cell[st.RHO_SLOW, p, i] * moved - cell[st.SHOWN_SLOW, p, i])
+        cell[st.SHOWN_PER_K, p, i] += gain * (per_K - cell[st.SHOWN_PER_K, p, i])

@@ -3,9 +3,9 @@
 A cell bears a current if its voltage, margin included, will be inside its limits after the time (see foresee), and its SOC
 inside the window. Cells are asked one after the other at the least current so far; only a cell that does not bear it is solved
 for its own, so a pack of equal cells costs one look a cell. What cells bear that is less than LEAST_PER_H of their capacity is
-told as nothing. The voltage of now counts as well: pairs that are still charged by
-a higher current relax within the time. What holds for a longer time holds for a shorter one, so limits never rise with it.
-A limit is up to RENEWED_S old when a load takes it, so it is foreseen for so much longer.
+told as nothing, and UNSEEN_LEAST_PER_H more where no load has shown their resistance of late. The voltage of now counts as
+well: pairs that are still charged by a higher current relax within the time. What holds for a longer time holds for a shorter
+one, so limits never rise with it. A limit is up to RENEWED_S old when a load takes it, so it is foreseen for so much longer.
 
 Parallel strings that are alike share the current equally. Unlike ones share one voltage: each is a source E - R I by then, the
 string whose limit comes first sets the voltage, and all give what they give at it.
@@ -21,9 +21,10 @@ from firmware_sim import sop
 from firmware_sim import state as st
 from firmware_sim.jit import exp, kernel
 from firmware_sim.power.foresee import foresee
+from firmware_sim.power.learn import unseen_share
 from firmware_sim.types import F64, I64
 
-LEAST_PER_H = 0.06
+LEAST_PER_H, UNSEEN_LEAST_PER_H = 0.09, 0.03
 RENEWED_S = 1.5
 _STEPS = 12
 _CLOSE_V = 5e-4
@@ -116,7 +117,9 @@ def string_A(
                 amps = _solve(
                     cell, p, i, k, way, amps, room_V, t_s, d1, d2, d3, reals, kinds, curves, ln_r, nodes, n_nodes
                 )  # fmt: skip
-            least_A = max(least_A, LEAST_PER_H * kinds[k, cfg.CAPACITY_AH]) if amps < most_A else least_A
+            if amps < most_A:
+                least_per_h = LEAST_PER_H + UNSEEN_LEAST_PER_H * unseen_share(cell, p, i)
+                least_A = max(least_A, least_per_h * kinds[k, cfg.CAPACITY_AH])
             emf_V += source_V
             total_ohm += ohm
     return (amps if amps >= least_A else 0.0), emf_V, total_ohm

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from firmware_sim import counters
+from firmware_sim import counters, nvm
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, soh, start
+from firmware_sim.estimate import belief, soh, spread, start
 from firmware_sim.estimate import step as estimate
 from firmware_sim.jit import kernel
 from firmware_sim.power import step as foresight
@@ -88,6 +88,7 @@ def _run(
                     if told[0, p] == told[0, p]:
                         z, sigma = told[0, p], told[1, p]
                     estimate.seed(method, cell, p, i, k, reals, z, sigma)
+                    soh.adopt(method, cell, p, i, reals)
                     belief.refresh(cell, p, i, k, kinds, curves, ln_r, nodes, n_nodes, belief.EVER)
                 whole[st.IS_SEEDED, p] = 1
             estimate.step(
@@ -151,6 +152,24 @@ class Estimator:
         """Say what is known of SOC at the start, for all packs or each, with its standard deviation; None: nothing."""
         self.told[0] = np.nan if soc is None else soc
         self.told[1] = sigma
+
+    def memory(self) -> I64:
+        """What is left of it when its supply fails now, see firmware_sim.nvm: a whole record of each pack."""
+        n_packs, n_cells = self.cell.shape[1:]
+        memory, bias_row = nvm.blank(n_packs, n_cells), spread.row_of(int(self.tables["whole"][cfg.METHOD]), st.BIAS_A)
+        for p in range(n_packs):
+            nvm.keep(self.cell, p, bias_row)
+            self.whole[st.NVM_PIECE, p] = 1
+            while self.whole[st.NVM_PIECE, p] > 0:
+                nvm.write(memory, self.cell, self.real, self.whole, p)
+        return memory
+
+    def remember(self, memory: I64) -> None:
+        """Begin with the memory of another, in the place of nothing."""
+        for p in range(self.cell.shape[1]):
+            copy = nvm.newest(memory, p, self.cell.shape[2])
+            if copy >= 0:
+                nvm.load(memory, copy, self.cell, self.real, self.whole, p)
 
     def run(self, readings: Readings, every: int = 1) -> Beliefs:
         """Go on by the ticks of the readings, and tell what is believed after each `every` of them."""

@@ -117,10 +117,10 @@ def asked(row: Row) -> list[Asked]:
 def asked_of_power(row: PowerRow) -> list[Asked]:
     """What is asked of one line of the current limits."""
     floor, waste = load().power, {str(name): most for name, most in load().power.waste.items()}
-    return [
-        Asked("violations", float(row.violations), 0.0, float(floor.violations)),
-        Asked("waste", max(row.waste, 0.0), 0.0, waste[row.condition]),
-    ]
+    out = [Asked("violations", float(row.violations), 0.0, float(floor.violations))]
+    if row.condition in waste:
+        out.append(Asked("waste", max(row.waste, 0.0), 0.0, waste[row.condition]))
+    return out
 
 
 def asked_of_health(row: HealthRow) -> list[Asked]:

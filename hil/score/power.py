@@ -9,8 +9,8 @@ limits, and for each horizon and direction the cell is driven from that state wi
   plant), at most what the tables allow; waste = 1 - allowed / possible.
 
 Conditions: "exact": temperature read exactly, after LOAD_S of load; "shown": 5 K wrong, after LOAD_S of load; "reset": 5 K
-wrong,
-below COLD_DEGC, asked RESET_S after the estimator began, which has seen no load.
+wrong, below COLD_DEGC, asked RESET_S after the estimator began, which has seen no load but remembers LIFE_S of it on a day of
+LIFE_DEGC with the same sensors; "first": likewise, but it remembers nothing, as a device from the factory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from firmware_sim.jit import kernel
-from firmware_sim.types import F64
+from firmware_sim.types import F64, I64
 from hil import calibration
 from hil.calibration import Calibration
 from hil.dut.estimator import Estimator, Readings
@@ -30,10 +30,12 @@ from hil.score.dice import Dice
 from hil.score.drawn import draw
 from hil.score.tables import Plant, build
 
-CONDITIONS = ("exact", "shown", "reset")
+CONDITIONS = ("exact", "shown", "reset", "first")
+UNSEEN = ("reset", "first")
 HORIZONS = ("2 s", "10 s", "30 s", "continuous")
 WAYS = ("discharge", "charge")
 LOAD_S, RESET_S, COLD_DEGC = 600.0, 3.0, 10.0
+LIFE_S, LIFE_DEGC, LIFE_LEAN = 1200.0, (15.0, 35.0), -0.75  # as much charged as discharged
 REST_S = (60.0, 300.0)  # before a reset
 STORED_SIGMA = 0.02  # of the SOC that the device remembers at its start
 TEMP_DEGC = (-10.0, 45.0)
@@ -148,27 +150,27 @@ def _asked(dice: list[Dice], n_ticks: int, least_A: float, most_A: float, lean: 
 
 def _rows(seed: int, n: int, condition: str, believed: Calibration, cell: cellfile.Cell, method: str | None) -> list[PowerRow]:
     dice = [Dice(seed, f"power-{condition}", number) for number in range(n)]
-    plant = build([draw(cell, believed.model, die) for die in dice], _DT_S)
+    drawn = [draw(cell, believed.model, die) for die in dice]
+    plant = build(drawn, _DT_S)
     soc = np.array([die.uniform(0.02, 0.99)[0] for die in dice])
-    high_degC = COLD_DEGC if condition == "reset" else TEMP_DEGC[1]
+    high_degC = COLD_DEGC if condition in UNSEEN else TEMP_DEGC[1]
     temp_degC = np.array([die.uniform(TEMP_DEGC[0], high_degC)[0] for die in dice])
     plant.settle(soc, temp_degC, np.array([die.choice((-1.0, 1.0))[0] for die in dice]))
     signs = np.array([die.choice((-1.0, 1.0), 4) for die in dice])
     lean = np.array([die.uniform(-0.7, 0.7)[0] for die in dice])
     n_ticks = int(LOAD_S / _DT_S)
-    # charge in the cold is small, or no cell of a mixed history would ever be charged there
-    cold = np.interp(temp_degC, believed.power.temp_degC, believed.power.charge_A)
-    asked = _asked(dice, n_ticks, -1.0, cell.limits.discharge_max_A, lean)
-    asked = np.where(asked < 0.0, asked * cold, asked)
+    asked = _loads(dice, n_ticks, temp_degC, believed, cell, lean)
     # half of the states are asked under load, half up to a minute after it; a device that was off has rested
     estimator = Estimator(believed, n, 1, method, dt_ns=round(_DT_S * 1e9), foresees=True)
     for d, die in enumerate(dice):
         rest_s = die.uniform(0.0, 60.0)[0] if die.uniform(0.0, 1.0)[0] < 0.5 else 0.0
-        if condition == "reset":
+        if condition in UNSEEN:
             rest_s = die.uniform(*REST_S)[0]
         asked[n_ticks - int(rest_s / _DT_S) :, d] = 0.0
     errors = _Errors(signs, believed.model.capacity_Ah, condition != "exact", seed, condition)
-    hidden = n_ticks - int(RESET_S / _DT_S) if condition == "reset" else 0
+    hidden = n_ticks - int(RESET_S / _DT_S) if condition in UNSEEN else 0
+    if condition == "reset":
+        estimator.remember(_life(build(drawn, _DT_S), seed, believed, cell, method, errors))
     last_degC = temp_degC
     for at in range(0, n_ticks, _CHUNK):
         out = np.zeros((4, min(_CHUNK, n_ticks - at), n))
@@ -182,6 +184,33 @@ def _rows(seed: int, n: int, condition: str, believed: Calibration, cell: cellfi
             estimator.run(seen)
             last_degC = seen.temp_degC[-1, :, 0]
     return _judged(condition, method or believed.filter.method, plant, estimator, believed, last_degC)
+
+
+def _loads(dice: list[Dice], n_ticks: int, temp_degC: F64, believed: Calibration, cell: cellfile.Cell, lean: F64) -> F64:
+    """(tick, draw) currents: charge in the cold is small, or no cell of a mixed history would ever be charged there."""
+    cold = np.interp(temp_degC, believed.power.temp_degC, believed.power.charge_A)
+    asked = _asked(dice, n_ticks, -1.0, cell.limits.discharge_max_A, lean)
+    return np.where(asked < 0.0, asked * cold, asked)
+
+
+def _life(
+    plant: Plant, seed: int, believed: Calibration, cell: cellfile.Cell, method: str | None, errors: _Errors
+) -> I64:  # fmt: skip
+    """Memory of devices that have borne a load on a mild day, with the same cells and the same errors of their sensors."""
+    n = plant.state.shape[1]
+    dice = [Dice(seed, "power-life", number) for number in range(n)]
+    soc = np.array([die.uniform(0.3, 0.9)[0] for die in dice])
+    temp_degC = np.array([die.uniform(*LIFE_DEGC)[0] for die in dice])
+    plant.settle(soc, temp_degC, np.array([die.choice((-1.0, 1.0))[0] for die in dice]))
+    n_ticks = int(LIFE_S / _DT_S)
+    asked = _loads(dice, n_ticks, temp_degC, believed, cell, np.full(n, LIFE_LEAN))
+    estimator = Estimator(believed, n, 1, method, dt_ns=round(_DT_S * 1e9), foresees=True)
+    estimator.start(soc + STORED_SIGMA * np.array([die.gauss(1)[0] for die in dice]), STORED_SIGMA)
+    for at in range(0, n_ticks, _CHUNK):
+        out = np.zeros((4, min(_CHUNK, n_ticks - at), n))
+        _history(plant.state, plant.par, plant.curves, plant.ln_r, plant.nodes, asked[at : at + _CHUNK], out, _DT_S)
+        estimator.run(errors.read(out))
+    return estimator.memory()
 
 
 class _Errors:

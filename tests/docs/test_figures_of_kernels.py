@@ -13,8 +13,17 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 SAID = [
     ("power.md", "{:g} of it on discharge", [foresee.DISCHARGE_SHARE]),
-    ("power.md", "{:g} and {:g} of it more", [foresee.UNSEEN_CHARGE, foresee.UNSEEN_DISCHARGE]),
-    ("power.md", "relative to {:g}²", [foresee.UNSEEN_SIGMA]),
+    ("power.md", "Up to {:g} of it more on discharge", [foresee.UNSURE_DISCHARGE]),
+    ("power.md", "comes to {:g}²", [learn.MOST_SIGMA]),
+    (
+        "power.md",
+        "Unseen {:g} of it more on charge, and up to {:g} more over the first {:g} %",
+        [foresee.UNSEEN_CHARGE, foresee.UNSEEN_HIGH, 100 * foresee.HIGH_X],
+    ),
+    ("power.md", "{:g} more on discharge over the last {:g} %", [foresee.UNSEEN_LOW, 100 * foresee.NEAR_X]),
+    ("power.md", "unseen to {:g} times that", [1.0 + foresee.UNSEEN_END]),
+    ("power.md", "known to {:g}, the mean of both over {:g} s", [learn.KNOWN_SIGMA, learn.SHOWN_TAU_S]),
+    ("power.md", "with {:g} that both share, {:g} of each", [learn.SHOWN_SIGMA, learn.SHOWN_SPLIT]),
     ("power.md", "{:g} at larger currents, {:g} at smaller ones", [foresee.KINETIC_ERROR, foresee.SMALL_ERROR]),
     (
         "power.md",
@@ -32,6 +41,7 @@ SAID = [
     ("power.md", "are means over {:g} s of $V - U$", [learn.ANCHOR_TAU_S]),
     ("power.md", "mean over {:g} s (tilde), least squares that forgets ({:g} s)", [learn.MEAN_TAU_S, learn.FORGET_S]),
     ("power.md", "less than {:g} C is told as 0", [limits.LEAST_PER_H]),
+    ("power.md", "unseen less than {:g} C", [limits.LEAST_PER_H + limits.UNSEEN_LEAST_PER_H]),
     ("estimation.md", "an estimate of c above {:g} is put back to it", [sodium.NEW]),
     ("estimation.md", "`age_sigma` in rho, -{:g} of it in c", [sodium.FADE]),
     ("estimation.md", "is read at {:g} to {:g} degC", [belief.COLDEST_DEGC, belief.HOTTEST_DEGC]),

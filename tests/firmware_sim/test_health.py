@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from rigs import Device, wired
 from firmware_sim import counters
 from firmware_sim import settings as cfg
 from firmware_sim import state as st
-from firmware_sim.estimate import belief, soh, spread, trend
+from firmware_sim.estimate import belief, sodium, soh, spread, trend
 from firmware_sim.types import F64, S_NS
 
 _, SETTINGS, CALIBRATION = wired("nfm-16s", "nfm-16s", "classic", 10_000_000)
@@ -118,28 +117,62 @@ def test_resistance_follows_the_methods_scale() -> None:
     assert math.isnan(state.real[st.PACK_CAPACITY, 0])  # 20 % is no evidence
 
 
-def test_what_was_learned_is_where_a_method_starts_after_a_reset() -> None:
-    """Capacity, resistance and current error come back from memory into the filter, as sure as they were but not surer."""
-    device = Device()
-    whole = device.settings.whole.copy()
-    whole[cfg.METHOD] = cfg.SODIUM
-    device.dut.settings = replace(device.settings, whole=whole)
-    device.alive = True
-    device.driving()
+def restarted(device: Device, **told: float) -> F64:
+    """State of the cells of a device that was reset with this in its memory."""
     cell = device.dut.state.cell
-    cell[[st.SOH_CAPACITY, st.SOH_CAPACITY_SIGMA, st.SOH_RESISTANCE, st.SOH_RESISTANCE_SIGMA]] = np.array(
-        [0.85, 0.04, 1.3, 0.03]
-    )[:, None, None]
+    for name, value in told.items():
+        cell[getattr(st, name)] = value
     device.dut.state.whole[st.NVM_PIECE] = 1
-    device.tick(20)
+    device.tick(40)
     device.dut.reset(device.k * device.dt_ns)
     device.heard[:] = np.nan
     device.standby()
-    cell = device.dut.state.cell
+    return device.dut.state.cell
+
+
+def covariance(cell: F64, i: int) -> F64:
+    """That of method sodium, of one cell, over the square roots of its diagonal."""
+    rows = [[cell[sodium.of(a, b), 0, i] for b in range(sodium.N)] for a in range(sodium.N)]
+    sigma = np.sqrt(np.diag(rows))
+    return np.array(rows) / sigma / sigma[:, None]
+
+
+def test_what_was_learned_is_where_a_method_starts_after_a_reset() -> None:
+    """Capacity, resistance and current error come back from memory into the filter, as sure as they were but not surer."""
+    device = Device()
+    device.alive = True
+    device.driving()
+    cell = restarted(device, SOH_CAPACITY=0.85, SOH_CAPACITY_SIGMA=0.04, SOH_RESISTANCE=1.3, SOH_RESISTANCE_SIGMA=0.03)
     assert 0.85 == pytest.approx(float(cell[st.CAPACITY, 0].mean()), abs=0.01)
     assert 1.3 == pytest.approx(float(cell[st.RHO, 0].mean()), abs=0.02)
     sigma = np.sqrt(cell[spread.row_of(cfg.SODIUM, st.CAPACITY), 0])
     assert (np.abs(sigma - math.sqrt(0.04**2 - soh.UNSEEN_CAPACITY**2)) < 0.005).all()
+
+
+def test_what_a_reset_leaves_known_is_a_covariance() -> None:
+    """Resistance and capacity hang together as cells age: where memory knows both, so must what lies between them."""
+    device = Device()
+    device.alive = True
+    device.driving()
+    cell = restarted(device, SOH_CAPACITY=0.9, SOH_CAPACITY_SIGMA=0.045, SOH_RESISTANCE=1.2, SOH_RESISTANCE_SIGMA=0.03)
+    assert 0.0 < np.linalg.eigvalsh(covariance(cell, 0)).min()
+    assert 1.2 == pytest.approx(cell[st.RHO, 0, 0], abs=0.02)
+    assert 0.9 == pytest.approx(cell[st.CAPACITY, 0, 0], abs=0.01)
+
+
+def test_resistance_is_remembered_together_with_the_error_of_its_sensor() -> None:
+    """1.4 by a sensor that may be off: scale and temperature are each as unsure as before, what load sees of both is not."""
+    device = Device()
+    device.alive = True
+    device.driving()
+    cell = restarted(device, SOH_RESISTANCE=1.4, SOH_RESISTANCE_SIGMA=0.03, SOH_R_PER_K=-0.04)
+    told, var = spread.resistance(cfg.SODIUM, cell, 0, 0)
+    warm = cell[st.LN_R_PER_K, 0, 0]
+    assert 1.4 == pytest.approx(cell[st.RHO, 0, 0] - 1.4 * 0.04 * cell[st.TEMP_OFF_K, 0, 0], abs=0.01)
+    assert 5.0 < math.sqrt(cell[sodium.at(sodium.T, sodium.T), 0, 0])
+    assert 0.15 < math.sqrt(cell[sodium.at(sodium.RHO, sodium.RHO), 0, 0])
+    assert math.sqrt(var) < 0.05 + 1.4 * abs(warm + 0.04) * 8.0
+    assert 1.4 == pytest.approx(told, abs=0.1)
 
 
 # ---- trends

@@ -445,8 +445,8 @@ def test_with_two_kinds_all_gears_end_in_the_same_state(unlike: Path) -> None:
     assert st.RUN == dut.state.whole[st.STATE, 0]
     if dut.settings.whole[cfg.SAVE_NS] == 2_000_000_000:  # led
         assert dut.state.cell[st.COUNTED_S, 0, 0] < 3.0
-        assert dut.state.cell[st.BIAS_A, 0, 8] != 0.0
-        assert dut.state.cell[st.BIAS_A, 0, LITHIUM] == pytest.approx(dut.state.cell[st.BIAS_A, 0, 8], rel=0.1)
+        bias_A = dut.state.cell[st.BIAS_A, 0]  # of the lithium cells 8 to 15 that of the referees
+        assert 0.0 < np.ptp(bias_A[8:]) < 0.5 * np.ptp(bias_A[:8])
 
 
 @pytest.mark.compiled_only

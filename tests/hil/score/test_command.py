@@ -137,12 +137,12 @@ def test_limits_and_health_stand_in_table_json_and_page():
     assert (0, "") == (ran.code, ran.err)
     found = json.loads(ran.out)
     assert [] == found["rows"]
-    assert {("exact", "sodium", 12), ("shown", "sodium", 12), ("reset", "sodium", 12)} == {
+    assert {(name, "sodium", 12) for name in ("exact", "shown", "reset", "first")} == {
         (row["condition"], row["method"], row["states"]) for row in found["power"]
     }
-    assert (24, 4) == (len(found["power"]), len(found["health"]))
+    assert (32, 4) == (len(found["power"]), len(found["health"]))
     asked = [one for row in (*found["power"], *found["health"]) for one in row["floors"]]
-    assert 52 == len(asked)
+    assert 60 == len(asked)
     cells = [
         (a.get("class") or "").split()[-1] for a in Page(Path("page.html").read_text(encoding="utf-8")).of("td") if "title" in a
     ]

@@ -5,7 +5,8 @@
 Each peer runs in the interpreter of an environment that has it. Every row runs twice, as it was recorded or simulated and with
 sensor errors in all sign combinations: the same readings for ours and theirs. --condition (may be given again), --draws,
 --combinations 4 and --only TEXT (cases with this in their names, may be given again) make it shorter, which the page then
-says; --print leaves the page alone.
+says; --print leaves the page alone. Without --peer the page's own rows of peers stay, where they are of the same runs: for
+when ours have changed.
 """
 
 from __future__ import annotations
@@ -92,8 +93,17 @@ def percent(share: float | None) -> str:
     return "-" if share is None else f"{100 * share:.2f}"
 
 
-def markdown(lines: Sequence[Line], about: str) -> str:
-    """The table between the marks."""
+def kept(page: str, of: str) -> tuple[str, list[str]]:
+    """Versions and rows of peers on the page. of: what they must be of. Raises SystemExit when they are of something else."""
+    found = re.search(r"<!-- peers-score -->\n\n[^,]*, ([^;]*); ([^\n]*)\n(.*?)<!-- /peers-score -->", page, re.DOTALL)
+    if found is None or found[2] != of:
+        raise SystemExit(f"the page's rows of peers are not of: {of}; give --peer to run them")
+    rows = [(row, row.split(" | ")) for row in found[3].splitlines()]
+    return found[1], [row for row, cells in rows if len(cells) > 1 and cells[1] in peers.PEERS]
+
+
+def markdown(lines: Sequence[Line], about: str, others: Sequence[str] = ()) -> str:
+    """The table between the marks. others: rows that stay, behind those of their condition."""
     out = [
         about,
         "",
@@ -106,6 +116,9 @@ def markdown(lines: Sequence[Line], about: str) -> str:
         cells += ["-" if e.band_coverage is None else f"{100 * e.band_coverage:.0f} %", percent(e.band_half_width)]
         cells += [percent(None if line.window is None else line.window.rmse), f"{line.hour_s:.2g}"]
         out.append(f"| {line.condition} | {line.method} | {' | '.join(cells)} |")
+    for condition in {line.condition: None for line in lines}:
+        last = max(n for n, row in enumerate(out) if row.startswith(f"| {condition} |"))
+        out[last + 1 : last + 1] = [row for row in others if row.startswith(f"| {condition} |")]
     return "\n".join(out)
 
 
@@ -123,13 +136,14 @@ def main() -> None:
     pythons = dict(text.split("=", 1) for text in told.peer)
     versions = {name: peers.version(peers.PEERS[name], python) for name, python in pythons.items()}
     methods = [*(told.method or METHODS), *pythons]
+    part = f"; only {', '.join(told.only)}" if told.only else ""
+    of = f"seed 1, {told.combinations} combinations of sensor errors, {told.draws} drawn cells{part}."
+    used, others = ("", []) if pythons else kept(PAGE.read_text(), of)
     lines = measure(methods, pythons, told.condition or CONDITIONS, told.draws, told.combinations, told.only)
     packages = {peers.PEERS[name].package: found for name, found in versions.items()}
-    used = ", ".join(f"{package} {found}" for package, found in packages.items())
-    part = f"; only {', '.join(told.only)}" if told.only else ""
+    used = used or ", ".join(f"{package} {found}" for package, found in packages.items())
     day = f"{datetime.datetime.now(tz=datetime.UTC):%-d %B %Y}"
-    about = f"{day}, {used}; seed 1, {told.combinations} combinations of sensor errors, {told.draws} drawn cells{part}."
-    text = markdown(lines, about)
+    text = markdown(lines, f"{day}, {used}; {of}", others)
     print(text)
     if not told.only_print:
         page = PAGE.read_text()

@@ -1,0 +1,66 @@
+"""Tools around the score: the search of the filter's figures, and rows of peers that stay on their page."""
+
+from __future__ import annotations
+
+import json
+
+import peer_scores
+import pytest
+import search_filter
+
+from hil.score import peers
+from hil.score.floors import Asked
+
+OF = "seed 1, 4 combinations of sensor errors, 1 drawn cells."
+
+
+def test_what_is_missed_costs_more_the_further_off_it_is() -> None:
+    """Errors by their share of what is asked, bands outside their bounds and headroom, starts below what is asked."""
+    worse = [
+        (Asked("rmse", 0.008, 0.0, 0.01), Asked("rmse", 0.012, 0.0, 0.01)),
+        (Asked("max", 0.04, 0.0, 0.05), Asked("max", 0.06, 0.0, 0.05)),
+        (Asked("band_coverage", 0.95, 0.9, 0.99), Asked("band_coverage", 0.88, 0.9, 0.99)),
+        (Asked("band_coverage", 0.95, 0.9, 0.99), Asked("band_coverage", 0.999, 0.9, 0.99)),
+        (Asked("band_half_width_of_rmse", 1.7, 0.0, 2.0), Asked("band_half_width_of_rmse", 2.1, 0.0, 2.0)),
+        (Asked("within_3_percent", 0.97, 0.95, float("inf")), Asked("within_3_percent", 0.9, 0.95, float("inf"))),
+        (Asked("rmse", 0.01, 0.0, 0.01), Asked("rmse", None, 0.0, 0.01)),
+    ]
+    for better, bad in worse:
+        assert search_filter.cost(better) < search_filter.cost(bad)
+
+
+@pytest.mark.compiled_only
+def test_a_search_begins_at_the_calibration_and_keeps_the_best(tmp_path, capsys) -> None:
+    """A wrong figure is further from what is asked than the calibration's, and a search from there comes nearer."""
+    words = ["--seed", "7", "--draws", "1", "--condition", "tub-5degC"]
+    distances = []
+    for more in ([], ["--set", "model_V2s=0.02"]):
+        assert 0 == search_filter.main([*words, *more])
+        out = capsys.readouterr().out
+        assert "tub-5degC, all: RMSE" in out
+        distances.append(float(out.split("distance ")[1].split()[0]))
+    assert distances[0] < distances[1]
+    best = tmp_path / "best.json"
+    assert 0 == search_filter.main([*words, "--set", "model_V2s=0.02", "--tries", "12", "--out", str(best)])
+    found = [float(part.split()[0]) for part in capsys.readouterr().out.split("distance ")[1:]]
+    assert found == sorted(found, reverse=True)
+    assert len(found) > 1
+    assert set(search_filter.FIGURES) == set(json.loads(best.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("pair", ["model_V2=0.1", "model_V2s=much", "model_V2s"])
+def test_a_figure_that_cannot_be_set_is_named(pair, capsys) -> None:
+    """With exit code 2 and what there is."""
+    assert 2 == search_filter.main(["--set", pair])
+    assert f"--set {pair}: expected FIGURE=NUMBER" in capsys.readouterr().err
+
+
+def test_rows_of_peers_stay_where_they_are_of_the_same_runs() -> None:
+    """All that the page has of other packages, or a refusal."""
+    page = peer_scores.PAGE.read_text(encoding="utf-8")
+    versions, rows = peer_scores.kept(page, OF)
+    assert "filterpy" in versions
+    assert len(rows) >= 4
+    assert all(row.split(" | ")[1] in peers.PEERS for row in rows)
+    with pytest.raises(SystemExit, match="give --peer to run them"):
+        peer_scores.kept(page, OF.replace("4", "2"))

@@ -50,6 +50,7 @@ _LEAST = 1e-14
 # Capacity lost while resistance doubles (80 % when it is 150 %: assumption), and the most that a new cell holds relative to the
 # model (three times a spread of 1 % between cells of one make: assumption).
 FADE, NEW = 0.4, 1.03
+ODD_FROM, ODD_PER_S = 2.0, 1.2e-7
 _LEAST_SLOPE_V = 0.01
 
 
@@ -205,7 +206,10 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
     most_c = math.sqrt(real[cfg.CAPACITY_SIGMA] * real[cfg.CAPACITY_SIGMA] + FADE * FADE * older)
     _grow(cell, p, i, RHO, q_rho * surprise * surprise, most_rho * surprise)
     _grow(cell, p, i, B, real[cfg.BIAS_WALK_A2_PER_S] * since_s, real[cfg.BIAS_SIGMA_A])
-    _grow(cell, p, i, C, real[cfg.CAPACITY_WALK_PER_S] * since_s, most_c)
+    tie = FADE * older / (older + real[cfg.RHO_SIGMA] * real[cfg.RHO_SIGMA])
+    odd = (cell[st.CAPACITY, p, i] - 1.0 + tie * (cell[st.RHO, p, i] - 1.0)) / real[cfg.CAPACITY_SIGMA]
+    walk = real[cfg.CAPACITY_WALK_PER_S] + ODD_PER_S * max(odd * odd - ODD_FROM, 0.0)
+    _grow(cell, p, i, C, walk * since_s, most_c)
     _grow(cell, p, i, T, real[cfg.TEMP_WALK_K2_PER_S] * since_s, real[cfg.TEMP_SIGMA_K])
     cell[st.OFF_V, p, i] *= de
     cell[st.LOOP_KEPT, p, i] = 1.0
@@ -216,9 +220,9 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
 @inlined
 def _on(k: int, row: int, x: float, curves: F64) -> float:
     """A curve of kind k at x."""
-    at = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
-    g = int(at)
-    return curves[k, row, g] + (at - g) * (curves[k, row, g + 1] - curves[k, row, g])
+    place = min(max((x - cfg.X_LOW) * (1.0 / cfg.X_STEP), 0.0), cfg.N_X - 1.000001)
+    g = int(place)
+    return curves[k, row, g] + (place - g) * (curves[k, row, g + 1] - curves[k, row, g])
 
 
 @inlined
@@ -285,10 +289,20 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
     cell[st.ROW + D + g, p, i] = 1.0 - part
     cell[st.ROW + D + g + 1, p, i] = part
     _update(cell, p, i, innovation_V, noise, since_s, real[cfg.BIAS_SIGMA_A])
+    if math.fabs(cell[st.TEMP_OFF_K, p, i]) > _MOST_K:
+        most_K = _MOST_K if cell[st.TEMP_OFF_K, p, i] > 0.0 else -_MOST_K
+        _put_back(cell, p, i, T, most_K - cell[st.TEMP_OFF_K, p, i], real[cfg.BIAS_SIGMA_A])
+        cell[st.TEMP_OFF_K, p, i] = most_K
     if real[cfg.AGE_SIGMA] > 0.0 and cell[st.CAPACITY, p, i] > NEW:
-        for a in range(N):
-            cell[st.GAIN + a, p, i] = cell[of(a, C), p, i]
-        _move(cell, p, i, (NEW - cell[st.CAPACITY, p, i]) / cell[at(C, C), p, i], real[cfg.BIAS_SIGMA_A])
+        _put_back(cell, p, i, C, NEW - cell[st.CAPACITY, p, i], real[cfg.BIAS_SIGMA_A])
+
+
+@kernel
+def _put_back(cell: F64, p: int, i: int, a: int, off: float, bias_sigma_A: float) -> None:
+    """Move state a by off, back to its bound, and the others as they hang together with it."""
+    for b in range(N):
+        cell[st.GAIN + b, p, i] = cell[of(a, b), p, i]
+    _move(cell, p, i, off / cell[at(a, a), p, i], bias_sigma_A)
 
 
 @kernel
@@ -302,8 +316,9 @@ def _move(cell: F64, p: int, i: int, share: float, bias_sigma_A: float) -> None:
     cell[st.OFF_V, p, i] = min(max(cell[st.OFF_V, p, i] + share * cell[st.GAIN + E, p, i], -_MOST_V), _MOST_V)
     capacity = cell[st.CAPACITY, p, i] + share * cell[st.GAIN + C, p, i]
     cell[st.CAPACITY, p, i] = min(max(capacity, _CAPACITY_LOW), _CAPACITY_HIGH)
-    off_K = cell[st.TEMP_OFF_K, p, i] + share * cell[st.GAIN + T, p, i]
-    cell[st.TEMP_OFF_K, p, i] = min(max(off_K, -_MOST_K), _MOST_K)
+    moved_K = share * cell[st.GAIN + T, p, i]
+    cell[st.TEMP_OFF_K, p, i] += moved_K
+    cell[st.REACH, p, i] += moved_K * cell[st.REACH_PER_K, p, i]  # a sensor was as wrong while reach followed it
     for a in range(NODES):
         cell[st.CURVE_V + a, p, i] += share * cell[st.GAIN + D + a, p, i]
 

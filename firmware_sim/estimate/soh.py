@@ -175,7 +175,7 @@ def step(
 
 @kernel
 def summarise(cell: F64, real: F64, whole: I64, p: int) -> None:
-    """Pack values: the least capacity and the highest resistance, with 95 % half widths, once those of every cell are known."""
+    """Pack values: the least capacity and the highest resistance, with 95 % half widths, while those of every cell are known."""
     least, highest, least_at, highest_at = 10.0, -1.0, 0, 0
     capacity_known, resistance_known = True, True
     for i in range(cell.shape[2]):
@@ -185,10 +185,8 @@ def summarise(cell: F64, real: F64, whole: I64, p: int) -> None:
             highest, highest_at = cell[st.SOH_RESISTANCE, p, i], i
         capacity_known = capacity_known and cell[st.SOH_CAPACITY_SIGMA, p, i] <= KNOWN_CAPACITY
         resistance_known = resistance_known and cell[st.SOH_RESISTANCE_SIGMA, p, i] <= KNOWN_RESISTANCE
-    if capacity_known:
-        real[st.PACK_CAPACITY, p] = least
-        real[st.PACK_CAPACITY_BAND, p] = 1.96 * cell[st.SOH_CAPACITY_SIGMA, p, least_at]
-        whole[st.CAPACITY_AT, p] = least_at
-    if resistance_known:
-        real[st.PACK_RESISTANCE, p] = highest
-        real[st.PACK_RESISTANCE_BAND, p] = 1.96 * cell[st.SOH_RESISTANCE_SIGMA, p, highest_at]
+    real[st.PACK_CAPACITY, p] = least if capacity_known else math.nan
+    real[st.PACK_CAPACITY_BAND, p] = 1.96 * cell[st.SOH_CAPACITY_SIGMA, p, least_at] if capacity_known else math.nan
+    whole[st.CAPACITY_AT, p] = least_at if capacity_known else -1
+    real[st.PACK_RESISTANCE, p] = highest if resistance_known else math.nan
+    real[st.PACK_RESISTANCE_BAND, p] = 1.96 * cell[st.SOH_RESISTANCE_SIGMA, p, highest_at] if resistance_known else math.nan

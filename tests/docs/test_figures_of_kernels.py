@@ -43,6 +43,7 @@ SAID = [
     ("power.md", "less than {:g} C is told as 0", [limits.LEAST_PER_H]),
     ("power.md", "unseen less than {:g} C", [limits.LEAST_PER_H + limits.UNSEEN_LEAST_PER_H]),
     ("estimation.md", "an estimate of c above {:g} is put back to it", [sodium.NEW]),
+    ("estimation.md", "+ {:g} max(odd^2 - {:g}, 0)) tau", [sodium.ODD_PER_S, sodium.ODD_FROM]),
     ("estimation.md", "`age_sigma` in rho, -{:g} of it in c", [sodium.FADE]),
     ("estimation.md", "is read at {:g} to {:g} degC", [belief.COLDEST_DEGC, belief.HOTTEST_DEGC]),
 ]

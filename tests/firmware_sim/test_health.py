@@ -115,6 +115,9 @@ def test_resistance_follows_the_methods_scale() -> None:
     assert 1.4 == pytest.approx(state.real[st.PACK_RESISTANCE, 0], abs=0.03)
     assert (state.cell[st.SOH_RESISTANCE_SIGMA, 0] >= 0.05 - 1e-9).all()
     assert math.isnan(state.real[st.PACK_CAPACITY, 0])  # 20 % is no evidence
+    state.cell[st.SOH_RESISTANCE_SIGMA, 0, 3] = 0.2
+    soh.summarise(state.cell, state.real, state.whole, 0)
+    assert np.isnan(state.real[[st.PACK_RESISTANCE, st.PACK_RESISTANCE_BAND], 0]).all()  # nor is what is no longer known told
 
 
 def restarted(device: Device, **told: float) -> F64:

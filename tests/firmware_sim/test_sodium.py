@@ -116,13 +116,15 @@ def carried(one: Filter) -> tuple[F64, F64]:
     rate = (F.current_error_share * abs(one.current_A) + F.current_error_A) / capacity_As
     ocv_var = F.ocv_sigma_V**2 + (F.resistance_error_share * one.get("RHO") * one.get("DROP_V")) ** 2
     surprise = min(max(one.get("NIS"), 1.0), 5.0)
+    tie = sodium.FADE * F.age_sigma**2 / (F.age_sigma**2 + F.resistance_sigma**2)
+    odd = (one.get("CAPACITY") - 1.0 + tie * (one.get("RHO") - 1.0)) / F.capacity_sigma
     q = np.diag([
         2.0 * rate**2 * F.current_correlation_s * since_s,
         (1.0 - dh**2) * F.hysteresis_sigma**2,
         (F.resistance_walk_per_s * since_s + F.resistance_walk_per_soc * abs(moved)) * surprise**2,
         F.bias_walk_A2_per_s * since_s,
         (1.0 - de**2) * ocv_var,
-        F.capacity_walk_per_s * since_s,
+        (F.capacity_walk_per_s + sodium.ODD_PER_S * max(odd**2 - sodium.ODD_FROM, 0.0)) * since_s,
         F.temperature_walk_K2_per_s * since_s,
         *np.zeros(len(NODES)),
     ])  # fmt: skip
@@ -156,7 +158,8 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
     share = one.get("SINCE_S") / 300.0
     excess = min(float(innovation_V**2 / (h @ p @ h + noise)), 25.0)
     nis = one.get("NIS") + share * (excess - one.get("NIS"))
-    gain = p @ h / s
+    gain, before, of_t = p @ h / s, one.get("TEMP_OFF_K"), one.get("REACH_PER_K")
+    reach = one.get("REACH")
     one.correct()
     free = [9.0] * len(NODES)
     low, high = [-0.05, -1, 0.2, -9, -9, 0.4, -10, *np.negative(free)], [1.05, 1, 5, 9, 9, 1.2, 10, *free]
@@ -165,6 +168,7 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
         wanted = np.clip(wanted + known[5] / known[5, 5] * (sodium.NEW - wanted[5]), low, high)
     np.testing.assert_allclose(one.cell[X, 0, 0], wanted, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(one.covariance(), known, rtol=1e-5, atol=1e-10)
+    assert reach + of_t * (one.get("TEMP_OFF_K") - before) == pytest.approx(one.get("REACH"), abs=1e-9)
     assert nis == pytest.approx(one.get("NIS"), rel=1e-5)
     assert (1.0, 0.0, 0.0) == (one.get("LOOP_KEPT"), one.get("SINCE_S"), one.get("SINCE_SOC"))
 

@@ -12,7 +12,8 @@ as zlib's) over FORMAT to the last word and then SEQUENCE, little-endian; it is 
 holds a version and the number of cells: the record of another firmware or pack counts as none. A number is kept as a
 signed integer of its unit, see _CELL and _PACK; what does not fit stays at its end.
 
-The estimates are those of the tick in which the write began (keep); the counters are at most some ticks younger.
+SOC and current error are those of the tick in which the write began (keep); health and counters are at most some ticks
+younger.
 Latched limits are no part of it: each is a word of its own (NVM_LATCHED), written in the tick in which it trips.
 """
 

@@ -137,8 +137,9 @@ def main() -> None:
     versions = {name: peers.version(peers.PEERS[name], python) for name, python in pythons.items()}
     methods = [*(told.method or METHODS), *pythons]
     part = f"; only {', '.join(told.only)}" if told.only else ""
+    part += f"; conditions {', '.join(told.condition)}" if told.condition else ""
     of = f"seed 1, {told.combinations} combinations of sensor errors, {told.draws} drawn cells{part}."
-    used, others = ("", []) if pythons else kept(PAGE.read_text(), of)
+    used, others = ("", []) if pythons or told.only_print else kept(PAGE.read_text(), of)
     lines = measure(methods, pythons, told.condition or CONDITIONS, told.draws, told.combinations, told.only)
     packages = {peers.PEERS[name].package: found for name, found in versions.items()}
     used = used or ", ".join(f"{package} {found}" for package, found in packages.items())

@@ -39,6 +39,8 @@ def refresh(
             per_K = rise / (high - low) if part < 1.0 else 0.0
     cell[st.REACH_PER_K, p, i] = per_K
     cell[st.REACH, p, i] += (reach - cell[st.REACH, p, i]) * (1.0 - exp(-min(since_s / kinds[k, cfg.REACH_TAU_S], 700.0)))
+    cold, hot = nodes[k, cfg.REACH_SHARE, 0], nodes[k, cfg.REACH_SHARE, n_nodes[k, 1] - 1]
+    cell[st.REACH, p, i] = min(max(cell[st.REACH, p, i], min(cold, hot)), max(cold, hot))
     inverse_K = 1.0 / (temp_degC + _ZERO_DEGC_K)
     j = 0
     while j < n_nodes[k, 0] - 2 and inverse_K < nodes[k, cfg.INVERSE_K, j + 1]:

@@ -50,7 +50,7 @@ _LEAST = 1e-14
 # Capacity lost while resistance doubles (80 % when it is 150 %: assumption), and the most that a new cell holds relative to the
 # model (three times a spread of 1 % between cells of one make: assumption).
 FADE, NEW = 0.4, 1.03
-ODD_FROM, ODD_PER_S = 2.0, 1.2e-7
+ODD_FROM, ODD_PER_SOC = 2.0, 1.4e-3
 _LEAST_SLOPE_V = 0.01
 
 
@@ -96,7 +96,7 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
 
 @kernel
 def remember(cell: F64, p: int, i: int, a: int, per_K: float, off: float, var: float, bias_sigma_A: float) -> None:
-    """Believe of cell i that state a, and per_K times t with it, is off by that much, if its variance, var, is the smaller one.
+    """Believe of cell i that state a, and per_K times t with it, is off by that much, with variance var where that is smaller.
 
     What hangs together with them follows: a covariance in which one variance alone became smaller would be none.
     """
@@ -105,8 +105,8 @@ def remember(cell: F64, p: int, i: int, a: int, per_K: float, off: float, var: f
     cell[st.ROW + a, p, i] = 1.0
     cell[st.ROW + T, p, i] += per_K
     known = _join(cell, p, i)
+    _move(cell, p, i, off / known, bias_sigma_A)
     if known > var:
-        _move(cell, p, i, off / known, bias_sigma_A)
         _shrink(cell, p, i, (known - var) / (known * known))
 
 
@@ -118,12 +118,15 @@ def start_again(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: f
     """
     u1, u2, u3, heat_K = cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i]
     h, slow_A = cell[st.H, p, i], cell[st.SLOW_A, p, i]
+    cell[st.REACH, p, i] -= cell[st.TEMP_OFF_K, p, i] * cell[st.REACH_PER_K, p, i]
     capacity, bias_A = cell[st.CAPACITY, p, i], cell[st.BIAS_A, p, i]
     seed(cell, p, i, k, real, z, sigma)
     cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i] = u1, u2, u3, heat_K
     cell[st.H, p, i], cell[st.SLOW_A, p, i] = h, slow_A
     cell[st.CAPACITY, p, i], cell[st.BIAS_A, p, i] = capacity, bias_A
-    cell[st.LEARNT, p, i] = 0.0
+    for row in range(st.INFO_FF, st.INFO_S + 1):
+        cell[row, p, i] = 0.0
+    cell[st.LEARNT, p, i] = cell[st.SHOWN_FAST, p, i] = 0.0
 
 
 @kernel
@@ -206,10 +209,10 @@ def _carry(cell: F64, p: int, i: int, k: int, current_A: float, since_s: float, 
     most_c = math.sqrt(real[cfg.CAPACITY_SIGMA] * real[cfg.CAPACITY_SIGMA] + FADE * FADE * older)
     _grow(cell, p, i, RHO, q_rho * surprise * surprise, most_rho * surprise)
     _grow(cell, p, i, B, real[cfg.BIAS_WALK_A2_PER_S] * since_s, real[cfg.BIAS_SIGMA_A])
-    tie = FADE * older / (older + real[cfg.RHO_SIGMA] * real[cfg.RHO_SIGMA])
+    tie = FADE * older / max(older + real[cfg.RHO_SIGMA] * real[cfg.RHO_SIGMA], _LEAST)
     odd = (cell[st.CAPACITY, p, i] - 1.0 + tie * (cell[st.RHO, p, i] - 1.0)) / real[cfg.CAPACITY_SIGMA]
-    walk = real[cfg.CAPACITY_WALK_PER_S] + ODD_PER_S * max(odd * odd - ODD_FROM, 0.0)
-    _grow(cell, p, i, C, walk * since_s, most_c)
+    q_c = real[cfg.CAPACITY_WALK_PER_S] * since_s + ODD_PER_SOC * max(odd * odd - ODD_FROM, 0.0) * math.fabs(moved)
+    _grow(cell, p, i, C, q_c, most_c)
     _grow(cell, p, i, T, real[cfg.TEMP_WALK_K2_PER_S] * since_s, real[cfg.TEMP_SIGMA_K])
     cell[st.OFF_V, p, i] *= de
     cell[st.LOOP_KEPT, p, i] = 1.0

@@ -11,8 +11,9 @@ every cycle: no number of pairs makes c surer than that of one, which is the flo
 invisible here: c carries it whole.
 
 Resistance. The methods' scale rho, followed slowly while load makes it known; it refers to the tables at the cell's SOC and at
-the temperature that its sensor reads, so it is the same number at any temperature. (A filter may hold that the sensor is off,
-and rho then refers to what it holds instead: load shows the product of both far better than it tells them apart.)
+the temperature that its sensor reads, so it is the same number at any temperature if the sensor is right. (A filter may hold
+that the sensor is off, and rho then refers to what it holds instead: load shows the product of both far better than it tells
+them apart.)
 
 Each cell has its turn once a minute. Sources: Plett, J. Power Sources 196 (2011) 2319-2331 (AWTLS; why ordinary least
 squares is biased); figures: docs/health.md.
@@ -39,7 +40,8 @@ _OCV_SIGMA_V, _LOOP_ERROR = 0.028, 0.2  # cells of one make lie 11 to 46 mV apar
 _SLOW_SHARE = 0.2  # a minute
 UNSEEN_CAPACITY = 0.035  # what a filter does not know of its error: the OCV curve is another cell's, the current has a gain
 _RESISTANCE_FLOOR, _RESISTANCE_WALK_PER_MIN = 0.02, 1e-6  # standard deviation; variance
-_KEPT_SPREAD = 0.02  # of a stored resistance: it depends on the temperature of the day
+# Of a stored resistance; with the temperature of the day, for a method that does not hold its sensor to be off.
+_KEPT_SPREAD, _KEPT_SPREAD_BY_K = 0.02, 0.05
 _MINUTES_APART = 10.0  # so many samples of rho, a minute apart, are worth one
 
 
@@ -61,18 +63,19 @@ def adopt(method: int, cell: F64, p: int, i: int, real: F64) -> None:
     Resistance is that at what the sensor read. A method that holds the sensor to be off knows it together with that error, as a
     kelvin changed it where it was seen: warm, less than it does in the cold of a morning.
     """
-    sigma = cell[st.SOH_RESISTANCE_SIGMA, p, i] + _KEPT_SPREAD
+    sigma = cell[st.SOH_RESISTANCE_SIGMA, p, i]
     told = cell[st.SOH_RESISTANCE, p, i]
-    if method == cfg.EKF_R and sigma > _KEPT_SPREAD:
+    if method == cfg.EKF_R and sigma > 0.0:
         cell[st.RHO, p, i] = told
-        cell[ekf_r.P44, p, i] = min(cell[ekf_r.P44, p, i], sigma * sigma)
+        cell[ekf_r.P44, p, i] = min(cell[ekf_r.P44, p, i], (sigma + _KEPT_SPREAD_BY_K) * (sigma + _KEPT_SPREAD_BY_K))
     if method != cfg.SODIUM:
         return
     most_A = real[cfg.BIAS_SIGMA_A]
-    if sigma > _KEPT_SPREAD:
+    if 0.0 < sigma < PRIOR_RESISTANCE:
+        sigma += _KEPT_SPREAD
         per_K = told * cell[st.SOH_R_PER_K, p, i]
         sodium.remember(cell, p, i, sodium.RHO, per_K, told - cell[st.RHO, p, i], sigma * sigma, most_A)
-    if cell[st.SOH_CAPACITY_SIGMA, p, i] > 0.0:
+    if 0.0 < cell[st.SOH_CAPACITY_SIGMA, p, i] < PRIOR_CAPACITY:
         square = cell[st.SOH_CAPACITY_SIGMA, p, i] * cell[st.SOH_CAPACITY_SIGMA, p, i] - UNSEEN_CAPACITY * UNSEEN_CAPACITY
         off = cell[st.SOH_CAPACITY, p, i] - cell[st.CAPACITY, p, i]
         sodium.remember(cell, p, i, sodium.C, 0.0, off, max(square, 1e-4), most_A)
@@ -175,7 +178,7 @@ def step(
 
 @kernel
 def summarise(cell: F64, real: F64, whole: I64, p: int) -> None:
-    """Pack values: the least capacity and the highest resistance, with 95 % half widths, while those of every cell are known."""
+    """Pack values: the least capacity and the highest resistance, with 95 % half widths, while known of every cell."""
     least, highest, least_at, highest_at = 10.0, -1.0, 0, 0
     capacity_known, resistance_known = True, True
     for i in range(cell.shape[2]):

@@ -11,10 +11,11 @@ estimator's scale rho with its variance:
 
     -v~ = rho_f f~ + rho_s s~,    error of a sample: NOISE_V2S, as density [V^2 s], because it lasts
 
-A wrong temperature is in them too. While they are known to KNOWN_SIGMA, their mean over SHOWN_TAU_S at what the sensor reads
-goes into memory (SHOWN_FAST, SHOWN_SLOW), and by what share a kelvin changes resistance there (SHOWN_PER_K). From then on the
-scales start from these, also after a reset: known to SHOWN_SIGMA, SHOWN_SPLIT of each, and TEMP_ERROR_K times what a kelvin
-does here more than it did there. The means over ANCHOR_TAU_S of v, f and s say where the voltage stands now and under what.
+A wrong temperature is in them too. While the fast one is known to KNOWN_SIGMA, the mean of both over SHOWN_TAU_S at what the
+sensor reads goes into memory (SHOWN_FAST, SHOWN_SLOW; a slow one that is not known so well is taken for the fast one), and by
+what share a kelvin changes resistance there (SHOWN_PER_K). From then on the scales start from these, also after a reset: known
+to SHOWN_SIGMA, SHOWN_SPLIT of the fast one, SPLIT of the slow one, and TEMP_ERROR_K times what a kelvin does here more than it
+did there. The means over ANCHOR_TAU_S of v, f and s say where the voltage stands now and under what.
 """
 
 from __future__ import annotations
@@ -88,23 +89,24 @@ def learn(cell: F64, p: int, i: int, k: int, age_s: float, method: int, reals: F
     moved = exp(per_K * cell[st.TEMP_OFF_K, p, i])
     told_fast = told_slow = cell[st.RHO, p, i]
     var = min(told_variance(cell, p, i, method, reals), MOST_SIGMA * MOST_SIGMA)
-    own = SPLIT * SPLIT
+    own_fast = own_slow = SPLIT * SPLIT
     if cell[st.SHOWN_FAST, p, i] > 0.0:
         colder = (per_K - cell[st.SHOWN_PER_K, p, i]) * TEMP_ERROR_K
         told_fast, told_slow = cell[st.SHOWN_FAST, p, i] / moved, cell[st.SHOWN_SLOW, p, i] / moved
         var = min(SHOWN_SIGMA * SHOWN_SIGMA + colder * colder, var)
-        own = SHOWN_SPLIT * SHOWN_SPLIT
-    det = own * (2.0 * var + own)
-    told_own, told_shared = (var + own) / det, -var / det
-    ff, fs, ss = cell[st.INFO_FF, p, i] + told_own, cell[st.INFO_FS, p, i] + told_shared, cell[st.INFO_SS, p, i] + told_own
-    bf = cell[st.INFO_F, p, i] + told_own * told_fast + told_shared * told_slow
-    bs = cell[st.INFO_S, p, i] + told_own * told_slow + told_shared * told_fast
+        own_fast = SHOWN_SPLIT * SHOWN_SPLIT
+    det = own_fast * own_slow + var * (own_fast + own_slow)
+    told_ff, told_fs, told_ss = (var + own_slow) / det, -var / det, (var + own_fast) / det
+    ff, fs, ss = cell[st.INFO_FF, p, i] + told_ff, cell[st.INFO_FS, p, i] + told_fs, cell[st.INFO_SS, p, i] + told_ss
+    bf = cell[st.INFO_F, p, i] + told_ff * told_fast + told_fs * told_slow
+    bs = cell[st.INFO_S, p, i] + told_ss * told_slow + told_fs * told_fast
     det = ff * ss - fs * fs
     cell[st.VAR_FF, p, i], cell[st.VAR_FS, p, i], cell[st.VAR_SS, p, i] = ss / det, -fs / det, ff / det
     cell[st.RHO_FAST, p, i] = min(max((ss * bf - fs * bs) / det, _LOW), _HIGH)
     cell[st.RHO_SLOW, p, i] = min(max((ff * bs - fs * bf) / det, _LOW), _HIGH)
-    if cell[st.INFO_FF, p, i] * KNOWN_SIGMA * KNOWN_SIGMA > 1.0:
+    if cell[st.VAR_FF, p, i] < KNOWN_SIGMA * KNOWN_SIGMA:
         gain = min(age_s / SHOWN_TAU_S, 1.0) if cell[st.SHOWN_FAST, p, i] > 0.0 else 1.0
+        slow = cell[st.RHO_SLOW, p, i] if cell[st.VAR_SS, p, i] < KNOWN_SIGMA * KNOWN_SIGMA else cell[st.RHO_FAST, p, i]
         cell[st.SHOWN_FAST, p, i] += gain * (cell[st.RHO_FAST, p, i] * moved - cell[st.SHOWN_FAST, p, i])
-        cell[st.SHOWN_SLOW, p, i] += gain * (cell[st.RHO_SLOW, p, i] * moved - cell[st.SHOWN_SLOW, p, i])
+        cell[st.SHOWN_SLOW, p, i] += gain * (slow * moved - cell[st.SHOWN_SLOW, p, i])
         cell[st.SHOWN_PER_K, p, i] += gain * (per_K - cell[st.SHOWN_PER_K, p, i])

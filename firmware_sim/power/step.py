@@ -24,7 +24,7 @@ def _learn(
     """Hold fresh voltages against the tables, at most every EVERY_S."""
     for i in range(cell.shape[2]):
         cell[st.LEARN_AGE_S, p, i] += dt_s
-        if cell[st.LEARN_AGE_S, p, i] < EVERY_S:
+        if cell[st.LEARN_AGE_S, p, i] < EVERY_S and cell[st.LEARNT, p, i] > 0.0:
             continue
         if link[st.FRESH, p, cell_map[cfg.MAP_SLOT, i]] == 1 and valid[p, cell_map[cfg.MAP_SIGNAL, i]] == 1:
             learn(cell, p, i, cell_map[cfg.MAP_KIND, i], cell[st.LEARN_AGE_S, p, i], method, reals, kinds, curves)
@@ -45,6 +45,9 @@ def step(
     real[st.AVERAGE_A, p] += share * (real[st.CURRENT_A, p] - real[st.AVERAGE_A, p])
     now, before = whole[st.UP_NS, p] // SLOT_NS, (whole[st.UP_NS, p] - dt_ns) // SLOT_NS
     if whole[st.FORESEEN, p] == 0:
+        for i in range(cell.shape[2]):
+            if cell[st.LEARNT, p, i] == 0.0:
+                return  # not held against its tables yet
         # the first time all at once: a limit that is not known yet is none
         whole[st.FORESEEN, p] = 1
         before = now - 2 * N_SLOTS

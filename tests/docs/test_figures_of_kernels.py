@@ -23,7 +23,11 @@ SAID = [
     ("power.md", "{:g} more on discharge over the last {:g} %", [foresee.UNSEEN_LOW, 100 * foresee.NEAR_X]),
     ("power.md", "unseen to {:g} times that", [1.0 + foresee.UNSEEN_END]),
     ("power.md", "known to {:g}, the mean of both over {:g} s", [learn.KNOWN_SIGMA, learn.SHOWN_TAU_S]),
-    ("power.md", "with {:g} that both share, {:g} of each", [learn.SHOWN_SIGMA, learn.SHOWN_SPLIT]),
+    (
+        "power.md",
+        "with {:g} that both share, {:g} of the fast and {:g} of the slow",
+        [learn.SHOWN_SIGMA, learn.SHOWN_SPLIT, learn.SPLIT],
+    ),
     ("power.md", "{:g} at larger currents, {:g} at smaller ones", [foresee.KINETIC_ERROR, foresee.SMALL_ERROR]),
     (
         "power.md",
@@ -43,7 +47,7 @@ SAID = [
     ("power.md", "less than {:g} C is told as 0", [limits.LEAST_PER_H]),
     ("power.md", "unseen less than {:g} C", [limits.LEAST_PER_H + limits.UNSEEN_LEAST_PER_H]),
     ("estimation.md", "an estimate of c above {:g} is put back to it", [sodium.NEW]),
-    ("estimation.md", "+ {:g} max(odd^2 - {:g}, 0)) tau", [sodium.ODD_PER_S, sodium.ODD_FROM]),
+    ("estimation.md", "+ {:g} max(odd^2 - {:g}, 0) ", [sodium.ODD_PER_SOC, sodium.ODD_FROM]),
     ("estimation.md", "`age_sigma` in rho, -{:g} of it in c", [sodium.FADE]),
     ("estimation.md", "is read at {:g} to {:g} degC", [belief.COLDEST_DEGC, belief.HOTTEST_DEGC]),
 ]

@@ -151,3 +151,17 @@ def test_a_string_without_a_resistance_yet_is_worth_nothing() -> None:
     assert (real[st.PULSE_W : st.PULSE_W + 2 * cfg.N_HORIZONS] == 0.0).all()
     at_nan, at_0 = (tables.resistances(x, 25.0, 0, s.ln_r, s.nodes, s.n_nodes) for x in (np.nan, 0.0))
     assert at_nan == at_0
+
+
+def test_the_first_limits_are_those_of_cells_with_a_resistance() -> None:
+    """Cold and low, ticks of 10 ms: what is told first is no more than what is told when all has been renewed."""
+    device = Device()
+    device.temperatures(-2.0)
+    device.cells(2.6)
+    told = []
+    for _ in range(400):
+        device.tick()
+        told.append(foreseen(device, "Discharge")[0])
+    known = [one for one in told if one > 0.0]
+    assert 0.0 < known[-1]
+    assert max(known) < 1.1 * known[-1]

@@ -163,6 +163,16 @@ def test_what_a_reset_leaves_known_is_a_covariance() -> None:
     assert 0.9 == pytest.approx(cell[st.CAPACITY, 0, 0], abs=0.01)
 
 
+def test_a_capacity_that_is_remembered_as_unsure_is_remembered_all_the_same() -> None:
+    """Three quarters, by 11 %, beside a resistance that says nothing of age: the mean is taken, however little is known."""
+    device = Device()
+    device.alive = True
+    device.driving()
+    cell = restarted(device, SOH_CAPACITY=0.75, SOH_CAPACITY_SIGMA=0.11, SOH_RESISTANCE=1.0, SOH_RESISTANCE_SIGMA=0.03)
+    assert 0.75 == pytest.approx(cell[st.CAPACITY, 0, 0], abs=0.01)
+    assert 0.0 < np.linalg.eigvalsh(covariance(cell, 0)).min()
+
+
 def test_resistance_is_remembered_together_with_the_error_of_its_sensor() -> None:
     """1.4 by a sensor that may be off: scale and temperature are each as unsure as before, what load sees of both is not."""
     device = Device()

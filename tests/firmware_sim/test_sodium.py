@@ -124,7 +124,7 @@ def carried(one: Filter) -> tuple[F64, F64]:
         (F.resistance_walk_per_s * since_s + F.resistance_walk_per_soc * abs(moved)) * surprise**2,
         F.bias_walk_A2_per_s * since_s,
         (1.0 - de**2) * ocv_var,
-        (F.capacity_walk_per_s + sodium.ODD_PER_S * max(odd**2 - sodium.ODD_FROM, 0.0)) * since_s,
+        F.capacity_walk_per_s * since_s + sodium.ODD_PER_SOC * max(odd**2 - sodium.ODD_FROM, 0.0) * abs(moved),
         F.temperature_walk_K2_per_s * since_s,
         *np.zeros(len(NODES)),
     ])  # fmt: skip

@@ -228,3 +228,15 @@ def test_what_is_in_reach_goes_with_the_temperature_that_is_corrected() -> None:
     said = believe(case, inject(case, (SIGNS[12],), 13), "sodium", (case.start_soc, case.start_sigma))
     error = said.soc[:, 0] - case.reference[said.at]
     assert np.nanmax(np.abs(error)) < 0.06
+
+
+def test_at_rest_nothing_is_forgotten_of_a_cell_that_is_not_as_ageing_would_have_it() -> None:
+    """Three quarters of the charge, resistance of a new one: an hour at rest leaves capacity and its deviation as they were."""
+    load = np.concatenate([cycles(0.75 * MODEL.capacity_Ah, 2, 0.2, 0.8), np.zeros(3600)])
+    readings, _ = lived(Cell(MODEL, 0.8, capacity=0.75), load)
+    estimator = Estimator(believed(age_sigma=0.4, capacity_sigma=0.05, resistance_sigma=0.05), 1, 1, dt_ns=DT_NS)
+    estimator.start(0.8, 0.01)
+    sigma = estimator.run(readings).capacity_sigma[:, 0, 0]
+    odd = abs(float(estimator.cell[st.CAPACITY, 0, 0]) - 1.0) / 0.05
+    assert odd * odd > sodium.ODD_FROM
+    assert sigma[-1] == pytest.approx(sigma[-3600], rel=0.02)

@@ -45,7 +45,7 @@ def test_a_single_violation_misses_what_is_asked() -> None:
 
 @pytest.mark.compiled_only
 def test_what_a_load_has_shown_is_worth_current_after_a_reset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same cold cells, with a memory and with one that lost what load had shown: half as much is held back, or less."""
+    """The same cold cells, with a memory and with one that lost what load had shown: a quarter less is held back, or better."""
     monkeypatch.setattr(power, "CONDITIONS", ("reset",))
     whole = [row for row in power.power(seed=7, n=30) if row.direction == "discharge"]
     remember = power.Estimator.remember

@@ -50,6 +50,8 @@ _LEAST = 1e-14
 # Capacity lost while resistance doubles (80 % when it is 150 %: assumption), and the most that a new cell holds relative to the
 # model (three times a spread of 1 % between cells of one make: assumption).
 FADE, NEW = 0.4, 1.03
+# A cell that is not as ageing would have it: from which square of how many CAPACITY_SIGMA on, and by what variance its capacity
+# may then move while SOC moves from empty to full (searched on partial cycles of drawn cells, seeds 7 to 23).
 ODD_FROM, ODD_PER_SOC = 2.0, 1.4e-3
 _LEAST_SLOPE_V = 0.01
 
@@ -105,6 +107,8 @@ def remember(cell: F64, p: int, i: int, a: int, per_K: float, off: float, var: f
     cell[st.ROW + a, p, i] = 1.0
     cell[st.ROW + T, p, i] += per_K
     known = _join(cell, p, i)
+    if known < _LEAST:
+        return  # nothing can be learnt of it: its deviation is 0 by the calibration
     _move(cell, p, i, off / known, bias_sigma_A)
     if known > var:
         _shrink(cell, p, i, (known - var) / (known * known))

@@ -272,3 +272,15 @@ def test_wild_readings_leave_every_state_where_it_may_be() -> None:
         assert low <= rows.min() <= rows.max() <= high
     for n in range(N):
         assert estimator.cell[P_ROWS[n, n]].min() >= 1e-14
+
+
+def test_what_the_calibration_leaves_no_doubt_of_memory_cannot_move() -> None:
+    """An error of the current that another calibration has learnt, under one that says there is none: no number is lost."""
+    one = Filter(0)
+    for (a, b), row in P_ROWS.items():
+        if sodium.B in (a, b):
+            one.cell[row] = 0.0
+    before = one.cell.copy()
+    sodium.remember(one.cell, 0, 0, sodium.B, 0.0, 0.005, 1e-6, 0.01)
+    np.testing.assert_array_equal(one.cell[X], before[X])
+    assert np.isfinite(one.cell).all()

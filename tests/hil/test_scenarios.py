@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from functools import lru_cache
 
 import pytest
@@ -61,6 +62,18 @@ def test_every_scenario_is_called_like_its_file_and_says_what_it_is(name: str) -
 
 def expectations() -> list[tuple[Inputs, Expect]]:
     return [(load(name), row) for name in NAMES for row in load(name).scenario.expect]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_demand_ends_where_the_next_stimulus_begins(name: str) -> None:
+    """On a link a frame's time is known to a millisecond or so: what a stimulus changes would fall into a demand up to it."""
+    told = tomllib.loads(files.shipped("scenario")[name].read_text(encoding="utf-8"))
+    demands = told.pop("expect")
+    rows = [row for listed in told.values() if isinstance(listed, list) for row in listed]
+    moves = [row[end] for row in rows for end in ("at_s", "start_s", "stop_s") if end in row]
+    assert moves
+    held = [row for row in demands if "to_s" in row and row.get("mode") != "once"]
+    assert [] == [(row["requirement"], row["to_s"]) for row in held for at_s in moves if 0.0 <= row["to_s"] - at_s < 0.05]
 
 
 def test_every_requirement_is_served_by_a_scenario() -> None:

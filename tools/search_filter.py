@@ -44,9 +44,9 @@ FIGURES: dict[str, tuple[float, float]] = {
     "curve_span_soc": (0.01, 0.4), "slope_span_soc": (0.01, 0.1), "hysteresis_sigma": (0.2, 1.0),
     "resistance_sigma": (0.02, 0.3), "resistance_walk_per_soc": (0.002, 0.3), "resistance_error_share": (0.01, 0.3),
     "capacity_sigma": (0.02, 0.12), "age_sigma": (0.1, 0.8), "bias_sigma_A": (0.003, 0.03),
-    "temperature_sigma_K": (2.0, 8.0), "temperature_walk_K2_per_s": (1e-6, 1e-3), "step_share": (0.005, 0.3),
-    "cold_V_per_K": (0.001, 0.2), "band_share": (0.4, 1.0), "band_floor": (0.001, 0.015), "band_V": (0.0005, 0.01),
-    "band_per_K": (0.0003, 0.004),
+    "temperature_sigma_K": (2.0, 8.0), "temperature_walk_K2_per_s": (1e-6, 1e-3), "reach_sigma": (0.02, 0.4),
+    "step_share": (0.005, 0.3), "cold_V_per_K": (0.001, 0.2), "band_share": (0.4, 1.0), "band_floor": (0.001, 0.015),
+    "band_V": (0.0005, 0.01), "band_per_K": (0.0001, 0.004),
 }  # fmt: skip
 
 
@@ -114,18 +114,18 @@ def text_of(name: str, of: Sums, met: int, asked: int) -> str:
 
 
 def search(
-    of: list[Run], begin: dict[str, float], minutes: float, tries: int, seed: int, out: Path | None
+    of: list[Run], begin: dict[str, float], bounds: dict[str, tuple[float, float]], told: argparse.Namespace
 ) -> dict[str, float]:  # fmt: skip
-    """The best figures that are found in this time, or in so many tries."""
-    dice, best = random.Random(seed), begin
+    """The best figures within their bounds that are found in this time, or in so many tries, as told by words_of."""
+    dice, best, tries, out = random.Random(told.dice), begin, told.tries, told.out
     least, lines = distance(of, best)
     print("\n".join([*lines, f"distance {least:.3f}"]), flush=True)
-    end = time.monotonic() + 60.0 * minutes
+    end = time.monotonic() + 60.0 * told.minutes
     while time.monotonic() < end or tries > 0:
         tries -= 1
         tried = dict(best)
-        for name in dice.sample(sorted(FIGURES), dice.choice((1, 2, 2, 3))):
-            low, high = FIGURES[name]
+        for name in dice.sample(sorted(bounds), dice.choice((1, 2, 2, 3))):
+            low, high = bounds[name]
             tried[name] = min(max(tried[name] * math.exp(dice.gauss(0.0, STEP)), low), high)
         found, lines = distance(of, tried)
         if found < least:
@@ -136,16 +136,15 @@ def search(
     return best
 
 
-def read_figures(told: argparse.Namespace) -> dict[str, float]:
-    """Where to begin: the calibration's, a file's, and what was set. Raises ScenarioError."""
-    sodium = calibration.load(conditions.BELIEF)[1].filter.sodium
-    found = {name: float(getattr(sodium, name)) for name in FIGURES}
+def read_figures(shipped: dict[str, float], told: argparse.Namespace) -> dict[str, float]:
+    """Where to begin: what ships, a file's, and what was set. Raises ScenarioError."""
+    found = dict(shipped)
     if told.begin is not None:
         found.update(json.loads(told.begin.read_text(encoding="utf-8")))
     for pair in told.set:
         name, _, value = pair.partition("=")
-        if name not in FIGURES:
-            raise ScenarioError(f"--set {pair}: expected FIGURE=NUMBER, FIGURE one of {', '.join(FIGURES)}")
+        if name not in shipped:
+            raise ScenarioError(f"--set {pair}: expected FIGURE=NUMBER, FIGURE one of {', '.join(shipped)}")
         try:
             found[name] = float(value)
         except ValueError:
@@ -153,27 +152,34 @@ def read_figures(told: argparse.Namespace) -> dict[str, float]:
     return found
 
 
-def main(arguments: list[str]) -> int:
-    """Measure, search, print what was found as lines of the calibration file."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def words_of(text: str | None) -> argparse.ArgumentParser:
+    """The arguments of a search."""
+    words = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--minutes", type=float, default=0.0)
     words.add_argument("--tries", type=int, default=0, help="look so often at least, however long it takes")
     words.add_argument("--begin", type=Path, help="figures of an earlier search")
     words.add_argument("--out", type=Path)
     words.add_argument("--set", action="append", default=[], metavar="FIGURE=NUMBER")
+    words.add_argument("--dice", type=int, default=1, help="seed of the search itself")
+    return words
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, search, print what was found as lines of the calibration file."""
+    words = words_of(__doc__)
     words.add_argument("--seed", type=int, action="append", help=f"of the cells (default: {', '.join(map(str, SEEDS))})")
     words.add_argument("--draws", type=int, default=2)
     words.add_argument("--condition", action="append", choices=(*cases.names(), CAPACITY))
-    words.add_argument("--dice", type=int, default=1, help="seed of the search itself")
     told = words.parse_args(arguments)
     try:
-        begin = read_figures(told)
+        sodium = calibration.load(conditions.BELIEF)[1].filter.sodium
+        begin = read_figures({name: float(getattr(sodium, name)) for name in FIGURES}, told)
     except ScenarioError as error:
         print(error, file=sys.stderr)
         return 2
     wanted = tuple(told.condition or (*CONDITIONS, CAPACITY))
     of = runs(told.seed or list(SEEDS), told.draws, wanted)
-    best = search(of, begin, told.minutes, told.tries, told.dice, told.out)
+    best = search(of, begin, FIGURES, told)
     print("\n".join(f"{name} = {value:.3g}" for name, value in best.items()))
     return 0
 

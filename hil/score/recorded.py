@@ -120,7 +120,7 @@ def case(of: RecordedSet, name: str, condition: str) -> Case:
         uncertainty = of.discharge_uncertainty
     else:
         reference[up.first - first :] = share(samples, up)
-        uncertainty = of.charge_uncertainty
+        uncertainty = max(of.charge_uncertainty, drifted(samples, down, up))
     return Case(
         data=f"{of.name} {name}",
         condition=condition,
@@ -147,6 +147,18 @@ def share(samples: F64, leg: Leg) -> F64:
     """Share of a leg's own throughput that has passed at the end of each of its rows, each a mean over its second."""
     passed = np.cumsum(np.abs(samples[leg.first : leg.last + 1, replay.AMPS]))
     return np.asarray(passed / passed[-1], np.float64)
+
+
+def drifted(samples: F64, down: Leg, up: Leg) -> float:
+    """How far the share of a recharge's throughput would be another one, had the sensor in it not a gain but an offset.
+
+    Both close the balance with the discharge before it, and the recording does not say which it was. Assumption: the sensor
+    moved between the two legs, and was right in the discharge; an offset in both would leave less than half of this.
+    """
+    amps = np.abs(samples[up.first : up.last + 1, replay.AMPS])
+    missing = float(np.abs(samples[down.first : down.last + 1, replay.AMPS]).sum()) - float(amps.sum())
+    shifted = np.cumsum(amps + missing / len(amps))
+    return float(np.max(np.abs(shifted / shifted[-1] - share(samples, up))))
 
 
 def _legs(where: Path, samples: F64, of: RecordedSet) -> tuple[Leg, Leg]:

@@ -61,6 +61,22 @@ def test_the_reference_of_a_recharge_closes(name):
     assert sum(amps) / 3600.0 == pytest.approx(-case.current_A[known].sum() / 3600.0)
 
 
+@pytest.mark.parametrize(("name", "expected"), [("0c5-2-1", 0.0204), ("05_1c-2-3", 0.01)])
+def test_a_recharge_whose_charge_is_not_that_of_its_discharge_is_known_less_well(name, expected):
+    """By what its reference would move if the tester had an offset: 9 % too much in the one, 1 % too little in the other."""
+    table = rows(name)
+    last = max(n for n, row in enumerate(table) if row[0] == 3)
+    out, into = [i for mode, _, i in table if mode == 3], [-i for _, _, i in table[last + 1 :]]
+    offset_A = (sum(into) - sum(out)) / len(into)
+    gain = offset = apart = 0.0
+    for amps in into:
+        gain += amps / sum(into)
+        offset += (amps - offset_A) / sum(out)
+        apart = max(apart, abs(gain - offset))
+    assert max(apart, SET.charge_uncertainty) == pytest.approx(recorded.case(SET, name, "recharge").uncertainty, abs=2e-4)
+    assert expected == pytest.approx(recorded.case(SET, name, "recharge").uncertainty, abs=2e-4)
+
+
 def test_the_window_is_where_the_measured_cell_lies_in_it():
     """2.7 to 3.2 V of TU Berlin's curves: between the rows of the table of facts at 15 and 20 %, 50 and 60 %."""
     low, high = recorded.case(SET, "1c-2-1", "discharge").window

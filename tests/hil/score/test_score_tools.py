@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import tomllib
 
+import numpy as np
 import peer_scores
 import pytest
 import search_filter
+import search_rig
 
-from hil.score import peers
+from hil.score import peers, recorded
 from hil.score.floors import Asked
 
 OF = "seed 1, 4 combinations of sensor errors, 1 drawn cells."
@@ -34,14 +37,14 @@ def test_a_search_begins_at_the_calibration_and_keeps_the_best(tmp_path, capsys)
     """A wrong figure is further from what is asked than the calibration's, and a search from there comes nearer."""
     words = ["--seed", "7", "--draws", "1", "--condition", "tub-5degC"]
     distances = []
-    for more in ([], ["--set", "model_V2s=0.02"]):
+    for more in ([], ["--set", "model_V2s=1.5"]):
         assert 0 == search_filter.main([*words, *more])
         out = capsys.readouterr().out
         assert "tub-5degC, all: RMSE" in out
         distances.append(float(out.split("distance ")[1].split()[0]))
     assert distances[0] < distances[1]
     best = tmp_path / "best.json"
-    assert 0 == search_filter.main([*words, "--set", "model_V2s=0.02", "--tries", "12", "--out", str(best)])
+    assert 0 == search_filter.main([*words, "--set", "model_V2s=1.5", "--tries", "12", "--out", str(best)])
     found = [float(part.split()[0]) for part in capsys.readouterr().out.split("distance ")[1:]]
     assert found == sorted(found, reverse=True)
     assert len(found) > 1
@@ -53,6 +56,31 @@ def test_a_figure_that_cannot_be_set_is_named(pair, capsys) -> None:
     """With exit code 2 and what there is."""
     assert 2 == search_filter.main(["--set", pair])
     assert f"--set {pair}: expected FIGURE=NUMBER" in capsys.readouterr().err
+
+
+@pytest.mark.compiled_only
+def test_the_rig_is_searched_on_cell_1_alone_and_without_the_run_that_is_asked(monkeypatch, capsys) -> None:
+    """A run's tables are not those of all five; its voltages are another cell's unless told plain; the line can be pasted."""
+    of = recorded.sets()[0]
+    one = of.model_copy(update={"fitted": of.fitted[:1]})
+    assert not set(of.unseen) & set(of.fitted)
+    (down, _), (plain, _) = search_rig.runs(one, False), search_rig.runs(one, True)
+    own = recorded.believed(of.name)
+    assert down.case.model is not None
+    assert own is not None
+    assert down.case.model.ocv != own.ocv
+    apart_V = down.readings.cell_V - plain.readings.cell_V
+    assert 0.01 < float(np.sqrt(np.mean(apart_V**2))) < 0.03
+    assert not np.array_equal(apart_V[:, 0], apart_V[:, 1])
+    monkeypatch.setattr(recorded, "sets", lambda: [one])
+    assert 0 == search_rig.main(["--plain", "--tries", "3"])
+    out = capsys.readouterr().out
+    assert "recharge, all: RMSE" in out
+    told = tomllib.loads(out.splitlines()[-1])["filter"]
+    assert {*told} == {*of.filter}
+    assert {name: told[name] for name in told if name not in search_rig.BAND} == pytest.approx(
+        {name: of.filter[name] for name in of.filter if name not in search_rig.BAND}
+    )
 
 
 def test_rows_of_peers_stay_where_they_are_of_the_same_runs() -> None:

@@ -119,10 +119,11 @@ def foresee(
     lower_now_V, _, _ = ocv(x_now - lower_x, h, warm_degC, k, curves)
     bend_V = ((rested_V - here_V) - (lower_V - lower_now_V)) / far - sigma_x * unseen * change_V * per_x
     var += bend_V * bend_V
-    ahead = AHEAD_SOC * (1.0 + unseen) * math.fabs(current_A) / kinds[k, cfg.CAPACITY_AH] * math.sqrt(min(t_s, AHEAD_S) / 10.0)
-    ahead *= exp(AHEAD_K * (1.0 / (core_degC + 273.15) - 1.0 / 298.15))
-    steep_V = max(lower_slope - PLAIN_SLOPE_V, 0.0) * ahead if current_A > 0.0 else 0.0
-    var += steep_V * steep_V
+    if current_A > 0.0 and lower_slope > PLAIN_SLOPE_V:
+        ahead = AHEAD_SOC * (1.0 + unseen) * current_A / kinds[k, cfg.CAPACITY_AH] * math.sqrt(min(t_s, AHEAD_S) / 10.0)
+        ahead *= exp(AHEAD_K * (1.0 / (core_degC + 273.15) - 1.0 / 298.15))
+        steep_V = (lower_slope - PLAIN_SLOPE_V) * ahead
+        var += steep_V * steep_V
     kept = max(1.0 - math.fabs(dz) / reals[cfg.OCV_SPAN], 0.0)
     var += (1.0 - kept * kept) * reals[cfg.OCV_SIGMA_V] * reals[cfg.OCV_SIGMA_V]
     loop_V = half_V * reals[cfg.HYST_SIGMA] * (1.0 - dh)

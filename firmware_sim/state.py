@@ -22,16 +22,17 @@ from firmware_sim.types import F64, I64, U8
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
     P,
 ) = range(10)  # fmt: skip
-N_P = 136
+N_P = 153
 (
     R0, R1, R2, REACH, PER_I0, PER_RATE, REACH_PER_K, LN_R_PER_K,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
     SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS, SLOPE_V, TOLD, TOLD_THEN, DRIFT, SHOWN_V, SHOWN_S, TEMP_OFF_K,
+    REACH_OFF,
     Z_OUT, BAND, AVAILABLE,
     ROW,
-) = range(P + N_P, P + N_P + 30)  # fmt: skip
-GAIN = ROW + 16
-CURVE_V = GAIN + 16
+) = range(P + N_P, P + N_P + 31)  # fmt: skip
+GAIN = ROW + 17
+CURVE_V = GAIN + 17
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:
 # capacity and resistance relative to the model's with their standard deviations, and by what share a kelvin changed the
 # resistance where it was seen [1/K]; the last rest (SOC, its standard deviation,

@@ -31,7 +31,8 @@ _FILTER_ENDS = {
     "capacity_sigma": (1e-6, 1.0), "capacity_walk_per_s": (0.0, 1.0),
     "ocv_span_soc": (1e-3, 100.0), "curve_span_soc": (1e-3, 2.0), "flat_V": (0.0, 1.0),
     "slope_span_soc": (1e-3, 0.5),
-    "temperature_sigma_K": (1e-6, 50.0), "temperature_walk_K2_per_s": (0.0, 100.0), "heat_K_per_W": (0.0, 1e4),
+    "temperature_sigma_K": (1e-6, 50.0), "temperature_walk_K2_per_s": (0.0, 100.0), "reach_sigma": (0.0, 2.0),
+    "heat_K_per_W": (0.0, 1e4),
     "current_correlation_s": (0.01, 1e6), "reach_tau_s": (0.01, 1e7), "heat_tau_s": (0.01, 1e6), "settle_s": (0.01, 1e4),
     "correct_s": (1e-3, 60.0),
 }  # fmt: skip
@@ -206,6 +207,7 @@ class Sodium(Sourced):
     bias_walk_A2_per_s: NotNegative
     temperature_sigma_K: Positive
     temperature_walk_K2_per_s: NotNegative
+    reach_sigma: NotNegative
     heat_K_per_W: NotNegative
     heat_tau_s: Positive
     settle_s: Positive

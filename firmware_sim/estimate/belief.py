@@ -10,6 +10,7 @@ from firmware_sim.types import F64, I64
 _ZERO_DEGC_K = 273.15
 COLDEST_DEGC, HOTTEST_DEGC = -60.0, 150.0
 EVER = 1e12
+LEAST_REACH = 0.15  # however much more than the tables say is out of reach
 NEVER_S = 1e6  # since the last correction, as long as there was none
 
 
@@ -37,10 +38,13 @@ def refresh(
             reach = nodes[k, cfg.REACH_SHARE, j - 1] * (1.0 - part) + nodes[k, cfg.REACH_SHARE, j] * part
             rise = nodes[k, cfg.REACH_SHARE, j] - nodes[k, cfg.REACH_SHARE, j - 1]
             per_K = rise / (high - low) if part < 1.0 else 0.0
-    cell[st.REACH_PER_K, p, i] = per_K
+    out = 1.0 + cell[st.REACH_OFF, p, i]
+    reach = max(1.0 - (1.0 - reach) * out, LEAST_REACH)
+    cell[st.REACH_PER_K, p, i] = per_K * out
     cell[st.REACH, p, i] += (reach - cell[st.REACH, p, i]) * (1.0 - exp(-min(since_s / kinds[k, cfg.REACH_TAU_S], 700.0)))
-    cold, hot = nodes[k, cfg.REACH_SHARE, 0], nodes[k, cfg.REACH_SHARE, n_nodes[k, 1] - 1]
-    cell[st.REACH, p, i] = min(max(cell[st.REACH, p, i], min(cold, hot)), max(cold, hot))
+    cold = 1.0 - (1.0 - nodes[k, cfg.REACH_SHARE, 0]) * out
+    hot = 1.0 - (1.0 - nodes[k, cfg.REACH_SHARE, n_nodes[k, 1] - 1]) * out
+    cell[st.REACH, p, i] = min(max(cell[st.REACH, p, i], min(cold, hot), LEAST_REACH), max(cold, hot, LEAST_REACH))
     inverse_K = 1.0 / (temp_degC + _ZERO_DEGC_K)
     j = 0
     while j < n_nodes[k, 0] - 2 and inverse_K < nodes[k, cfg.INVERSE_K, j + 1]:

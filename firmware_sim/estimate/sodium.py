@@ -1,11 +1,13 @@
 """Method "sodium": a Kalman filter for cells with a sloping, hysteretic curve and a resistance that moves.
 
-    V = U(x) + M(x) h + dU/dT(x) (T - 25) + d(x) + e - rho (I R0 + u1 + u2 + u3),   x = 1 - (1 - z) / reach(T),  T = sensor + t
+    V = U(x) + M(x) h + dU/dT(x) (T - 25) + d(x) + e - rho (I R0 + u1 + u2 + u3)
+    x = 1 - (1 - z) / r,   r = 1 - (1 - reach(T)) (1 + eta),   T = sensor + t
 
 Estimated with a covariance: z (SOC), h (-1 after discharge ... +1 after charge), rho (resistance relative to the tables), b
 (error of the current sensor [A]), e (error of the OCV curve here [V]), c (capacity relative to the model's), t (error of the
-temperature [K]), and d, the error of the OCV curve at NODES points of x, between them a straight line [V]. The pairs u1 to u3
-and the warmth of the core above its sensor only follow the current.
+temperature [K]), eta (by what share more is out of reach than the table says), and d, the error of the OCV curve at NODES
+points of x, between them a straight line [V]. The pairs u1 to u3 and the warmth of the core above its sensor only follow the
+current.
 
 - **e and d are what make the filter wary.** A curve that is wrong is wrong in the same way for minutes, so a thousand samples
   of it are worth no more than a few. e keeps its value while SOC stands still and forgets it over OCV_SPAN of SOC
@@ -16,6 +18,7 @@ and the warmth of the core above its sensor only follow the current.
 - **c and b** enter through what has been counted since the last correction. Too little in reach looks like too much
   capacity, so what is known of ageing tells of t: resistance rises as capacity fades (FADE), and no cell holds more than a
   new one (NEW).
+- **eta** is known to REACH_SIGMA: the table is another cell's, and what it is off in the cold is SOC off in one direction.
 - Corrections come once in CORRECT_S at most and carry the covariance over the time since; every tick only moves the state.
 - Noise grows with a current that has just changed (fast pairs are known least), below COLD_DEGC, and when innovations are
   larger than they say they are (NIS, the mean square of innovation over its standard deviation).
@@ -36,19 +39,20 @@ from firmware_sim.jit import exp, inlined, kernel
 from firmware_sim.types import F64
 
 # States with a covariance; its upper triangle stands row by row from st.P on.
-Z, H, RHO, B, E, C, T, D = range(8)
+Z, H, RHO, B, E, C, T, ETA, D = range(9)
 NODES = 9
 N = D + NODES
 _RHO_LOW, _RHO_HIGH = 0.2, 5.0
 _CAPACITY_LOW, _CAPACITY_HIGH = 0.4, 1.2
-_MOST_K, _MOST_V, _MOST_SIGMAS = 10.0, 0.2, 4.0
+_MOST_K, _MOST_V, _MOST_SIGMAS, _MOST_OUT = 10.0, 0.2, 4.0, 0.6
 _NIS_TAU_S = 300.0
 _MOST_SURPRISE = 5.0
 # A start is far off when SOC is less sure than this and the voltage misses by more; how often the curve is asked again.
 _FAR_VAR, _FAR_V, _TURNS = 0.0025, 0.05, 6
 _LEAST = 1e-14
 # Capacity lost while resistance doubles (80 % when it is 150 %: assumption), and the most that a new cell holds relative to the
-# model (three times a spread of 1 % between cells of one make: assumption).
+# model (three times a spread of 1 % between cells of one make: assumption; with 1.045 to 1.1 SOC of drawn cells that hold more
+# errs a little less, capacity of all more).
 FADE, NEW = 0.4, 1.03
 # A cell that is not as ageing would have it: from which square of how many CAPACITY_SIGMA on, and by what variance its capacity
 # may then move while SOC moves from empty to full (searched on partial cycles of drawn cells, seeds 7 to 23).
@@ -78,6 +82,7 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
     cell[at(E, E), p, i] = real[cfg.OCV_SIGMA_V] * real[cfg.OCV_SIGMA_V]
     cell[at(C, C), p, i] = real[cfg.CAPACITY_SIGMA] * real[cfg.CAPACITY_SIGMA]
     cell[at(T, T), p, i] = real[cfg.TEMP_SIGMA_K] * real[cfg.TEMP_SIGMA_K]
+    cell[at(ETA, ETA), p, i] = real[cfg.REACH_SIGMA] * real[cfg.REACH_SIGMA]
     older = real[cfg.AGE_SIGMA] * real[cfg.AGE_SIGMA]
     cell[at(RHO, RHO), p, i] += older
     cell[at(RHO, C), p, i] = -FADE * older
@@ -88,6 +93,7 @@ def seed(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: float) -
             apart = (b - a) / (NODES - 1.0) / real[cfg.CURVE_SPAN]
             cell[at(D + a, D + b), p, i] = real[cfg.CURVE_SIGMA_V] * real[cfg.CURVE_SIGMA_V] * exp(-0.5 * apart * apart)
     cell[st.TEMP_OFF_K, p, i] = 0.0
+    cell[st.REACH_OFF, p, i] = 0.0
     cell[st.SINCE_S, p, i] = belief.NEVER_S
     cell[st.SINCE_SOC, p, i] = 0.0
     cell[st.LOOP_KEPT, p, i] = 1.0
@@ -123,6 +129,7 @@ def start_again(cell: F64, p: int, i: int, k: int, real: F64, z: float, sigma: f
     u1, u2, u3, heat_K = cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i]
     h, slow_A = cell[st.H, p, i], cell[st.SLOW_A, p, i]
     cell[st.REACH, p, i] -= cell[st.TEMP_OFF_K, p, i] * cell[st.REACH_PER_K, p, i]
+    _scale_reach(cell, p, i, 1.0 / (1.0 + cell[st.REACH_OFF, p, i]))
     capacity, bias_A = cell[st.CAPACITY, p, i], cell[st.BIAS_A, p, i]
     seed(cell, p, i, k, real, z, sigma)
     cell[st.U1, p, i], cell[st.U2, p, i], cell[st.U3, p, i], cell[st.HEAT_K, p, i] = u1, u2, u3, heat_K
@@ -283,25 +290,28 @@ def correct(cell: F64, p: int, i: int, k: int, current_A: float, sample_s: float
             middle_V, half_V, slope = _curve(cell, p, i, k, near, h, span, curves)
             innovation_V = rest_V - (middle_V + half_V * h) - slope * (z - near)
     cell[st.SLOPE_V, p, i] = slope
-    in_reach = slope * (1.0 - z) / cell[st.REACH, p, i] * cell[st.REACH_PER_K, p, i]
+    in_reach = slope * (1.0 - z) / cell[st.REACH, p, i]
     cell[st.ROW + Z, p, i] = slope
     cell[st.ROW + H, p, i] = half_V
     cell[st.ROW + RHO, p, i] = -drop_V
     cell[st.ROW + B, p, i] = 0.0
     cell[st.ROW + E, p, i] = 1.0
     cell[st.ROW + C, p, i] = 0.0
-    cell[st.ROW + T, p, i] = in_reach - rho * drop_V * cell[st.LN_R_PER_K, p, i]
+    cell[st.ROW + T, p, i] = in_reach * cell[st.REACH_PER_K, p, i] - rho * drop_V * cell[st.LN_R_PER_K, p, i]
+    cell[st.ROW + ETA, p, i] = -in_reach * (1.0 - cell[st.REACH, p, i]) / (1.0 + cell[st.REACH_OFF, p, i])
     for a in range(NODES):
         cell[st.ROW + D + a, p, i] = 0.0
     cell[st.ROW + D + g, p, i] = 1.0 - part
     cell[st.ROW + D + g + 1, p, i] = part
     _update(cell, p, i, innovation_V, noise, since_s, real[cfg.BIAS_SIGMA_A])
+    newest = NEW if real[cfg.AGE_SIGMA] > 0.0 else _CAPACITY_HIGH
+    if cell[st.CAPACITY, p, i] > newest:
+        _put_back(cell, p, i, C, newest - cell[st.CAPACITY, p, i], real[cfg.BIAS_SIGMA_A])
     if math.fabs(cell[st.TEMP_OFF_K, p, i]) > _MOST_K:
         most_K = _MOST_K if cell[st.TEMP_OFF_K, p, i] > 0.0 else -_MOST_K
         _put_back(cell, p, i, T, most_K - cell[st.TEMP_OFF_K, p, i], real[cfg.BIAS_SIGMA_A])
         cell[st.TEMP_OFF_K, p, i] = most_K
-    if real[cfg.AGE_SIGMA] > 0.0 and cell[st.CAPACITY, p, i] > NEW:
-        _put_back(cell, p, i, C, NEW - cell[st.CAPACITY, p, i], real[cfg.BIAS_SIGMA_A])
+        cell[st.CAPACITY, p, i] = min(cell[st.CAPACITY, p, i], newest)
 
 
 @kernel
@@ -326,8 +336,19 @@ def _move(cell: F64, p: int, i: int, share: float, bias_sigma_A: float) -> None:
     moved_K = share * cell[st.GAIN + T, p, i]
     cell[st.TEMP_OFF_K, p, i] += moved_K
     cell[st.REACH, p, i] += moved_K * cell[st.REACH_PER_K, p, i]  # a sensor was as wrong while reach followed it
+    before = cell[st.REACH_OFF, p, i]
+    after = min(max(before + share * cell[st.GAIN + ETA, p, i], -_MOST_OUT), _MOST_OUT)
+    cell[st.REACH_OFF, p, i] = after
+    _scale_reach(cell, p, i, (1.0 + after) / (1.0 + before))
     for a in range(NODES):
         cell[st.CURVE_V + a, p, i] += share * cell[st.GAIN + D + a, p, i]
+
+
+@inlined
+def _scale_reach(cell: F64, p: int, i: int, by: float) -> None:
+    """What is out of reach, and what a kelvin does to it, times so much."""
+    cell[st.REACH, p, i] = max(1.0 - (1.0 - cell[st.REACH, p, i]) * by, belief.LEAST_REACH)
+    cell[st.REACH_PER_K, p, i] *= by
 
 
 @kernel

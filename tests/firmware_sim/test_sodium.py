@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from types import SimpleNamespace
 
 import method_runs
@@ -20,7 +21,7 @@ N = sodium.N
 UPPER = [(a, b) for a in range(N) for b in range(a, N)]
 P_ROWS = {pair: st.P + n for n, pair in enumerate(UPPER)}
 NODES = [st.CURVE_V + n for n in range(sodium.NODES)]
-X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K, *NODES]
+X = [st.Z, st.H, st.RHO, st.BIAS_A, st.OFF_V, st.CAPACITY, st.TEMP_OFF_K, st.REACH_OFF, *NODES]
 BELIEVED = believed(
     heat_K_per_W=20.0, heat_tau_s=600.0, slope_span_soc=0.02, temperature_sigma_K=3.0, curve_sigma_V=0.03, age_sigma=0.3
 )
@@ -34,12 +35,12 @@ class Filter:
         rng = np.random.default_rng(seed)
         self.tables = Estimator(BELIEVED, 1, 1, "sodium").tables
         self.cell = np.zeros((st.N_CELL, 1, 1))
-        self.set(Z=rng.uniform(0.35, 0.9), H=rng.uniform(-1, 1), RHO=rng.uniform(0.7, 1.3), CAPACITY=rng.uniform(0.8, 1.05))
+        self.set(Z=rng.uniform(0.35, 0.9), H=rng.uniform(-1, 1), RHO=rng.uniform(0.7, 1.3), CAPACITY=rng.uniform(0.85, 1.09))
         self.set(BIAS_A=rng.uniform(-0.01, 0.01), OFF_V=rng.uniform(-0.01, 0.01), TEMP=rng.uniform(-5.0, 40.0), NIS=1.0)
-        self.set(TEMP_OFF_K=rng.uniform(-2.0, 2.0))
+        self.set(TEMP_OFF_K=rng.uniform(-2.0, 2.0), REACH_OFF=rng.uniform(-0.2, 0.2))
         self.set(U1=rng.uniform(-0.01, 0.01), U2=rng.uniform(-0.02, 0.02), U3=rng.uniform(-0.01, 0.01), LOOP_KEPT=1.0)
         self.cell[NODES, 0, 0] = rng.uniform(-0.02, 0.02, len(NODES))
-        root = rng.normal(size=(N, N)) * np.array([0.01, 0.14, 0.07, 0.002, 0.0033, 0.02, 0.7] + [0.008] * len(NODES))
+        root = rng.normal(size=(N, N)) * np.array([0.01, 0.14, 0.07, 0.002, 0.0033, 0.02, 0.7, 0.05] + [0.008] * len(NODES))
         for (a, b), row in P_ROWS.items():
             self.cell[row] = (root.T @ root)[a, b]
         self.current_A = float(rng.uniform(-3.0, 3.0))
@@ -87,21 +88,25 @@ class Filter:
         move = np.eye(N)[0] * F.slope_span_soc * self.get("REACH")
         out[0] = (self.voltage(x + move, x[0]) - self.voltage(x - move, x[0])) / (2.0 * move[0])
         cold, warm = (Cell(MODEL, x[0], temp_degC=self.core_degC() + kelvin) for kelvin in (-0.01, 0.01))
-        reach, ohm = self.get("REACH"), Cell(MODEL, x[0], temp_degC=self.core_degC()).ohm().sum()
-        out[6] = out[0] * (1.0 - x[0]) / reach * (warm.reach - cold.reach) / 0.02
+        reach = self.get("REACH")
+        ohm = Cell(MODEL, x[0], temp_degC=self.core_degC()).ohm_at(1.0 - (1.0 - x[0]) / reach).sum()
+        out[6] = out[0] * (1.0 - x[0]) / reach * (warm.reach - cold.reach) / 0.02 * (1.0 + x[7])
+        move = 1e-6  # of eta: as if z had moved to where the same reach has the new share
+        alike = [1.0 - reach * (1.0 - x[0]) / (1.0 - (1.0 - reach) * (1.0 + x[7] + d) / (1.0 + x[7])) for d in (-move, move)]
+        out[7] = out[0] * (alike[1] - alike[0]) / (2.0 * move)
         at_reach = [twin.ohm_at(1.0 - (1.0 - x[0]) / reach).sum() for twin in (cold, warm)]
         out[6] -= x[2] * self.get("DROP_V") * (at_reach[1] - at_reach[0]) / 0.02 / ohm
         return out
 
     def voltage(self, x: F64, here: float | None = None) -> float:
-        """Of the state (z, h, rho, b, e, c, t, d) at the present drop. here: SOC whose dU/dT and d count, x's own when None."""
-        z, h, rho, _, off_V, _, _ = x[:7]
+        """Of the state (X) at the present drop. here: SOC whose dU/dT and d count, x's own when None."""
+        z, h, rho, _, off_V, *_ = x[:8]
         grid, curves = cfg.X_LOW + cfg.X_STEP * np.arange(cfg.N_X), self.tables["curves"][0]
         at = 1.0 - (1.0 - z) / self.get("REACH")
         mean, half = (np.interp(at, grid, row) for row in curves[:2])
         there = at if here is None else 1.0 - (1.0 - here) / self.get("REACH")
         dudt = np.interp(there, grid, curves[cfg.DUDT])
-        off_V += np.interp(there, np.linspace(0.0, 1.0, len(NODES)), x[7:])
+        off_V += np.interp(there, np.linspace(0.0, 1.0, len(NODES)), x[8:])
         return float(mean + half * h + dudt * (self.core_degC() - 25.0) + off_V - rho * self.get("DROP_V"))
 
 
@@ -111,7 +116,7 @@ def carried(one: Filter) -> tuple[F64, F64]:
     since_s, moved = one.get("SINCE_S"), one.get("SINCE_SOC")
     capacity_As = 3600.0 * MODEL.capacity_Ah * one.get("CAPACITY")
     dh, de = one.get("LOOP_KEPT"), math.exp(-abs(moved) / F.ocv_span_soc)
-    f = np.diag([1.0, dh, 1.0, 1.0, de, 1.0, 1.0, *np.ones(len(NODES))])
+    f = np.diag([1.0, dh, 1.0, 1.0, de, 1.0, 1.0, 1.0, *np.ones(len(NODES))])
     f[0, 3], f[0, 5] = since_s / capacity_As, moved / one.get("CAPACITY")
     rate = (F.current_error_share * abs(one.current_A) + F.current_error_A) / capacity_As
     ocv_var = F.ocv_sigma_V**2 + (F.resistance_error_share * one.get("RHO") * one.get("DROP_V")) ** 2
@@ -126,6 +131,7 @@ def carried(one: Filter) -> tuple[F64, F64]:
         (1.0 - de**2) * ocv_var,
         F.capacity_walk_per_s * since_s + sodium.ODD_PER_SOC * max(odd**2 - sodium.ODD_FROM, 0.0) * abs(moved),
         F.temperature_walk_K2_per_s * since_s,
+        0.0,
         *np.zeros(len(NODES)),
     ])  # fmt: skip
     before, p = np.diag(p), f @ p @ f.T + q
@@ -158,17 +164,23 @@ def test_a_correction_is_the_matrix_form(seed: int) -> None:
     share = one.get("SINCE_S") / 300.0
     excess = min(float(innovation_V**2 / (h @ p @ h + noise)), 25.0)
     nis = one.get("NIS") + share * (excess - one.get("NIS"))
-    gain, before, of_t = p @ h / s, one.get("TEMP_OFF_K"), one.get("REACH_PER_K")
-    reach = one.get("REACH")
+    gain, of_t, unreach = p @ h / s, one.get("REACH_PER_K"), 1.0 - one.get("REACH")
     one.correct()
     free = [9.0] * len(NODES)
-    low, high = [-0.05, -1, 0.2, -9, -9, 0.4, -10, *np.negative(free)], [1.05, 1, 5, 9, 9, 1.2, 10, *free]
+    low, high = [-0.05, -1, 0.2, -9, -9, 0.4, -10, -0.6, *np.negative(free)], [1.05, 1, 5, 9, 9, 1.2, 10, 0.6, *free]
     wanted, known = np.clip(x + gain * innovation_V, low, high), p - np.outer(gain, h @ p)
+    stations = [x, wanted]
     if wanted[5] > sodium.NEW:
         wanted = np.clip(wanted + known[5] / known[5, 5] * (sodium.NEW - wanted[5]), low, high)
+        stations.append(wanted)
     np.testing.assert_allclose(one.cell[X, 0, 0], wanted, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(one.covariance(), known, rtol=1e-5, atol=1e-10)
-    assert reach + of_t * (one.get("TEMP_OFF_K") - before) == pytest.approx(one.get("REACH"), abs=1e-9)
+    for old, new in pairwise(stations):
+        by = (1.0 + new[7]) / (1.0 + old[7])
+        unreach = (unreach - of_t * (new[6] - old[6])) * by
+        of_t *= by
+    assert 1.0 - unreach == pytest.approx(one.get("REACH"), abs=1e-9)
+    assert of_t == pytest.approx(one.get("REACH_PER_K"), abs=1e-9)
     assert nis == pytest.approx(one.get("NIS"), rel=1e-5)
     assert (1.0, 0.0, 0.0) == (one.get("LOOP_KEPT"), one.get("SINCE_S"), one.get("SINCE_SOC"))
 
@@ -179,6 +191,7 @@ def test_a_tick_moves_the_state_as_the_circuit_does(seed: int, dt_s: float) -> N
     """Charge by the current less its bias and by the learnt capacity, three pairs, loop, drop: as a cell written in NumPy."""
     one = Filter(seed)
     twin = Cell(MODEL, one.get("Z"), one.get("H"), one.core_degC(), one.get("RHO"), one.get("CAPACITY"))
+    twin.reach = one.get("REACH")
     twin.u = one.cell[[st.U1, st.U2, st.U3], 0, 0].copy()
     one.predict(dt_s)
     twin.step(one.current_A - one.get("BIAS_A"), dt_s)
@@ -243,11 +256,47 @@ def test_between_corrections_only_charge_moves_soc() -> None:
     assert 0.0 == one.get("SINCE_S")
 
 
+def test_a_start_in_the_middle_takes_back_what_was_learnt_of_reach() -> None:
+    """Reach and its slope are those of the tables at what the sensor reads, and the drops go on."""
+    for seed in range(8):
+        one = Filter(seed)
+        sodium.start_again(one.cell, 0, 0, 0, one.tables["real"], 0.5, 0.1)
+        found = [one.get(name) for name in ("REACH", "REACH_OFF", "TEMP_OFF_K")]
+        slope, warm = one.get("REACH_PER_K"), one.get("TEMP") + one.get("HEAT_K")
+        one.refresh()
+        assert [one.get("REACH"), 0.0, 0.0] == pytest.approx(found, abs=0.012)
+        if abs(warm - 5.0) > 3.0 and abs(warm - 15.0) > 3.0 and warm < 22.0:  # the same stretch of the table
+            assert one.get("REACH") == pytest.approx(found[0], abs=1e-9)
+            assert one.get("REACH_PER_K") == pytest.approx(slope, abs=1e-9)
+
+
+@pytest.mark.parametrize(("name", "end"), [("REACH_OFF", 0.6), ("CAPACITY", 1.029)])
+def test_at_its_bounds_no_state_takes_another_beyond_its_own(name: str, end: float) -> None:
+    """Capacity and temperature both at theirs, reach at the end of a table that leaves little: all stay where they may be."""
+    for seed in range(40):
+        one = Filter(seed)
+        one.set(**{name: end}, TEMP_OFF_K=9.9 if seed % 2 else -9.9)
+        one.tables = {**one.tables, "nodes": one.tables["nodes"].copy()}
+        one.tables["nodes"][:, cfg.REACH_SHARE] = np.maximum(one.tables["nodes"][:, cfg.REACH_SHARE] - 0.6, 0.2)
+        one.refresh()
+        one.predict(0.1, 10)
+        one.set(VOLT=one.voltage(one.cell[X, 0, 0]) + (0.1 if seed % 3 else -0.1))
+        one.correct()
+        one.refresh()
+        assert one.get("CAPACITY") <= sodium.NEW
+        assert abs(one.get("TEMP_OFF_K")) <= 10.0
+        assert abs(one.get("REACH_OFF")) <= 0.6
+        assert one.get("REACH") >= 0.15
+        assert np.isfinite(one.cell).all()
+
+
 @pytest.mark.compiled_only
-def test_its_covariance_stays_one() -> None:
+@pytest.mark.parametrize("temp_degC", [25.0, 5.0])
+def test_its_covariance_stays_one(temp_degC: float) -> None:
     """Floored and unrolled as it is: no eigenvalue of the correlations falls to 0 in a cycle."""
-    readings, _ = lived(Cell(MODEL, 0.9), cycles(MODEL.capacity_Ah, 1, 0.1, 0.9))
-    estimator = Estimator(believed(), 1, 1, dt_ns=DT_NS)
+    cell = Cell(MODEL, 0.9, temp_degC=temp_degC)
+    readings, _ = lived(cell, cycles(MODEL.capacity_Ah * cell.reach, 1, 0.1 * cell.reach, 0.9 * cell.reach))
+    estimator = Estimator(believed(reach_sigma=0.2), 1, 1, dt_ns=DT_NS)
     estimator.start(0.9, 0.01)
     one, least = Filter(0), []
     for first in range(0, len(readings.current_A), 300):
@@ -267,6 +316,7 @@ def test_wild_readings_leave_every_state_where_it_may_be() -> None:
         ("RHO", 0.2, 5.0),
         ("CAPACITY", 0.4, 1.2),
         ("TEMP_OFF_K", -10.0, 10.0),
+        ("REACH_OFF", -0.6, 0.6),
     ):
         rows = estimator.cell[getattr(st, name)]
         assert low <= rows.min() <= rows.max() <= high

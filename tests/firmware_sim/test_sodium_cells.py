@@ -222,6 +222,27 @@ def test_a_temperature_that_reads_too_warm_is_learnt(true_degC: float, read_degC
     assert -6.0 < learnt[1] < -3.0
 
 
+@pytest.mark.parametrize("off", [-0.25, 0.25])
+def test_a_cell_whose_charge_the_cold_keeps_otherwise_is_learnt(off: float) -> None:
+    """A quarter more or less than the table at 5 degC: by most of it, in two cycles; SOC errs by less than half.
+
+    With a capacity that is known: at one temperature alone nothing tells the two apart.
+    """
+    cell = Cell(MODEL, 0.88, temp_degC=5.0)
+    cell.reach = 1.0 - (1.0 - cell.reach) * (1.0 + off)
+    readings, truth = lived(cell, cycles(MODEL.capacity_Ah, 2, 0.3, 0.88))
+    rmse, learnt = [], []
+    for sigma in (0.0, 0.2):
+        estimator = Estimator(believed(reach_sigma=sigma, capacity_sigma=0.005), 1, 1, dt_ns=DT_NS)
+        estimator.start(0.88, 0.02)
+        error = estimator.run(readings).soc[:, 0, 0] - truth
+        rmse.append(float(np.sqrt(np.mean(error[len(error) // 2 :] ** 2))))
+        learnt.append(float(estimator.cell[st.REACH_OFF, 0, 0]))
+    assert rmse[1] < rmse[0] / 2.0
+    assert abs(learnt[0]) < 1e-9
+    assert 0.6 < learnt[1] / off < 1.2
+
+
 def test_what_is_in_reach_goes_with_the_temperature_that_is_corrected() -> None:
     """A drive at 10 degC with a sensor 5 K too cold, in which SOC once slid by 20 % where reach bends: 6 % at most, all day."""
     case = conditions.drive(13, 2, air_degC=(10.0,))[1]

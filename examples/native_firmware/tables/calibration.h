@@ -74,7 +74,7 @@ struct limit {
 #define TAU1_S 0.0598f
 #define TAU2_S 60.0f
 #define BELOW_EMPTY_V 22.0f
-#define ABOVE_FULL_V 0.95f
+#define ABOVE_FULL_V 0.98f
 #define CELL_SIGMA_V 0.001f
 #define MODEL_V2S 0.02f
 #define CURRENT_ERROR_SHARE 0.01f

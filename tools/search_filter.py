@@ -8,7 +8,8 @@
 One to three figures are moved at a time, each by a factor, and kept where the distance falls. Distance: the sum over all that
 hil/score/floors.toml asks of the conditions, of found over asked; and where a share of time or starts is within HEADROOM of
 its bounds, 20 times what is missing. Bands are asked at HEADROOM, too, since other cells are judged than those of the search.
---seed and --draws, --condition: other cells, other conditions (default: those of layered oxide and capacity).
+--seed and --draws, --condition: other cells, other conditions (default: those of layered oxide and capacity); --combinations 4:
+fewer of the sensor errors' signs, so that more cells can be asked in the same time.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ import math
 import random
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
+
+from peer_scores import FEW
 
 from hil import calibration
 from hil.dut.estimator import Readings
@@ -30,7 +34,7 @@ from hil.score import cases, conditions, figures, floors
 from hil.score.believe import beliefs_of, believe
 from hil.score.case import Case
 from hil.score.figures import COUNTING, Sums, Track
-from hil.score.inject import inject
+from hil.score.inject import SIGNS, Signs, inject
 from hil.score.score import track
 
 SEEDS = (7, 11, 13)
@@ -58,14 +62,14 @@ class Run(NamedTuple):
     counted: Track | None
 
 
-def runs(seeds: list[int], draws: int, wanted: tuple[str, ...]) -> list[Run]:
-    """All cases of the conditions, and those of capacity."""
+def runs(seeds: list[int], draws: int, wanted: tuple[str, ...], signs: Sequence[Signs] = SIGNS) -> list[Run]:
+    """All cases of the conditions, and those of capacity, under these signs of sensor errors."""
     out = []
     for seed in seeds:
         for condition in wanted:
             found = conditions.soh(seed, draws) if condition == CAPACITY else conditions.CONDITIONS[condition](seed, draws)
             for case in found:
-                readings = inject(case, seed=seed)
+                readings = inject(case, signs, seed)
                 out.append(Run(case, readings, None if condition == CAPACITY else track(case, readings, COUNTING)))
     return out
 
@@ -170,6 +174,7 @@ def main(arguments: list[str]) -> int:
     words.add_argument("--seed", type=int, action="append", help=f"of the cells (default: {', '.join(map(str, SEEDS))})")
     words.add_argument("--draws", type=int, default=2)
     words.add_argument("--condition", action="append", choices=(*cases.names(), CAPACITY))
+    words.add_argument("--combinations", type=int, default=len(SIGNS), choices=(2, 4, 8, len(SIGNS)))
     told = words.parse_args(arguments)
     try:
         sodium = calibration.load(conditions.BELIEF)[1].filter.sodium
@@ -178,7 +183,8 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     wanted = tuple(told.condition or (*CONDITIONS, CAPACITY))
-    of = runs(told.seed or list(SEEDS), told.draws, wanted)
+    signs = SIGNS if told.combinations == len(SIGNS) else FEW[: told.combinations]
+    of = runs(told.seed or list(SEEDS), told.draws, wanted, signs)
     best = search(of, begin, FIGURES, told)
     print("\n".join(f"{name} = {value:.3g}" for name, value in best.items()))
     return 0

@@ -27,7 +27,7 @@ from firmware_sim.jit import exp, kernel
 from firmware_sim.power.tables import kinetics, ocv
 from firmware_sim.types import F64
 
-EVERY_S = 0.195
+EVERY_S = 0.195  # every second voltage where they come in 100 ms: an error of a sample lasts, so more of them tell no more
 ANCHOR_TAU_S, MEAN_TAU_S, FORGET_S = 3.0, 30.0, 300.0
 NOISE_V2S = 2.5e-4
 SPLIT, MOST_SIGMA = 0.1, 0.35

@@ -35,7 +35,7 @@ def test_what_is_missed_costs_more_the_further_off_it_is() -> None:
 @pytest.mark.compiled_only
 def test_a_search_begins_at_the_calibration_and_keeps_the_best(tmp_path, capsys) -> None:
     """A wrong figure is further from what is asked than the calibration's, and a search from there comes nearer."""
-    words = ["--seed", "7", "--draws", "1", "--condition", "tub-5degC"]
+    words = ["--seed", "7", "--draws", "1", "--condition", "tub-5degC", "--combinations", "4"]
     distances = []
     for more in ([], ["--set", "model_V2s=1.5"]):
         assert 0 == search_filter.main([*words, *more])

@@ -47,9 +47,11 @@ SODIUM, COUNTING, OCV, EKF, EKF_R, UKF = range(6)
     RHO_WALK_PER_SOC,
     HEAT_K_PER_W, HEAT_TAU_S, SETTLE_S, STEP_SHARE, COLD_DEGC, COLD_V_PER_K, CORRECT_S, BAND_V, BAND_SHARE, BAND_PER_K,
     FLAT_V, CURVE_SPAN,
-    TEMP_SIGMA_K, TEMP_WALK_K2_PER_S, REACH_SIGMA, SLOPE_SPAN, REFERENCE_V,
+    TEMP_SIGMA_K, TEMP_WALK_K2_PER_S, REACH_SIGMA, SWING_V2S, SLOPE_SPAN, REFERENCE_V,
     PULSE_SIGMAS, PULSE_ERROR_V, PULSE_R_SHARE, SOC_LOW, SOC_HIGH, AVERAGE_S, REFERENCE_PER_H, HORIZON_S,
-) = range(57)  # fmt: skip
+) = range(58)  # fmt: skip
+# Voltage and drop are held against their means over this time (sodium.py): what swings is beside them.
+SWING_S = 5.0
 # Horizons of the limits: 2, 10 and 30 s, and continuously; N_HORIZONS rows from HORIZON_S on. From PULSE_SHARE on one row for
 # each of the first three: their currents relative to the power table's.
 N_HORIZONS, CONTINUOUS = 4, 3

@@ -18,6 +18,7 @@ from firmware_sim.types import F64, I64, U8
 # goes out, and from STRING_A on what foresight has learnt of resistance (firmware_sim.power.learn). From ROW and GAIN on what a
 # correction works with, from CURVE_V on the error of the OCV curve where it stays. TOLD: deviation of SOC that the voltage
 # leaves where the curve is flat, TOLD_THEN and DRIFT its parts; SHOWN_V: rested voltage as it shows, a mean over SHOWN_S.
+# SWING_V, SWING_DROP_V: means of voltage and drop over SWING_S; SWING_SOC: how far SOC has fallen beside its mean.
 (
     Z, U1, U2, U3, H, RHO, CAPACITY, BIAS_A, OFF_V,
     P,
@@ -27,10 +28,10 @@ N_P = 153
     R0, R1, R2, REACH, PER_I0, PER_RATE, REACH_PER_K, LN_R_PER_K,
     VOLT, TEMP, SAMPLE_A, EQUAL_NS,
     SINCE_S, SINCE_SOC, LOOP_KEPT, DROP_V, SLOW_A, HEAT_K, NIS, SLOPE_V, TOLD, TOLD_THEN, DRIFT, SHOWN_V, SHOWN_S, TEMP_OFF_K,
-    REACH_OFF,
+    REACH_OFF, SWING_V, SWING_DROP_V, SWING_SOC,
     Z_OUT, BAND, AVAILABLE,
     ROW,
-) = range(P + N_P, P + N_P + 31)  # fmt: skip
+) = range(P + N_P, P + N_P + 34)  # fmt: skip
 GAIN = ROW + 17
 CURVE_V = GAIN + 17
 # What memory told at the start: SOC and its standard deviation, error of the current. Then health, the same for every method:

@@ -80,6 +80,7 @@ _FIGURES = {
     "temperature_sigma_K": cfg.TEMP_SIGMA_K,
     "temperature_walk_K2_per_s": cfg.TEMP_WALK_K2_PER_S,
     "reach_sigma": cfg.REACH_SIGMA,
+    "swing_V2s": cfg.SWING_V2S,
     "reference_V_per_soc": cfg.REFERENCE_V,
 }
 _FLOAT_ROOM = 1e-9

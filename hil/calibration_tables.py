@@ -19,6 +19,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=1000)]
 Millis = Annotated[int, Field(ge=0, le=86_400_000)]
 
+# Over how long the firmware's filter takes the mean beside which a voltage swings (SWING_S of its settings; a test compares).
+SWING_S = 5.0
+
 # Ends of the filters' figures, far beyond what any cell, sensor or controller needs: outside lies a slip of unit or digit, with
 # which squares overflow and an estimate stands still without a word.
 _FILTER_ENDS = {
@@ -32,6 +35,7 @@ _FILTER_ENDS = {
     "ocv_span_soc": (1e-3, 100.0), "curve_span_soc": (1e-3, 2.0), "flat_V": (0.0, 1.0),
     "slope_span_soc": (1e-3, 0.5),
     "temperature_sigma_K": (1e-6, 50.0), "temperature_walk_K2_per_s": (0.0, 100.0), "reach_sigma": (0.0, 2.0),
+    "swing_V2s": (0.0, 1e3),
     "heat_K_per_W": (0.0, 1e4),
     "current_correlation_s": (0.01, 1e6), "reach_tau_s": (0.01, 1e7), "heat_tau_s": (0.01, 1e6), "settle_s": (0.01, 1e4),
     "correct_s": (1e-3, 60.0),
@@ -208,6 +212,7 @@ class Sodium(Sourced):
     temperature_sigma_K: Positive
     temperature_walk_K2_per_s: NotNegative
     reach_sigma: NotNegative
+    swing_V2s: NotNegative
     heat_K_per_W: NotNegative
     heat_tau_s: Positive
     settle_s: Positive
@@ -260,6 +265,9 @@ class Filter(Sourced):
                 if key in table and not low <= table[key] <= high
             ]
         )
+        told = f"sodium.correct_s {self.sodium.correct_s:g} with a swing_V2s"
+        if self.sodium.swing_V2s > 0.0 and self.sodium.correct_s >= SWING_S:
+            settle([f"{told}: expected less than {SWING_S:g} s, or swing_V2s = 0.0"])
         return self
 
     def figures(self) -> dict[str, float]:

@@ -36,6 +36,7 @@ FIGURES: dict[str, Any] = {
     "temperature_sigma_K": 0.5,
     "temperature_walk_K2_per_s": 0.0,
     "reach_sigma": 0.0,
+    "swing_V2s": 0.0,
     "heat_K_per_W": 0.0,
     "step_share": 0.3,
     "settle_s": 10.0,

@@ -162,7 +162,7 @@ def markdown() -> str:
             for one in found:
                 error = np.abs(one.soc - told.soc)
                 parts += [figure(error.max()), figure(np.sqrt(np.mean(error**2))), figure(np.abs(one.band - told.band).max())]
-            parts += [f"{told.least.min():.3f}", f"{found[0].least.min():.3f}"]
+            parts += [f"{told.least.min():.2g}", f"{found[0].least.min():.2g}"]
             lines.append("| " + " | ".join(parts) + " |")
             print(lines[-1], file=sys.stderr, flush=True)
     return "\n".join(lines)

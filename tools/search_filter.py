@@ -49,6 +49,7 @@ FIGURES: dict[str, tuple[float, float]] = {
     "resistance_sigma": (0.02, 0.3), "resistance_walk_per_soc": (0.002, 0.3), "resistance_error_share": (0.01, 0.3),
     "capacity_sigma": (0.02, 0.12), "age_sigma": (0.1, 0.8), "bias_sigma_A": (0.003, 0.03),
     "temperature_sigma_K": (2.0, 8.0), "temperature_walk_K2_per_s": (1e-6, 1e-3), "reach_sigma": (0.02, 0.4),
+    "swing_V2s": (0.0001, 0.1),
     "step_share": (0.005, 0.3), "cold_V_per_K": (0.001, 0.2), "band_share": (0.4, 1.0), "band_floor": (0.001, 0.015),
     "band_V": (0.0005, 0.01), "band_per_K": (0.0001, 0.004),
 }  # fmt: skip

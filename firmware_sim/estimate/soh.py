@@ -10,7 +10,8 @@ and is joined with what was known by the variances. sigma_x is the error of the 
 every cycle: no number of pairs makes c surer than that of one, which is the floor. Gain error of the current sensor is
 invisible here: c carries it whole.
 
-Resistance. The methods' scale rho, followed slowly while load makes it known; it refers to the tables at the cell's SOC and at
+Resistance. The methods' scale rho, followed slowly while load makes it known: rho of method "sodium" is that of the SOC where
+the cell is, and health the mean over the SOC that it uses. It refers to the tables at the cell's SOC and at
 the temperature that its sensor reads, so it is the same number at any temperature if the sensor is right. (A filter may hold
 that the sensor is off, and rho then refers to what it holds instead: load shows the product of both far better than it tells
 them apart.)
@@ -39,10 +40,15 @@ _WARM_DEGC = 10.0
 _OCV_SIGMA_V, _LOOP_ERROR = 0.028, 0.2  # cells of one make lie 11 to 46 mV apart; share of half the loop
 _SLOW_SHARE = 0.2  # a minute
 UNSEEN_CAPACITY = 0.035  # what a filter does not know of its error: the OCV curve is another cell's, the current has a gain
-_RESISTANCE_FLOOR, _RESISTANCE_WALK_PER_MIN = 0.02, 1e-6  # standard deviation; variance
+_RESISTANCE_FLOOR, _RESISTANCE_WALK_PER_MIN = (
+    0.05,
+    1e-6,
+)  # standard deviation (tables of two makes run apart by 7 % over SOC); variance
 # Of a stored resistance; with the temperature of the day, for a method that does not hold its sensor to be off.
 _KEPT_SPREAD, _KEPT_SPREAD_BY_K = 0.02, 0.05
-_MINUTES_APART = 10.0  # so many samples of rho, a minute apart, are worth one
+# So many samples of rho, a minute apart, are worth one: about a cycle of SOC, in which a cell's resistance and its table's
+# run apart and together again.
+_MINUTES_APART = 300.0
 
 
 @kernel

@@ -51,7 +51,7 @@ def score(
         Path | None, typer.Option("--html", metavar="OUT", help="Write a page of plots too.", show_default=False)
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Of noise, lost frames and drawn plants.")] = 1,
-    draws: Annotated[int, typer.Option(min=1, max=1000, help="Simulated plants a condition.")] = 2,
+    draws: Annotated[int, typer.Option(min=1, max=1000, help="Simulated plants a condition.")] = 4,
     states: Annotated[int, typer.Option(min=1, max=100_000, help="States in which the current limits are asked.")] = 200,
     clean: Annotated[bool, typer.Option("--clean", help="Add no sensor errors.")] = False,
 ) -> None:

@@ -9,7 +9,8 @@ from hil.tables import interp
 
 _SPAN_SOC, _FLAT_V = 0.1, 0.3
 # Figures of [filter.sodium] that differ; searched on simulated NVPF cells (nabench score, seeds 7 and 11; seed 1 is judged),
-# reach_sigma after the others.
+# reach_sigma after the others. With swings of the load a wrong start on a plateau is doubted too
+# little; correct_s is that of the search.
 FLAT = {
     "cell_sigma_V": 0.0023,
     "model_V2s": 0.0053,
@@ -26,6 +27,8 @@ FLAT = {
     "capacity_sigma": 0.02,
     "temperature_sigma_K": 2.5,
     "reach_sigma": 0.1,
+    "swing_V2s": 0.0,
+    "correct_s": 1.0,
     "bias_sigma_A": 0.005,
     "band_floor": 0.002,
     "band_V": 0.0005,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_sim import settings as cfg
 from firmware_sim.estimate import belief, sodium
 from firmware_sim.power import foresee, learn, limits
 
@@ -47,6 +48,15 @@ SAID = [
     ("power.md", "less than {:g} C is told as 0", [limits.LEAST_PER_H]),
     ("power.md", "unseen less than {:g} C", [limits.LEAST_PER_H + limits.UNSEEN_LEAST_PER_H]),
     ("estimation.md", "an estimate of c above {:g} is put back to it", [sodium.NEW]),
+    ("estimation.md", "SOC that was drawn are beside their means over {:g} s, dV", [cfg.SWING_S]),
+    ("estimation.md", "swings by less than {:g} mV", [1e3 * sodium.LEAST_SWING_V]),
+    ("estimation.md", "nor is anything after a gap of more than {:g} s", [cfg.SWING_S]),
+    ("estimation.md", "f = min(passed_s / {:g} s, 1)", [cfg.SWING_S]),
+    ("estimation.md", "if passed_s > {:g} s or |dD| < {:g} mV: return", [cfg.SWING_S, 1e3 * sodium.LEAST_SWING_V]),
+    ("estimation.md", "swing_V2s / passed_s + ({:g} dD)^2", [sodium.SWING_SHARE]),
+    ("estimation.md", "swing_V2s / tau + ({:g} dD)^2", [sodium.SWING_SHARE]),
+    ("estimation.md", "(dV + rho dD)^2 < {:g} s", [sodium.MOST_SWINGS**2]),
+    ("estimation.md", "if since_s < {:g} correct_s: return", [sodium.SOON]),
     ("estimation.md", "+ {:g} max(odd^2 - {:g}, 0) ", [sodium.ODD_PER_SOC, sodium.ODD_FROM]),
     ("estimation.md", "`age_sigma` in rho, -{:g} of it in c", [sodium.FADE]),
     ("estimation.md", "is read at {:g} to {:g} degC", [belief.COLDEST_DEGC, belief.HOTTEST_DEGC]),

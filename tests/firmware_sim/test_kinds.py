@@ -410,7 +410,8 @@ def unlike(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         believed = tmp_path / "led.toml"
         text = files.shipped("calibration")["ab-na-lfp-16s"].read_text(encoding="utf-8")
         text = text.replace("save_s = 10\n", "save_s = 2\n")
-        for key, value in (("ocv_sigma_V", 0.005), ("curve_sigma_V", 0.001), ("model_V2s", 0.01), ("temperature_sigma_K", 0.5)):
+        sure = {"ocv_sigma_V": 0.005, "curve_sigma_V": 0.001, "model_V2s": 0.01, "temperature_sigma_K": 0.5, "correct_s": 1.0}
+        for key, value in sure.items():
             text, n = re.subn(rf"(?m)(^\[filter\.sodium\]\n(?:.+\n)*?){key} = .*$", rf"\g<1>{key} = {value}", text)
             assert n == 1
         believed.write_text(text, encoding="utf-8")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from command import nabench
 
-from hil import calibration
+from firmware_sim import settings as cfg
+from hil import calibration, calibration_tables
 
 SHIPPED = calibration.load("nfm-16s")[0]
 
@@ -18,6 +19,7 @@ SHIPPED = calibration.load("nfm-16s")[0]
     [
         ("filter.sodium", "temperature_sigma_K", "1e200", "1e+200; expected 1e-06 to 50"),
         ("filter.sodium", "correct_s", "1e9", "1e+09; expected 0.001 to 60"),
+        ("filter.sodium", "correct_s", "5.0", "5 with a swing_V2s: expected less than 5 s, or swing_V2s = 0.0"),
         ("filter.sodium", "ocv_span_soc", "1e-300", "1e-300; expected 0.001 to 100"),
         ("filter.sodium", "curve_span_soc", "0.0", "0; expected 0.001 to 2"),
         ("filter.sodium", "flat_V", "2.0", "2; expected 0 to 1"),
@@ -34,3 +36,8 @@ def test_a_figure_far_outside_is_refused_with_its_ends(tmp_path: Path, table: st
     path.write_text(head + mark + changed, encoding="utf-8")
     ran = nabench("check", path)
     assert (2, [f"{path}: {table}.{key} {said}"]) == (ran.code, ran.problems)
+
+
+def test_the_time_over_which_a_voltage_swings_is_that_of_the_firmware() -> None:
+    """What the calibration is held against is what the filter has."""
+    assert calibration_tables.SWING_S == cfg.SWING_S

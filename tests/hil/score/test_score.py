@@ -97,10 +97,10 @@ def test_a_band_that_is_too_narrow_is_seen():
 
 
 def test_only_simulated_cases_have_a_bound_and_it_is_below_the_figure():
-    """True tables leave less error; of a recording nobody knows them."""
-    found = row(Estimator, "drive")
+    """True tables leave less error, by half where most of what is believed is wrong; of a recording nobody knows them."""
+    found = row(Estimator, "aged")
     assert found.bound_rmse is not None
-    assert found.bound_rmse < found.sums.rmse
+    assert found.bound_rmse < 0.5 * found.sums.rmse
     assert row(Estimator).bound_rmse is None
 
 

@@ -46,8 +46,6 @@ _TRUCK = (
     ("discharge_A = [0.0, 333.3, 666.7, 1000.0, ", "discharge_A = [0.0, 700.0, 850.0, 1000.0, "),
     (_THIRDS, _TRUCK_SAYS),
 )
-# A string's current is inferred with the resistance that a swing of it would teach, and LFP is flat.
-_MIXED = (("swing_V2s = 0.001\n", "swing_V2s = 0.0\n"),)
 _INVERTER_DEGC = [-20.0, -10.0, 0.0, 5.0, 10.0, 20.0, 25.0, 45.0, 50.0, 55.0, 60.0]
 _INVERTER_SAYS = (
     "of the charge current none up to 5 K, 0.3 and all at 10 and 20 K above charge_min_degC, by hand: below 5 K the "
@@ -95,7 +93,6 @@ SYSTEMS = (
         Shape(16),
         "AB pack in series: 8 layered-oxide and 8 LFP cells of 12 Ah, 48 V",
         groups=(("lfp-12", 8, 15),),
-        mends=_MIXED,
     ),
     System(
         "ab-na-nmc-16s",
@@ -103,7 +100,6 @@ SYSTEMS = (
         Shape(16),
         "AB pack in series: 8 layered-oxide and 8 NMC cells of 12 Ah, 53 V",
         groups=(("nmc811-12", 8, 15),),
-        mends=_MIXED,
     ),
     System(
         "ab-na-lfp-2x16s",
@@ -111,7 +107,6 @@ SYSTEMS = (
         Shape(16, strings=2),
         "AB pack of parallel strings: 16 layered-oxide cells beside 16 LFP cells, 12 Ah each, 50 V",
         groups=(("lfp-12", 16, 31),),
-        mends=_MIXED,
     ),
     System(
         "ab-na-nmc-2x16s",
@@ -119,7 +114,6 @@ SYSTEMS = (
         Shape(16, strings=2),
         "AB pack of parallel strings: 16 layered-oxide cells beside 16 NMC cells, 12 Ah each, 55 V",
         groups=(("nmc811-12", 16, 31),),
-        mends=_MIXED,
     ),
     System("nvpf-16s", "nvpf-hc", Shape(16), "Bench pack of a plateau chemistry: 16 NVPF cells in series, 59 V, 0.7 Ah"),
     System("ess-1p", "lo-ess-240", Shape(96), "Storage string of large cells: 96 layered-oxide cells in series, 240 Ah"),

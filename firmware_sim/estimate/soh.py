@@ -40,10 +40,8 @@ _WARM_DEGC = 10.0
 _OCV_SIGMA_V, _LOOP_ERROR = 0.028, 0.2  # cells of one make lie 11 to 46 mV apart; share of half the loop
 _SLOW_SHARE = 0.2  # a minute
 UNSEEN_CAPACITY = 0.035  # what a filter does not know of its error: the OCV curve is another cell's, the current has a gain
-_RESISTANCE_FLOOR, _RESISTANCE_WALK_PER_MIN = (
-    0.05,
-    1e-6,
-)  # standard deviation (tables of two makes run apart by 7 % over SOC); variance
+# Standard deviation, since tables of two makes run apart by some 7 % over SOC; variance.
+_RESISTANCE_FLOOR, _RESISTANCE_WALK_PER_MIN = 0.05, 1e-6
 # Of a stored resistance; with the temperature of the day, for a method that does not hold its sensor to be off.
 _KEPT_SPREAD, _KEPT_SPREAD_BY_K = 0.02, 0.05
 # So many samples of rho, a minute apart, are worth one: about a cycle of SOC, in which a cell's resistance and its table's

@@ -2,6 +2,8 @@
 
 Every kind keeps its beliefs, its currents and its rows on cell voltages. What the whole pack has one row for, temperature
 and current among it, takes the tightest threshold of all: sodium may discharge at -30 degC, but lithium beside it must not.
+The filter's figures are those of the first kind, but that swings of the load teach no resistance: what flows in one string of
+several is inferred with the resistance that they would teach, and one figure serves flat kinds too.
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ def join(parts: Sequence[dict[str, Any]], pack: Pack) -> dict[str, Any]:
     ]
     kinds = " and ".join([pack.cell, *names])
     title = f"{pack.series}S, {pack.strings} strings of {kinds}: derived from cells and pack"
-    return {**first, "title": title, "group": groups, "limit": [*whole, *own]}
+    told = {**first["filter"], "sodium": {**first["filter"]["sodium"], "swing_V2s": 0.0}}
+    return {**first, "title": title, "filter": told, "group": groups, "limit": [*whole, *own]}
 
 
 def _is_of_cells(row: dict[str, Any]) -> bool:

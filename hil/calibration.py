@@ -6,7 +6,7 @@ cells of a pack.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
@@ -33,6 +33,9 @@ from hil.errors import nearest
 from hil.shape import settle
 from hil.tables import Sourced
 
+# By what factor the capacity that is believed may be another one than that of the cells: a third is an aged cell or a wrong
+# belief on purpose, a sixth are cells in parallel that were left out, a thousandth is a unit.
+MOST_APART = 4.0
 _TIERS = ("mol", "rsl", "msl")
 # Quantities that each kind of cells has of its own.
 _OF_CELLS = soa.QUANTITIES[soa.CELL_V_MAX :]
@@ -229,6 +232,24 @@ def load(name: str, near: Path | None = None) -> tuple[Path, Calibration]:
     """A calibration by shipped name or path. Raises ScenarioError."""
     path = files.resolve("calibration", name, near)
     return path, files.load(path, Calibration)
+
+
+def far_off(calibration: Calibration, path: Path, cells: Sequence[str], held_Ah: Mapping[str, float]) -> list[str]:
+    """Capacities that are believed and are no aged or wrong belief any more, but a slip of unit or cells in parallel left out.
+
+    cells: name of the cell at each number.  held_Ah: what a measured cell of each name holds, all in parallel together.
+    """
+    found, kind_of = [], calibration.kind_of(len(cells))
+    for k, kind in enumerate(calibration.kinds):
+        told_Ah, where = kind.model.capacity_Ah, "model" if kind.name is None else f'group "{kind.name}": model'
+        for name in dict.fromkeys(name for name, of in zip(cells, kind_of, strict=True) if of == k):
+            least_Ah, most_Ah = held_Ah[name] / MOST_APART, held_Ah[name] * MOST_APART
+            if not least_Ah <= told_Ah <= most_Ah:
+                found.append(
+                    f'{path}: {where}.capacity_Ah {told_Ah:g}: a measured cell "{name}" of this pack holds {held_Ah[name]:g} Ah'
+                    f"; expected {least_Ah:.3g} to {most_Ah:.3g} Ah, for all cells in parallel"
+                )
+    return found
 
 
 def strangers(calibration: Calibration, path: Path, cells: Sequence[str]) -> list[str]:

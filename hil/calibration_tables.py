@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from hil import files
 from hil.kinetics import Rate, Slow
 from hil.shape import Misfits, settle
-from hil.tables import Entropy, Hysteresis, Ocv, Positive, Reach, Resistance, Sourced, TempDegC, lengths, rising
+from hil.tables import Entropy, Hysteresis, Ocv, Positive, Reach, Resistance, Sourced, TempDegC, lengths, rising, unlikely
 
 NotNegative = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0, le=1000)]
@@ -180,6 +180,12 @@ class Model(Sourced):
     rate: Rate | None = None
     slow: Slow | None = None
     heat: Heat | None = None
+
+    @model_validator(mode="after")
+    def _likely(self) -> Model:
+        heat = None if self.heat is None else ("heat.capacity_J_per_K", self.heat.capacity_J_per_K)
+        settle(unlikely(self.capacity_Ah, self.resistance, self.hysteresis, heat))
+        return self
 
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""

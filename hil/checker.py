@@ -61,9 +61,13 @@ def _pack(path: Path) -> str:
     problems, pack = Problems(), far.model
     problems.found += far.problems
     if pack is not None:
-        problems.call(cellfile.load, pack.cell, path)
+        cell = problems.call(cellfile.load, pack.cell, path)
         if (believed := problems.call(calibration.load, pack.calibration, path)) is not None:
             problems.found += calibration.strangers(believed[1], believed[0], pack.cell_names())
+            others = problems.call(packfile.others, path, pack)
+            if cell is not None and others is not None:
+                held_Ah = packfile.held_Ah(pack, [cell[1], *(one for _, one in others)])
+                problems.found += calibration.far_off(believed[1], believed[0], pack.cell_names(), held_Ah)
     problems.settle()
     if pack is None:
         raise ScenarioError(f"{path}: the pack could not be loaded")

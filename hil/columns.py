@@ -97,12 +97,12 @@ def read(path: Path, columns: dict[str, str]) -> F64:
     for n, name in enumerate(names):
         bad = np.flatnonzero(~np.isfinite(table[:, n]))
         if len(bad):
-            here, value = f'{path}: line {_line(path, bad[0])}, column "{name}"', table[bad[0], n]
+            here, value = f'{path}: line {line_of(path, bad[0])}, column "{name}"', table[bad[0], n]
             found.append(f"{here}: expected a finite number, found {value}{_more(len(bad))}")
     back = np.flatnonzero(np.diff(table[:, 0]) <= 0) + 1
     if len(back):
         k = int(back[0])
-        here = f'{path}: line {_line(path, k)}, column "{names[0]}"'
+        here = f'{path}: line {line_of(path, k)}, column "{names[0]}"'
         found.append(f"{here}: {table[k, 0]:g} must lie after {table[k - 1, 0]:g} in the row before{_more(len(back))}")
     if found:
         raise ScenarioError(*found)
@@ -139,7 +139,7 @@ def _more(count: int) -> str:
     return f", and so in {count - 1} more lines" if count > 1 else ""
 
 
-def _line(path: Path, row: int) -> int:
+def line_of(path: Path, row: int) -> int:
     """Number of the line on which a row stands."""
     return next(itertools.islice(_lines(path), int(row) + 1, None))[0]
 

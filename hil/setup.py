@@ -196,6 +196,9 @@ def build(inputs: Inputs, seed: int | None = None, n_packs: int = 1, net: Networ
     at_degC = s.initial.temperature_degC if stated_degC is None else stated_degC
     initial = plant.Initial(s.initial.soc, at_degC, s.initial.soh, s.initial.resistance, s.initial.kind_soc)
     others = packfile.others(inputs.pack_path, pack)
+    held_Ah = packfile.held_Ah(pack, [inputs.cell, *(cell for _, cell in others)])
+    if far := calibration.far_off(inputs.calibration, inputs.calibration_path, pack.cell_names(), held_Ah):
+        raise ScenarioError(*far)
     kinds = [inputs.cell.name, *(cell.name for _, cell in others)]
     strange = [name for name in s.initial.kind_soc if name not in kinds]
     if strange:

@@ -114,6 +114,35 @@ class Resistance(Sourced):
         return self
 
 
+# What no cell has, whatever its size: a slip of unit. Median resistance near 25 degC times capacity (shipped: 0.011 to 0.61),
+# heat by capacity (14 to 68, in a coin cell thousands), time constants, decay of the loop.
+_OHM_AH, _J_PER_K_AH, _WARM_DEGC = (0.001, 10.0), (0.5, 20_000.0), (0.0, 60.0)
+_TAU1_S, _TAU2_S, _DECAY_PER_SOC = (1e-4, 600.0), (1e-2, 36_000.0), (0.1, 10_000.0)
+
+
+def unlikely(capacity_Ah: float, resistance: Resistance, hysteresis: Hysteresis, heat: tuple[str, float] | None) -> list[str]:
+    """What is too far from any cell to be anything but a slip of unit. heat: key and value of the heat capacity [J/K]."""
+    at = int(np.argmin(np.abs(np.array(resistance.temp_degC) - 25.0)))
+    ohm = float(np.median(np.sum([resistance.r0_ohm[at], resistance.r1_ohm[at], resistance.r2_ohm[at]], axis=0)))
+    found = []
+    degC, ohm_Ah = resistance.temp_degC[at], ohm * capacity_Ah
+    if _WARM_DEGC[0] <= degC <= _WARM_DEGC[1] and not _OHM_AH[0] <= ohm_Ah <= _OHM_AH[1]:
+        found.append(
+            f"capacity_Ah {capacity_Ah:g} and a resistance of {ohm:.3g} ohm at {degC:g} degC make {ohm_Ah:.3g} ohm Ah; "
+            f"expected {_OHM_AH[0]:g} to {_OHM_AH[1]:g}: is one of them in mAh or mOhm?"
+        )
+    told = [
+        ("resistance.tau1_s", resistance.tau1_s, *_TAU1_S),
+        ("resistance.tau2_s", resistance.tau2_s, *_TAU2_S),
+        ("hysteresis.decay_per_soc", hysteresis.decay_per_soc, *_DECAY_PER_SOC),
+    ]
+    if heat is not None:
+        told.append((*heat, _J_PER_K_AH[0] * capacity_Ah, _J_PER_K_AH[1] * capacity_Ah))
+    return found + [
+        f"{key} {value:g}; expected {low:g} to {high:g}" for key, value, low, high in told if not low <= value <= high
+    ]
+
+
 class Reach(Sourced):
     """Share of the capacity that can be reached at a temperature; the rest comes back when it is warm."""
 

@@ -254,7 +254,9 @@ def _thermal(made: Made) -> list[str]:
         confidence = "fitted"
     else:
         heat = f"{J_PER_KG_K:g} J/kg/K" if made.facts.mass_kg is not None else "heat capacity for this capacity"
-        source, confidence = f"assumption: {heat}; cooling and neighbours {_borrowed(made, 'thermal')}", "assumption"
+        odd_J_per_K = thermal.odd_J_per_K
+        odd = "" if odd_J_per_K is None else f"; the logged temperature gave {odd_J_per_K:.3g} J/K, which no such cell has"
+        source, confidence = f"assumption: {heat}; cooling and neighbours {_borrowed(made, 'thermal')}{odd}", "assumption"
     return [
         *_table("thermal", confidence, source),
         f"heat_capacity_J_per_K = {_number(thermal.heat_J_per_K, '.4g')}",

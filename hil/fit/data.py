@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from hil import columns
 from hil.errors import Problems, ScenarioError
 from hil.fit import datamap
 from hil.fit.datamap import Columns, Facts, Map, RunFacts
+from hil.wirelog import Bools
 
 MIN_ROWS = 50
 REST_SHARE = 0.02  # of the largest current; less is a rest
@@ -22,6 +24,14 @@ _GAP_PERIODS = 10.0
 _COLDEST_DEGC, _HOTTEST_DEGC = -60.0, 150.0
 _AGAINST = 0.8
 _LEAST_STEP_V = 1e-3
+_LEAST_V, _MOST_V = -0.5, 6.0  # of one cell
+_SPIKE_TIMES = 10.0  # a current this many times that of all other rows is a spike where the voltage does not bend
+_QUIET_V = 0.002  # by more, from the straight line between its neighbours
+_LONELY_V, _LONELY_K = 0.5, 20.0  # how far a lonely row lies from both of its neighbours
+_FEW = 3  # rows, or one in a thousand: more are no slip of a logger
+_TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "minutes": 60.0, "hours": 3600.0}
+_MOST_CYCLES = 30.0  # of the capacity in one leg, or one over it, with the unit that fits best; else no unit is named
+_LARGEST = 1e18  # of any value: beyond lies not even a time in ns, and squares overflow
 
 
 @dataclass(frozen=True)
@@ -82,6 +92,11 @@ def read(
         raise ScenarioError(f"{path}: {len(raw)} rows; {user} needs {MIN_ROWS} at least")
     scaled = {key: raw[:, n] * column.scale + column.offset for n, (key, column) in enumerate(wanted.items())}
     none = np.full(len(raw), np.nan)
+    wild = [key for key, values in scaled.items() if not np.all(np.abs(values) < _LARGEST)]
+    if wild:
+        raise ScenarioError(
+            *(f"{path}: values beyond {_LARGEST:g} after scaling; check {where}: columns.{name}" for name in wild)
+        )
     amps = scaled["current"] * (1.0 if chosen.current.positive == "discharge" else -1.0)
     surface_degC = scaled.get("temperature", none)
     ambient_degC, told = _ambient(map_, facts, scaled)
@@ -89,7 +104,8 @@ def read(
     run = Run(path.name, scaled["time"], scaled["voltage"], amps, surface_degC, ambient_degC, facts.starts_full, told, soc)
     key = f"{where}: columns" if not bdf else "a map: columns"
     warm: dict[str, F64] = {name: degC for name, degC in scaled.items() if name in ("temperature", "ambient")}
-    found = _wrong_units(run, warm, key, path) or _wrong_charge(run, map_.cell, believed_Ah, key, path)
+    found = _spikes(run, warm, path) or _wrong_units(run, warm, chosen, key, path)
+    found = found or _wrong_charge(run, map_.cell, believed_Ah, chosen, key, path)
     found = found or _wrong_sign(run, chosen, bdf, where, path)
     found = found or _gaps(run, map_.cell, path)
     if found:
@@ -110,13 +126,53 @@ def _ambient(map_: Map, facts: RunFacts, scaled: dict[str, F64]) -> tuple[F64, t
     return np.full(n, datamap.ROOM_DEGC), (f"temperature not logged: {datamap.ROOM_DEGC:g} degC taken",)
 
 
-def _wrong_units(run: Run, warm: dict[str, F64], key: str, path: Path) -> list[str]:
+def _spikes(run: Run, warm: dict[str, F64], path: Path) -> list[str]:
+    """Rows that no cell can have shown: a logger's slip that would shift what counts as rest, or a unit, for all the others."""
+    n_few = max(_FEW, len(run.t_s) // 1000)
+    size_A = np.abs(run.amps)
+    usual_A = max(float(np.sort(size_A)[-n_few - 1]), 1e-9)
+    high = size_A > _SPIKE_TIMES * usual_A
+    # One row of a large current that neither this row's voltage nor the next one's follows: loggers may be a row late.
+    alone = high[1:-2] & ~high[:-3] & ~high[2:-1]
+    bend_V = np.abs(np.diff(run.volt, 2))
+    spike = np.zeros(len(high), np.bool_)
+    spike[1:-2] = alone & (bend_V[:-1] < _QUIET_V) & (bend_V[1:] < _QUIET_V)
+    steps_A = np.abs(np.diff(run.amps, prepend=run.amps[0]))
+    still = np.maximum(steps_A, np.append(steps_A[1:], 0.0)) < 0.1 * usual_A
+    beyond = (run.volt < _LEAST_V) | (run.volt > _MOST_V)
+    odd = [("current", "A", run.amps, spike), ("voltage", "V", run.volt, beyond | (still & _lonely(run.volt, _LONELY_V)))]
+    odd += [(name, "degC", degC, _lonely(degC, _LONELY_K)) for name, degC in warm.items()]
+    found = []
+    for name, unit, values, rows in odd:
+        at: I64 = np.flatnonzero(rows)
+        if 0 < len(at) <= n_few:
+            k = int(at[0])
+            beside = values[k - 1] if k > 0 else values[1]
+            more = f", and {len(at) - 1} rows more" if len(at) > 1 else ""
+            found.append(
+                f"{path}: line {columns.line_of(path, k)} (time {run.t_s[k]:.6g} s): a {name} of {values[k]:.4g} {unit} beside "
+                f"{beside:.4g} {unit}{more}; a slip of the logger: leave such rows out"
+            )
+    return found
+
+
+def _lonely(values: F64, apart: float) -> Bools:
+    """Rows that lie far from both rows beside them, which agree with each other; at the ends from the next two."""
+    padded = np.concatenate([values[2:3], values, values[-3:-2]])
+    before, here, after = padded[:-2], padded[1:-1], padded[2:]
+    return np.asarray(
+        (np.minimum(np.abs(here - before), np.abs(here - after)) > apart) & (np.abs(after - before) < 0.1 * apart)
+    )
+
+
+def _wrong_units(run: Run, warm: dict[str, F64], chosen: Columns, key: str, path: Path) -> list[str]:
     """Sentences on magnitudes that no cell has, with the scale that would mend each. warm: logged temperatures by key."""
     found = []
     middle_V = float(np.median(np.abs(run.volt)))
     if 200.0 <= middle_V <= 6500.0:
-        found.append(f"{path}: voltages around {middle_V:.4g} V look like mV; expected V: {key}.voltage.scale = 0.001")
-    elif run.volt.min() < -0.5 or run.volt.max() > 6.0:
+        mend = f"{key}.voltage.scale = {0.001 * chosen.voltage.scale:g}{and_offset(0.001 * chosen.voltage.offset)}"
+        found.append(f"{path}: voltages around {middle_V:.4g} V look like mV; expected V: {mend}")
+    elif run.volt.min() < _LEAST_V or run.volt.max() > _MOST_V:
         found.append(
             f"{path}: voltages from {run.volt.min():.4g} to {run.volt.max():.4g} V; expected one cell, -0.5 to 6 V; "
             f"check {key}.voltage"
@@ -125,7 +181,8 @@ def _wrong_units(run: Run, warm: dict[str, F64], key: str, path: Path) -> list[s
         middle_degC, low_degC, high_degC = float(np.median(degC)), float(degC.min()), float(degC.max())
         if 150.0 < middle_degC <= 500.0:
             found.append(
-                f"{path}: temperatures around {middle_degC:.4g} degC look like K; expected degC: {key}.{name}.offset = -273.15"
+                f"{path}: temperatures around {middle_degC:.4g} degC look like K; expected degC: {key}.{name}.offset = "
+                f"{getattr(chosen, name).offset - 273.15:g}"
             )
         elif low_degC < _COLDEST_DEGC or high_degC > _HOTTEST_DEGC:
             found.append(
@@ -135,7 +192,9 @@ def _wrong_units(run: Run, warm: dict[str, F64], key: str, path: Path) -> list[s
     return found
 
 
-def _wrong_charge(run: Run, facts: Facts, believed_Ah: float | None, key: str, path: Path) -> list[str]:
+def _wrong_charge(
+    run: Run, facts: Facts, believed_Ah: float | None, chosen: Columns, key: str, path: Path
+) -> list[str]:  # fmt: skip
     """Whether current, time and capacity fit together, where somebody knows the capacity."""
     stated = facts.capacity_Ah is not None
     capacity_Ah = facts.capacity_Ah if facts.capacity_Ah is not None else believed_Ah
@@ -153,21 +212,32 @@ def _wrong_charge(run: Run, facts: Facts, believed_Ah: float | None, key: str, p
     other = "" if stated else "; or is the calibration another cell's?"
     if rate > _HIGHEST_RATE:
         much = f"a current of {peak_A:.4g} A on a cell of {capacity_Ah:g} Ah"
-        return [f"{path}: {much} looks like mA; expected A: {key}.current.scale = 0.001{other}"]
+        return [f"{path}: {much} looks like mA; expected A: {key}.current.scale = {0.001 * chosen.current.scale:g}{other}"]
     if rate < _LOWEST_RATE:
         mend = "is the capacity in mAh? Expected Ah" if stated else f"expected A: check {key}.current{other}"
         return [f"{path}: {has} and a largest current of {peak_A:.3g} A: {mend}"]
     largest_Ah = max((abs(q_Ah) for q_Ah in _one_way(run)), default=0.0)
     if largest_Ah > 20.0 * capacity_Ah:
-        unit, scale = ("ms", "0.001") if largest_Ah < 2e4 * capacity_Ah else ("us", "1e-6")
-        mend = f"time looks like {unit}; expected s: {key}.time.scale = {scale}{other}"
-        return [f"{path}: one leg carries {largest_Ah:.4g} Ah, {has}; {mend}"]
+        mend = _time_like(largest_Ah / capacity_Ah, chosen, key)
+        return [f"{path}: one leg carries {largest_Ah:.4g} Ah, {has}; {mend}{other}"]
     if swings and passed_Ah < 0.1 * capacity_Ah:
-        hours = abs(np.log(passed_Ah * 3600.0 / capacity_Ah)) < abs(np.log(passed_Ah * 60.0 / capacity_Ah))
-        unit, scale = ("hours", "3600") if hours else ("minutes", "60")
         much = f"the voltage goes through its whole range while {passed_Ah:.3g} Ah pass, {has}"
-        return [f"{path}: {much}; time looks like {unit}; expected s: {key}.time.scale = {scale}{other}"]
+        return [f"{path}: {much}; {_time_like(passed_Ah / capacity_Ah, chosen, key)}{other}"]
     return []
+
+
+def _time_like(cycles: float, chosen: Columns, key: str) -> str:
+    """The unit in which the time would make about one capacity of what is so many of it with the map's scale."""
+    present = chosen.time.scale
+    name, scale = min(_TIME_UNITS.items(), key=lambda unit: abs(math.log(cycles * unit[1] / present)))
+    if not 1.0 / _MOST_CYCLES < cycles * scale / present < _MOST_CYCLES:
+        return f"check {key}.time.scale and {key}.current.scale"
+    return f"time looks like {name}; expected s: {key}.time.scale = {scale:g}"
+
+
+def and_offset(offset: float) -> str:
+    """The offset that a hint of a scale needs, where there is one."""
+    return f" and offset = {offset:g}" if offset else ""
 
 
 def _one_way(run: Run) -> list[float]:

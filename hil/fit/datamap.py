@@ -48,6 +48,13 @@ class Columns(files.FileModel):
     ambient: Column | None = None
     soc: Column | None = None
 
+    @model_validator(mode="after")
+    def _forward(self) -> Columns:
+        named = {key: column for key in type(self).model_fields if (column := getattr(self, key)) is not None}
+        found = [f"{key}.scale is 0, so that every row is alike" for key, column in named.items() if column.scale == 0.0]
+        settle(found + [f"time.scale {self.time.scale:g} must be more than 0"] * (self.time.scale < 0.0))
+        return self
+
 
 class Facts(files.FileModel):
     """What is known of the cell beside the data. Voltages that are not given are the ends that the data reach."""

@@ -8,7 +8,7 @@ lump of heat does not know.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,18 +19,23 @@ from hil.fit.legs import Track
 from hil.fit.model import KELVIN, Course, Tables, followed, open_V, soc
 
 LEAST_RISE_K = 1.5
+MOST_OFF = 5.0  # of a heat capacity from that of such a mass: what is further off is a sensor that is not on the cell
 _STRIDE_S = 10.0
 
 
 @dataclass(frozen=True)
 class Thermal:
-    """heat_J_per_K, coolant_W_per_K: of the cell.  rmse_K, worst_K, n: against logged rows; n = 0 when not fitted."""
+    """heat_J_per_K, coolant_W_per_K: of the cell.  rmse_K, worst_K, n: against logged rows; n = 0 when not fitted.
+
+    odd_J_per_K: what the logged temperature would have given, where no cell is like that; None otherwise.
+    """
 
     heat_J_per_K: float
     coolant_W_per_K: float
     rmse_K: float = 0.0
     worst_K: float = 0.0
     n: int = 0
+    odd_J_per_K: float | None = None
 
 
 def heat_W(tables: Tables, course: Course, ln_s: F64) -> F64:
@@ -62,8 +67,11 @@ def logged(track: Track) -> bool:
     return bool(np.isfinite(track.surface_degC).all())
 
 
-def fit(tables: Tables, courses: list[Course], ln_s: F64, guess: Thermal) -> Thermal:
-    """Heat capacity and cooling from logged surface temperatures; the guess when these say too little."""
+def fit(tables: Tables, courses: list[Course], ln_s: F64, guess: Thermal, begin: Thermal) -> Thermal:
+    """Heat capacity and cooling from logged surface temperatures; the guess when these say too little, or what cannot be.
+
+    begin: where the search begins.
+    """
     telling = [c for c in courses if logged(c.track) and np.ptp(c.track.surface_degC - c.track.ambient_degC) >= LEAST_RISE_K]
     if not telling:
         return guess
@@ -80,8 +88,10 @@ def fit(tables: Tables, courses: list[Course], ln_s: F64, guess: Thermal) -> The
             parts.append((got - track.surface_degC)[rows])
         return np.concatenate(parts)
 
-    start = np.log([guess.heat_J_per_K, guess.coolant_W_per_K])
+    start = np.log([begin.heat_J_per_K, begin.coolant_W_per_K])
     found = least_squares(errors_K, start, method="lm", xtol=1e-6, ftol=1e-6)
-    error_K = found.fun
+    heat_J_per_K, error_K = float(np.exp(found.x[0])), found.fun
+    if not 1.0 / MOST_OFF <= heat_J_per_K / guess.heat_J_per_K <= MOST_OFF:
+        return replace(guess, odd_J_per_K=heat_J_per_K)
     rmse_K, worst_K = float(np.sqrt(np.mean(error_K**2))), float(np.abs(error_K).max())
-    return Thermal(float(np.exp(found.x[0])), float(np.exp(found.x[1])), rmse_K, worst_K, len(error_K))
+    return Thermal(heat_J_per_K, float(np.exp(found.x[1])), rmse_K, worst_K, len(error_K))

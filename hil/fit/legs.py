@@ -103,12 +103,18 @@ def upper_V(run: Run) -> float:
     return max((float(run.volt[leg.last]) for leg in charges), default=float(run.volt.max()))
 
 
+def start_row(run: Run, legs: tuple[Leg, ...] | None = None) -> int:
+    """The row before the first discharge; the first one where a run begins with a discharge, or has none."""
+    found = find_legs(run, largest_swing_Ah(run)) if legs is None else legs
+    return max(next((leg.first for leg in found if leg.kind == "discharge"), 0) - 1, 0)
+
+
 def full_rows(run: Run, legs: tuple[Leg, ...], charge_max_V: float, capacity_Ah: float) -> list[int]:
     """Rows at which the cell is full: ends of charges to the upper voltage; the start, when it begins so."""
     rows = []
     first_down = next((leg.first for leg in legs if leg.kind == "discharge"), None)
     charged_before = any(leg.kind == "charge" and first_down is not None and leg.first < first_down for leg in legs)
-    before_V = float(run.volt[max((first_down or 0) - 1, 0)])
+    before_V = float(run.volt[start_row(run, legs)])
     if run.starts_full or (not charged_before and first_down is not None and before_V >= charge_max_V - START_FULL_NEAR_V):
         rows.append(0)
     for leg in legs:

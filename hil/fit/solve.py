@@ -227,7 +227,7 @@ def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal,
     nearest = int(np.argmin(np.abs(known.data_degC - model.REFERENCE_DEGC)))
     cold = frozenset(np.flatnonzero(known.data_degC < known.data_degC[nearest] - 1.0).tolist())
     problem = Problem(tables, courses, known, cold, fixed)
-    theta, sigma_V = problem.start, _FIRST_V
+    theta, sigma_V, guess = problem.start, _FIRST_V, thermal
     for n in range(ROUNDS):
         found = least_squares(
             problem.residuals,
@@ -244,7 +244,7 @@ def fit(tables: Tables, tracks: Sequence[Track], known: Known, thermal: Thermal,
         problem.tables = made
         theta = problem.pack(made, ln_s)
         sigma_V = problem.weigh(theta)
-        thermal = heat.fit(made, problem.courses, ln_s, thermal)
+        thermal = heat.fit(made, problem.courses, ln_s, guess, thermal)
         if n < ROUNDS - 1:
             problem.courses = [c.at(heat.temperature(made, c, ln_s, thermal)) for c in problem.courses]
     bar(ROUNDS * _MOST_STEPS, ROUNDS * _MOST_STEPS)

@@ -38,6 +38,7 @@ from hil.tables import (
     TempDegC,
     grid,
     log_resistance,
+    unlikely,
     voltage_curves,
 )
 
@@ -103,6 +104,12 @@ class Cell(files.Document):
     deep: Deep | None = None
     plating: Plating | None = None
     runaway: Runaway | None = None
+
+    @model_validator(mode="after")
+    def _likely(self) -> Cell:
+        heat = ("thermal.heat_capacity_J_per_K", self.thermal.heat_capacity_J_per_K)
+        settle(unlikely(self.capacity_Ah, self.resistance, self.hysteresis, heat))
+        return self
 
     def tables(self) -> dict[str, Sourced]:
         """Every sourced table by name."""

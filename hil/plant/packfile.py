@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
@@ -173,6 +174,12 @@ def load(name: str, near: Path | None = None) -> tuple[Path, Pack, Path, cellfil
 def others(path: Path, pack: Pack) -> list[tuple[Path, cellfile.Cell]]:
     """The cells that a pack's groups name, in the order of its kinds from 1 on."""
     return [_cell(path, name) for name in pack.group_cells()]
+
+
+def held_Ah(pack: Pack, cells: Sequence[cellfile.Cell]) -> dict[str, float]:
+    """What a measured cell of each name holds, all in parallel together [Ah]. cells: in the order of the pack's kinds."""
+    named = zip([pack.cell, *pack.group_cells()], cells, strict=True)
+    return {name: pack.parallel * one.capacity_Ah for name, one in named}
 
 
 def _cell(path: Path, name: str) -> tuple[Path, cellfile.Cell]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,16 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def cell(*pairs: tuple[str, str]) -> str:
     """A cell file with other figures in this folder; its name."""
-    Path("cell.toml").write_text(changed(CELL, *pairs), encoding="utf-8")
+    text = changed(CELL, *pairs)
+    Path("cell.toml").write_text(grown(text, 95.0) if LARGE[0] in pairs else text, encoding="utf-8")
     return "cell.toml"
+
+
+def grown(text: str, size: float) -> str:
+    """The same cell so many times as large in resistance and heat."""
+    head, ohms, tail = re.split(r"(?=^r0_ohm|^tau1_s)", text, flags=re.MULTILINE)
+    ohms = re.sub(r"\d+\.\d+(?=[,\]])", lambda found: f"{float(found[0]) / size:.6g}", ohms)
+    return head + ohms + changed(tail, ("heat_capacity_J_per_K = 37.0", f"heat_capacity_J_per_K = {37.0 * size}"))
 
 
 def derived(pack: str = "nfm-16s") -> dict[str, Any]:

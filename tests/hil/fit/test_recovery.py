@@ -6,6 +6,7 @@ constants and cooling. Curves are compared at equal charge below full, since the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from firmware_sim.types import F64
 from hil.errors import ScenarioError
-from hil.fit import cell, celltext, datamap, model
+from hil.fit import cell, celltext, datamap, heat, model
 from hil.fit.cell import Made
 from hil.fit.datamap import Map
 from hil.plant.cellfile import Cell
@@ -146,6 +147,26 @@ def test_rows_of_a_second_give_the_resistance_after_a_second(tmp_path):
     got, true = ohms(found, SOC, 25.0), ohms(TRUTH, at, 25.0)
     middle = SOC >= 0.1
     assert got.sum(axis=0)[middle] == pytest.approx(true.sum(axis=0)[middle], rel=0.06)
+
+
+def test_a_temperature_that_follows_the_current_is_no_heat_capacity(tmp_path):
+    """A sensor on the shunt warms at once: the cell keeps what such a mass has, as an assumption; the source says why."""
+    table = plant_lab.hppc(TRUTH).table.copy()
+    amps = np.abs(table[:, 2])
+    table[:, 3] = 25.0 + 20.0 * amps / amps.max()
+    _, found = fitted(plant_lab.write(tmp_path / "shunt.csv", table))
+    assert "assumption" == found.thermal.confidence
+    assert "J/K, which no such cell has" in found.thermal.source
+    assert 15.0 < found.thermal.heat_capacity_J_per_K / found.capacity_Ah < 40.0
+
+
+def test_what_a_heat_capacity_may_be_off_is_held_against_the_mass_in_every_round(result):
+    """Four times as much in a round, and four times that in the next, is sixteen times what such a mass has."""
+    fit, thermal = result[0].fit, result[0].fit.thermal
+    guess = replace(thermal, n=0, heat_J_per_K=thermal.heat_J_per_K / 16.0)
+    found = heat.fit(fit.tables, list(fit.courses), fit.ln_s, guess, replace(guess, heat_J_per_K=thermal.heat_J_per_K / 4.0))
+    assert (0, guess.heat_J_per_K) == (found.n, found.heat_J_per_K)
+    assert found.odd_J_per_K == pytest.approx(thermal.heat_J_per_K, rel=0.1)
 
 
 def test_two_temperatures_give_two_rows_and_the_reach_of_the_colder(tmp_path):

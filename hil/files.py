@@ -177,9 +177,23 @@ def read(path: Path, most: int) -> bytes:
     return raw
 
 
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def try_write(path: Path) -> None:
+    """Begin what write() does, and take it back. Raises OSError. Permissions alone do not tell: root has them all."""
+    part = _part(path)
+    try:
+        part.touch(exist_ok=False)
+    except FileExistsError:
+        return  # another is at it, or was killed
+    part.unlink(missing_ok=True)
+
+
 def write(path: Path, text: str) -> None:
     """Write a file wholly or not at all. Raises OSError."""
-    part = path.with_name(f".{path.name}.part")
+    part = _part(path)
     try:
         part.write_text(text, encoding="utf-8", errors="replace", newline="\n")
         part.replace(path)

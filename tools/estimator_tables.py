@@ -130,6 +130,15 @@ def no_bounds(found: Found, method: str) -> list[str]:
     return [f"The bound lies above the RMSE itself in: {', '.join(row['condition'] for row in above) or 'none of them'}."]
 
 
+def beyond(found: Found, method: str) -> list[str]:
+    """What is missed with the cell's own tables too."""
+    lines = []
+    for row in found["rows"]:
+        for one in row["bound"]["misses_too"] if row["method"] == method and row["bound"] else []:
+            lines.append(f"{title(row)}: {NAMES[one['what']]} {figure(one['what'], one['value'])}")
+    return [f"Missed by the bound, too: {'; '.join(lines) or 'nothing that is missed'}."]
+
+
 def rest(found: Found, method: str) -> list[str]:
     """What is asked besides: bands that must say that nothing is known, starts, capacity."""
     lines = []
@@ -302,7 +311,7 @@ def sections(found: Found, method: str) -> dict[str, list[str]]:
     """All sections of the page that a tool writes."""
     return {
         "scores-about": about(found, method),
-        "scores-asked": [*asked(found, method), "", *no_bounds(found, method)],
+        "scores-asked": [*asked(found, method), "", *no_bounds(found, method), "", *beyond(found, method)],
         "scores-rest": rest(found, method),
         "scores-methods": [*methods(found), "", *ahead(found, method)],
         "scores-regions": regions(found, method),

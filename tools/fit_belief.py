@@ -1,7 +1,8 @@
 """What a BMS believes about the layered-oxide 18650, from constant-current runs of Hakadi cell 1 (cell 2 stays unseen).
 
-    python tools/fit_belief.py            write the [model] tables of firmware_sim/calibration/nfm-16s.toml and those of the
-                                          recorded cells alone, hil/score/hakadi-18650.toml
+    python tools/fit_belief.py            write the [model] tables of firmware_sim/calibration/nfm-16s.toml, those of the
+                                          recorded cells alone, hil/score/hakadi-18650.toml, and cell 2's own for the bound
+                                          of the recordings, hil/score/hakadi-18650-own.toml
     python tools/fit_belief.py --check    compare them with the files
     python tools/fit_belief.py --left-out voltage error of each run's discharge with tables fitted to the other four, over
                                           HOLD_FACTOR for the pack and over exchange currents for the recorded cells
@@ -20,6 +21,9 @@ The pack's belief has TUB's kinetics. For the recorded cells these are too weak:
 discharge falls from 25.5 to 22.2 mV when the exchange current is a twentieth, that of the slowest from 30 to 18; a fiftieth
 gives 21.7, which is no news. So the belief that the recordings are scored with has RIG_I0 times TUB's. With it, a stiffer f
 takes 0.6 mV, which is none either, and SOC errs more at most (tools/search_rig.py): RIG_HOLD_FACTOR.
+
+Cell 2's own tables come the same way from the very runs that are judged. No belief under test has seen them: they are what this
+structure can know of that cell at best, and so the bound of the recorded lines.
 """
 
 from __future__ import annotations
@@ -33,16 +37,16 @@ from fit_nfm import CELL_FILE, LOOP_HALF_V, LOOP_SOC, OCV_SOC, fit_reach
 from nfm_extras import law_tables
 from nfm_linear import FACTOR_SOC, kinetic_left, tub_ohm
 from nfm_model import F64, HYSTERESIS_PER_SOC, ROOM_DEGC, ROOT, Cell, checkup, column, hat, legs, read_cell, table
-from nfm_text import HAKADI_REPOSITORY, RIG, belief_text, differences, with_belief
+from nfm_text import CELL_1, CELL_2, HAKADI_REPOSITORY, RIG, Fitted, belief_text, differences, with_belief
 from scipy.optimize import lsq_linear
 from scipy.signal import lfilter
 
 BELIEF_FILE = ROOT / "firmware_sim" / "calibration" / "nfm-16s.toml"
 RIG_FILE = ROOT / "hil" / "score" / "hakadi-18650.toml"
+OWN_FILE = RIG_FILE.with_name("hakadi-18650-own.toml")
 RIG_I0, RIG_TURNS = 0.05, 6
 I0_FACTORS = (1.0, RIG_I0, 0.02)
 HOLDS = (0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 2.0)
-RUNS = ("0c5-1-1", "0c75-1-1", "1c-1-1", "1c5-1-1", "2c-1-1")
 HEAT_K_PER_W, HEAT_TAU_S = 60.0, 600.0
 HEAT_SOURCE = (
     "assumption: 37 g of such a cell (github.com/MaxMax-embedded/hakadi_soidum_ion_18650 a13c42d, CC0) "
@@ -56,6 +60,10 @@ confidence = "assumption"
 capacity_J_per_K = 33.0
 """
 RIG_HEAD = """# What the recorded cells of hakadi-18650 are believed to be: made by tools/fit_belief.py from runs of cell 1.
+format = 1
+
+"""
+OWN_HEAD = """# What cell 2 of hakadi-18650 is, as far as tables say: made by tools/fit_belief.py from the runs that are judged.
 format = 1
 
 """
@@ -97,12 +105,14 @@ class Leg:
         return d + pair(r2 * self.amps, cell.tau2_s) + pair(slow.r3_share * r2 * self.amps, slow.tau3_s), degC
 
 
-def fit(cell: Cell, turns: int = 3, hold: float = HOLD_FACTOR, left_out: str | None = None) -> tuple[Cell, dict[str, float]]:
+def fit(
+    cell: Cell, turns: int = 3, hold: float = HOLD_FACTOR, left_out: str | None = None, of: Fitted = CELL_1
+) -> tuple[Cell, dict[str, float]]:
     """The belief, and its voltage RMSE [mV] per run, of the discharge alone for one that was left out of the fit.
 
     turns: between the curve and the heat that it gives.  hold: how much neighbouring knots of f are held together.
     """
-    runs = {name: Leg(name) for name in RUNS}
+    runs = {name: Leg(name) for name in of.runs}
     if left_out is not None:
         runs[left_out].weight *= UNSEEN_WEIGHT
     mean_V = 0.5 * (cell.discharge_V + cell.charge_V)
@@ -166,14 +176,16 @@ def with_i0(cell: Cell, factor: float) -> Cell:
     return replace(cell, rate=replace(cell.rate, i0_A=factor * cell.rate.i0_A))
 
 
-def model_text(belief: Cell, kinetics: str) -> str:
+def model_text(belief: Cell, kinetics: str, of: Fitted = CELL_1) -> str:
     """The [model] tables of a belief; kinetics: whose."""
-    return belief_text(belief) + "\n".join(law_tables(belief, kinetics, f"two cells of {HAKADI_REPOSITORY}", "model.")) + HEAT
+    return (
+        belief_text(belief, of) + "\n".join(law_tables(belief, kinetics, f"two cells of {HAKADI_REPOSITORY}", "model.")) + HEAT
+    )
 
 
 def left_out_text(cell: Cell) -> str:
     """Voltage errors of runs that were left out: of the pack's belief over HOLDS, of the rig's over I0_FACTORS."""
-    names = "".join(f"{name:>10}" for name in RUNS)
+    names = "".join(f"{name:>10}" for name in CELL_1.runs)
     lines = [f"f held with        {names}       all"]
     lines += [_left_out(cell, factor, 1.0, 3, factor) for factor in HOLDS]
     lines += [f"exchange current   {names}       all"]
@@ -182,7 +194,7 @@ def left_out_text(cell: Cell) -> str:
 
 
 def _left_out(cell: Cell, named: float, i0_factor: float, turns: int, hold: float) -> str:
-    errors = [fit(with_i0(cell, i0_factor), turns, hold, name)[1][name] for name in RUNS]
+    errors = [fit(with_i0(cell, i0_factor), turns, hold, name)[1][name] for name in CELL_1.runs]
     whole = float(np.sqrt(np.mean(np.square(errors))))
     return f"{named:<19g}" + "".join(f"{error:>7.1f} mV" for error in [*errors, whole])
 
@@ -197,21 +209,17 @@ def main(arguments: list[str]) -> int:
         print(left_out_text(cell))
         return 0
     status = 0
-    for path, i0_factor, turns, hold, kinetics in (
-        (BELIEF_FILE, 1.0, 3, HOLD_FACTOR, RIG),
-        (
-            RIG_FILE,
-            RIG_I0,
-            RIG_TURNS,
-            RIG_HOLD_FACTOR,
-            f"{RIG_I0:g} (chosen by runs of cell 1 left out) times the exchange current of {RIG}",
-        ),
+    rig = f"{RIG_I0:g} (chosen by runs of cell 1 left out) times the exchange current of {RIG}"
+    for path, head, of, i0_factor, turns, hold, kinetics in (
+        (BELIEF_FILE, "", CELL_1, 1.0, 3, HOLD_FACTOR, RIG),
+        (RIG_FILE, RIG_HEAD, CELL_1, RIG_I0, RIG_TURNS, RIG_HOLD_FACTOR, rig),
+        (OWN_FILE, OWN_HEAD, CELL_2, RIG_I0, RIG_TURNS, RIG_HOLD_FACTOR, rig),
     ):
-        belief, rmse_mV = fit(with_i0(cell, i0_factor), turns, hold)
+        belief, rmse_mV = fit(with_i0(cell, i0_factor), turns, hold, of=of)
         print(f"{path.name}:")
         print("\n".join(f"{name:<10} {value:6.1f} mV RMS" for name, value in rmse_mV.items()))
-        tables = model_text(belief, kinetics)
-        text = with_belief(path.read_text(encoding="utf-8"), tables) if path == BELIEF_FILE else RIG_HEAD + tables
+        tables = model_text(belief, kinetics, of)
+        text = head + tables if head else with_belief(path.read_text(encoding="utf-8"), tables)
         if not arguments:
             path.write_text(text, encoding="utf-8")
             continue

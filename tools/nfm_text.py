@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 from nfm_extras import ASSUMED, law_tables
 from nfm_model import HEAT_CAPACITY_J_PER_K, Cell, tables
@@ -15,7 +15,6 @@ LIMITS = (
     "discharge -30 to 60 degC; absolute limits: assumption"
 )
 THERMAL = "assumption: 1000 J/kg/K; neighbours in still air. coolant_W_per_K is fitted"
-HAKADI_RUNS = f"cell 1 (runs *-1-1) of {HAKADI_REPOSITORY}"
 COLD = "row of -20 degC: assumption, 5 degC row times one Arrhenius factor"
 SLIDE = "assumption: 20 to 60 per unit SOC is usual, 40 taken; neither rig has partial cycles to fit it"
 
@@ -71,19 +70,39 @@ coolant_W_per_K = {cell.coolant_W_per_K:.3f}
     return "\n".join([head, *tables(cell, source), thermal.rstrip(), *laws, ASSUMED])
 
 
-def belief_text(cell: Cell) -> str:
+class Fitted(NamedTuple):
+    """Recorded runs that a belief is fitted to. cell: which, in words.  discharges: how many, and their range of charge."""
+
+    runs: tuple[str, ...]
+    cell: str
+    discharges: str
+
+
+CELL_1 = Fitted(
+    ("0c5-1-1", "0c75-1-1", "1c-1-1", "1c5-1-1", "2c-1-1"),
+    f"cell 1 (runs *-1-1) of {HAKADI_REPOSITORY}",
+    "five discharges (0.5C to 2C, 1.47 to 1.54 Ah)",
+)
+CELL_2 = Fitted(
+    ("0c5-2-1", "0c5-2-2", "0c75-2-1", "1c-2-1", "1c-2-2", "05_1c-2-3", "1c5-2-1", "1c5-2-2", "2c-2-1"),
+    f"cell 2 (runs *-2-*) of {HAKADI_REPOSITORY}",
+    "nine discharges (0.5C to 2C, 1.45 to 1.49 Ah)",
+)
+
+
+def belief_text(cell: Cell, of: Fitted) -> str:
     """The part of a calibration file that says what the BMS believes about the cell."""
     source = {
-        "ocv": f"fitted: constant-current discharges and recharges of {HAKADI_RUNS}; never rested, so it leans on "
+        "ocv": f"fitted: constant-current discharges and recharges of {of.cell}; never rested, so it leans on "
         f"[model.resistance], and the loop on what two rigs report; slope below empty: {RIG}",
         "hysteresis": SLIDE,
-        "resistance": f"fitted: a factor over SOC to constant-current discharges and recharges of {HAKADI_RUNS}; course over "
+        "resistance": f"fitted: a factor over SOC to constant-current discharges and recharges of {of.cell}; course over "
         f"temperature, tau1 and tau2: {RIG}; {COLD}",
         "reach": f"fitted: charge at 5 and 15 degC relative to 25 degC: {RIG}; -20 degC: assumption",
         "entropy": f"measured: {RIG}: mean of discharge and charge",
     }
     head = f"""[model]
-source = "mean charge of the five discharges (0.5C to 2C, 1.47 to 1.54 Ah) of {HAKADI_RUNS}; Hall sensor, few % uncertain"
+source = "mean charge of the {of.discharges} of {of.cell}; Hall sensor, few % uncertain"
 confidence = "measured"
 capacity_Ah = {cell.capacity_Ah:.5f}"""
     return "\n".join([head, *tables(cell, source, "model."), ""])

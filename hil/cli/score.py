@@ -57,7 +57,7 @@ def score(
 ) -> None:
     """Score the estimators: SOC, band, convergence, capacity, resistance, current limits. Exit code 0 or 2."""
     from hil.errors import Problems
-    from hil.report.html import claim
+    from hil.report.html import claim_early
     from hil.score import cases, score
 
     problems = Problems()
@@ -70,10 +70,8 @@ def score(
         problems.found.append("--condition is for what ships; leave it out with --data")
     if clean and {cases.POWER, cases.HEALTH} & set(condition or []):
         problems.found.append("--clean is not for the conditions power and health, which are about sensor errors")
-    if html is not None and not html.parent.is_dir():
-        problems.found.append(f"--html {html}: the folder {html.parent} does not exist")
-    elif html is not None:
-        problems.call(claim, html, "--html")
+    if html is not None:
+        problems.call(claim_early, html, "--html")
     problems.settle()
     told = [] if clean or data is not None else [name for name in conditions if name in (cases.POWER, cases.HEALTH)]
     plan = score.Plan(
@@ -81,7 +79,7 @@ def score(
         seed=seed,
         errors=not clean,
         power_states=states if cases.POWER in told else 0,
-        health_draws=draws if cases.HEALTH in told else 0,
+        health_draws=cases.HEALTH_PER_DRAW * draws if cases.HEALTH in told else 0,
     )
     if data is not None:
         from hil.score import folder
@@ -120,7 +118,7 @@ def _tell(scored: Scored, as_json: bool, html: Path | None) -> None:
         try:
             files.write(html, page.text(scored))
         except OSError as error:
-            raise BenchError(f"{error.filename}: cannot be written: {error.strerror}") from None
+            raise BenchError(f"--html {html}: cannot be written: {error.strerror}") from None
     if as_json:
         typer.echo(json.dumps(scored.as_json(), indent=1, allow_nan=False))
         return

@@ -36,9 +36,29 @@ def templates(*also: Path) -> Environment:
 
 
 def claim(path: Path, option: str = "--out") -> None:
-    """Raise BenchError when a page lies there that is not ours. option: that gave the path."""
-    if path.exists() and not (path.is_file() and _SIGN in path.read_bytes()[:1000]):
+    """Raise BenchError when something lies there that is no page of ours. option: that gave the path."""
+    if not path.exists():
+        return
+    if path.is_dir():
+        raise BenchError(f"{path}: is a folder; expected the name of a file; give another {option}")
+    # a link in /dev may lead to a regular file: the one that the output goes to
+    if not path.is_file() or path.absolute().parent == Path("/dev"):
+        raise BenchError(f"{path}: is a device or a pipe; expected the name of a file; give another {option}")
+    if _SIGN not in path.read_bytes()[:1000]:
         raise BenchError(f"{path}: nabench did not write this; move it away, or give another {option}")
+
+
+def claim_early(path: Path, option: str) -> None:
+    """The same, long before the page is written, and when it could not be: its folder is missing or read-only."""
+    folder = path.parent
+    try:
+        if not folder.is_dir():
+            why = f"{folder} is a file; expected a folder" if folder.exists() else f"the folder {folder} does not exist"
+            raise BenchError(f"{option} {path}: {why}")
+        claim(path, option)
+        files.try_write(path)
+    except OSError as error:
+        raise BenchError(f"{option} {path}: cannot be written: {error.strerror or error}") from None
 
 
 def write(record: RunRecord, path: Path) -> None:

@@ -28,6 +28,8 @@ class Case:
 
     model: what is believed of the cell in place of the calibration's [model]; None for that.  model_name: of its file.
 
+    own_model: recorded cases alone: what the cell itself is, fitted to the very runs that are judged; None where nobody did.
+
     Simulated cases alone: drawn: the plant, whose capacity is the truth for SOH.  truth: (tick,) its SOC in every tick, also
     where it is not scored, as for the time to convergence.
     """
@@ -50,5 +52,6 @@ class Case:
     filter: tuple[tuple[str, float], ...] = ()
     model: Model | None = None
     model_name: str = ""
+    own_model: Model | None = None
     drawn: Drawn | None = None
     truth: F64 | None = None

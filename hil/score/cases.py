@@ -13,6 +13,9 @@ from hil.score.case import Case
 RECORDED = ("discharge", "recharge")
 # Not of SOC: the current limits (hil.score.power), capacity and resistance (hil.score.health).
 POWER, HEALTH = "power", "health"
+# Cells of which capacity and resistance are asked, for each simulated cell of the other conditions: where those give hours of
+# errors, a cell gives one number here, and that of four cells is decided by the one with the worst curve.
+HEALTH_PER_DRAW = 4
 
 
 class Group(NamedTuple):

@@ -151,9 +151,9 @@ def soh(seed: int, draws: int) -> list[Case]:
 
 
 def _cut(case: Case, rows: int) -> Case:
-    """The first rows of a case."""
-    whole = {name: getattr(case, name)[:rows] for name in ("current_A", "cell_V", "temp_degC", "reference")}
-    return replace(case, **whole, truth=None if case.truth is None else case.truth[:rows])
+    """The first rows of a case, and no more in memory."""
+    whole = {name: getattr(case, name)[:rows].copy() for name in ("current_A", "cell_V", "temp_degC", "reference")}
+    return replace(case, **whole, truth=None if case.truth is None else case.truth[:rows].copy())
 
 
 CONDITIONS: dict[str, Callable[[int, int], list[Case]]] = {

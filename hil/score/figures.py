@@ -109,8 +109,8 @@ def pooled(tracks: Sequence[Track], region: str, between_degC: tuple[float, floa
 class Row:
     """Figures of a method in a condition and a region, as shares of SOC.
 
-    counting_rmse: of coulomb counting on the same rows under the same sensor errors.  bound_rmse: of the subject of the score
-    with the simulated cell's own tables; None for recordings, whose true tables nobody knows.  runs: figures of each run.
+    counting_rmse: of coulomb counting on the same rows under the same sensor errors.  bound: the same figures of the subject of
+    the score with the cell's own tables; None for recordings whose tables nobody knows.  runs: figures of each run.
     worst, worst_run: RMSE of the worst run with one combination of sensor errors, and which run that is.
     temperatures: figures by temperature of the cell.  ends: errors at the first row that counts, of wrong starts only.
     """
@@ -122,7 +122,7 @@ class Row:
     recorded: bool
     sums: Sums
     counting_rmse: float
-    bound_rmse: float | None
+    bound: Row | None
     reference_uncertainty: float
     worst: float
     worst_run: str
@@ -135,17 +135,23 @@ class Row:
         """On what its figures rest."""
         return "recorded" if self.recorded else "simulated"
 
+    @property
+    def bound_rmse(self) -> float | None:
+        """RMSE of the bound."""
+        return None if self.bound is None else self.bound.sums.rmse
+
+    def short(self) -> dict[str, Any]:
+        """All rows together and the worst run, as printed by --json."""
+        return {**_shown(self.sums), "worst_rmse": rounded(self.worst), "worst_run": self.worst_run}
+
     def as_json(self) -> dict[str, Any]:
         """As printed by --json."""
-        figures = {key: rounded(getattr(self.sums, key)) for key in ("rmse", "mae", "max", "bias")}
         return {
             "data": self.data,
             "method": self.method,
             "condition": self.condition,
             "region": self.region,
-            **figures,
-            "band_coverage": rounded(self.sums.band_coverage),
-            "band_half_width": rounded(self.sums.band_half_width),
+            **_shown(self.sums),
             "counting_rmse": rounded(self.counting_rmse),
             "reference_uncertainty": rounded(self.reference_uncertainty),
             "bound_rmse": rounded(self.bound_rmse),
@@ -154,14 +160,18 @@ class Row:
             "worst_rmse": rounded(self.worst),
             "worst_run": self.worst_run,
             **({"within_3_percent": within(self.ends, 0.03), "within_2_percent": within(self.ends, 0.02)} if self.ends else {}),
-            "runs": [{"data": name, **_short(of)} for name, of in self.runs],
-            "temperatures": [{"from_degC": low, "to_degC": high, **_short(of)} for low, high, of in self.temperatures],
+            "runs": [{"data": name, **_counted(of)} for name, of in self.runs],
+            "temperatures": [{"from_degC": low, "to_degC": high, **_counted(of)} for low, high, of in self.temperatures],
         }
 
 
-def _short(of: Sums) -> dict[str, Any]:
+def _shown(of: Sums) -> dict[str, Any]:
     keys = ("rmse", "mae", "max", "bias", "band_coverage", "band_half_width")
-    return {key: rounded(getattr(of, key)) for key in keys} | {"samples": of.count}
+    return {key: rounded(getattr(of, key)) for key in keys}
+
+
+def _counted(of: Sums) -> dict[str, Any]:
+    return _shown(of) | {"samples": of.count}
 
 
 def rounded(value: float | None) -> float | None:
@@ -180,19 +190,20 @@ def rows(tracks: Sequence[Track]) -> list[Row]:
     for data, condition in dict.fromkeys((track.data, track.case.condition) for track in tracks):
         of = [track for track in tracks if (track.data, track.case.condition) == (data, condition)]
         by = {method: [track for track in of if track.method == method] for method in dict.fromkeys(t.method for t in of)}
-        bound = by.pop(BOUND, [])
+        least = by.pop(BOUND, [])
+        bounds = {region: _row(data, condition, BOUND, region, least, by[COUNTING], None) for region in REGIONS}
         for method, own in by.items():
             for region in REGIONS:
-                row = _row(data, condition, method, region, own, by[COUNTING], bound)
+                row = _row(data, condition, method, region, own, by[COUNTING], bounds[region])
                 if row is not None:
                     out.append(row)
     return out
 
 
 def _row(
-    data: str, condition: str, method: str, region: str, own: list[Track], counting: list[Track], bound: list[Track]
+    data: str, condition: str, method: str, region: str, own: list[Track], counting: list[Track], bound: Row | None
 ) -> Row | None:  # fmt: skip
-    total, beside, least = pooled(own, region), pooled(counting, region), pooled(bound, region)
+    total, beside = pooled(own, region), pooled(counting, region)
     if total is None or beside is None:
         return None
     worst, worst_run = max(
@@ -207,7 +218,7 @@ def _row(
         recorded=all(track.case.recorded for track in own),
         sums=total,
         counting_rmse=beside.rmse,
-        bound_rmse=None if least is None else least.rmse,
+        bound=bound,
         reference_uncertainty=max(track.case.uncertainty for track in own),
         worst=worst,
         worst_run=worst_run,

@@ -73,6 +73,11 @@ class Asked:
         """Whether it is: a method that does not say has not met it."""
         return self.value is not None and self.low <= self.value <= self.high
 
+    @property
+    def above(self) -> bool:
+        """Whether it is more than what is asked."""
+        return self.value is not None and self.value > self.high
+
     def as_json(self) -> dict[str, Any]:
         """As printed by --json; a bound that is none is null."""
         low = None if self.low == 0.0 else self.low
@@ -112,6 +117,16 @@ def asked(row: Row) -> list[Asked]:
     if floor.band_at_least is not None:
         out.append(Asked("band_half_width", sums.band_half_width, floor.band_at_least, no_end))
     return out
+
+
+def beyond(row: Row) -> list[Asked]:
+    """What is asked of a row and missed on the same side with the cell's own tables too, as these reach it."""
+    if row.bound is None:
+        return []
+    own = {one.what: one for one in asked(row.bound)}
+    pairs = [(one, own[one.what]) for one in asked(row)]
+    told = [(one, least) for one, least in pairs if one.value is not None and least.value is not None]
+    return [least for one, least in told if not one.met and not least.met and one.above == least.above]
 
 
 def asked_of_power(row: PowerRow) -> list[Asked]:

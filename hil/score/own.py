@@ -1,13 +1,13 @@
-"""The bound: a calibration that believes what is true of the drawn cell, as far as a calibration can say it."""
+"""The bound: a calibration that believes what is true of the cell, as far as a calibration can say it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from hil import calibration
 from hil.calibration import Calibration
 from hil.errors import BenchError
 from hil.score import plant as pl
+from hil.score.believe import beliefs_of
 from hil.score.case import Case
 from hil.score.drawn import X
 from hil.score.tables import RADII_SOC, WEIGHTS
@@ -19,17 +19,23 @@ _SOURCE = "none: the drawn cell's own, for the bound"
 
 
 def own_tables(case: Case, *, capacity: bool = True) -> Calibration:
-    """The case's calibration with the tables of its drawn cell: capacity, open-circuit voltage, resistance, reach, entropy.
+    """The case's calibration with the tables of its own cell: capacity, open-circuit voltage, resistance, reach, entropy.
 
-    capacity: with its own capacity too, else with that of its kind when fresh, for who is to find out.
+    A recorded cell has those that were fitted to the judged runs themselves. Raises BenchError for one that nobody fitted.
+
+    capacity: of a drawn cell, with its own capacity too, else with that of its kind when fresh, for who is to find out.
 
     What remains wrong is the structure: no diffusion, other time constants, a loop that decays with charge (over as
     much charge as the play operators take to cross, in the mean). Noise figures stay those of the calibration.
     """
+    believed = beliefs_of(case)
+    if case.own_model is not None:
+        return believed.model_copy(update={"model": case.own_model})
     if case.drawn is None:
-        raise BenchError(f"{case.data}: own tables are those of a simulated cell; this case was recorded")
+        raise BenchError(
+            f"{case.data}: own tables are those of a simulated cell, or fitted to the judged runs; this case has none"
+        )
     drawn, cell = case.drawn, case.drawn.cell
-    believed = calibration.load(case.calibration)[1]
     soc = grid(0.0, 1.0 / (_N - 1), _N)
     mean_V = drawn.mean_V[np.round((soc - pl.X_LOW) / pl.X_STEP).astype(np.int64)]
     half_V = 0.5 * (interp(soc, cell.ocv.soc, cell.ocv.charge_V) - interp(soc, cell.ocv.soc, cell.ocv.discharge_V))

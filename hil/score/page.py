@@ -22,23 +22,24 @@ _WORDS = ("current gain {} 1 %", "current offset {} 0.5 % of 1C", "voltage {} 5 
 class Block:
     """One condition of one data set.
 
-    key: of its plots.  beliefs: names of the calibrations.  rows: with what is asked of each.  worst, errors: the worst run and
-    its sensor errors, in words.
+    key: of its plots.  beliefs: names of the calibrations.  rows: with what is asked of each, and what the bound misses too.
+    worst, errors: the worst run and its sensor errors, in words.  since: when its scoring begins, where that is not at once.
     """
 
     key: str
     title: str
     beliefs: str
-    rows: list[tuple[Row, dict[str, Asked]]]
+    rows: list[tuple[Row, dict[str, Asked], list[str]]]
     worst: str
     errors: str
+    since: str
 
 
 def text(scored: Scored) -> str:
     """The page as HTML. Equal scores give equal text."""
     rows = scored.rows()
     inks = plots.colours(list(dict.fromkeys(row.method for row in rows)))
-    drawn: dict[str, Model] = {"figures": plots.figures(rows, inks)} if rows else {}
+    drawn: dict[str, Model] = {"figures": plots.figures(rows, scored.tracks, inks)} if rows else {}
     judged_method = subject(scored.plan.methods)
     blocks = []
     for n, (data, condition) in enumerate(dict.fromkeys((row.data, row.condition) for row in rows)):
@@ -52,10 +53,14 @@ def text(scored: Scored) -> str:
             f"{key}-histogram": plots.histogram(tracks, inks),
             f"{key}-coverage": plots.coverage(own, inks),
         }
-        judged = [(row, {one.what: one for one in floors.asked(row)}) for row in own]
+        judged = [
+            (row, {one.what: one for one in floors.asked(row)}, [table.told(one) for one in floors.beyond(row)]) for row in own
+        ]
         beliefs = ", ".join(dict.fromkeys(_believed(track.case) for track in tracks))
         errors = _signs(pack) if scored.plan.errors else ""
-        blocks.append(Block(key, table.heading(own[0]), beliefs, judged, worst.case.data, errors))
+        first_s, _ = plots.scored_s(worst)
+        since = f"{first_s / 3600:.2f} h" if first_s > worst.t_s[0] else ""
+        blocks.append(Block(key, table.heading(own[0]), beliefs, judged, worst.case.data, errors, since))
     for key, plot in drawn.items():
         plot.attributes["name"] = key
     document, roots = bokehjs.document(list(drawn.values()))
@@ -65,10 +70,13 @@ def text(scored: Scored) -> str:
         html.templates(folder)
         .get_template("score.html.j2")
         .render(
+            title=_title(scored, bool(blocks)),
             scored=scored,
             blocks=blocks,
-            is_asked=any(asked for block in blocks for _, asked in block.rows),
+            is_asked=any(asked for block in blocks for _, asked, _ in block.rows) or bool(scored.health or scored.power),
             inks=inks,
+            dashed=plots.DASHED,
+            most_beyond=plots.MOST_BEYOND,
             subject=judged_method,
             floors=floors.load(),
             told=table.told,
@@ -84,6 +92,15 @@ def text(scored: Scored) -> str:
             document=document.replace("<", "\\u003c"),
             roots=json.dumps({root: f"plot-{key}" for key, root in zip(drawn, roots, strict=True)}),
         )
+    )
+
+
+def _title(scored: Scored, has_soc: bool) -> str:
+    """What the page is about."""
+    of = ["the state of charge"] * has_soc + ["capacity and resistance"] * bool(scored.health)
+    limits = "current limits" if scored.power else ""
+    return (
+        f"Error of {', of '.join(of)}{', and ' * bool(limits)}{limits}" if of else limits.capitalize() or "Nothing was scored"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -10,26 +11,48 @@ import numpy as np
 from firmware_sim.types import F64
 from hil.report import thin
 from hil.report.bokehjs import Field, Model, Value, drawn, table
-from hil.report.panels import AMBER, BLUE, GREEN, GREY, INK, PURPLE, RED
+from hil.report.panels import GREEN, INK
 from hil.report.plots import AXIS, GRID, plain
 from hil.score import floors
-from hil.score.figures import Row, Track
+from hil.score.figures import Row, Track, singles
+from hil.score.peers import PEERS
 
-COLOURS = (BLUE, AMBER, GREEN, PURPLE, RED, "#56b4e9", "#8c6d1f", GREY)
+# Searched for distance: people who lack a cone tell any two apart, and each from the light tint of any band. A method keeps
+# its own on all pages.
+_PEER_COLOURS = ("#9900ff", "#49005c", "#5c0000", "#4500ad", "#ff29ff", "#0b5035")
+COLOURS = {
+    "sodium": "#0072b2",
+    "counting": "#9aa5b1",
+    "ocv": "#8c510a",
+    "ekf": "#e69f00",
+    "ekf-r": "#00a878",
+    "ukf": "#b0307a",
+    **dict(zip(PEERS, _PEER_COLOURS, strict=False)),
+}
+# On many cells it says what ekf says, which is seen through its gaps and inside its rings.
+DASHED = ("ukf",)
+_DASHES = "5 7"
+BAND_ALPHA = 0.18
 _MOST_POINTS = 1200
 _BINS = 61
+MOST_BEYOND = 0.005  # share of a method's errors that the histogram's outermost bins take from beyond its ends
 _LEAST = 0.01
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 Curve = tuple[str, F64, F64, str, str, float]  # label, x, y, colour, dash, width
 
 
 def colours(methods: Sequence[str]) -> dict[str, str]:
-    """A colour for each method, the same in all plots."""
-    return {method: COLOURS[n % len(COLOURS)] for n, method in enumerate(methods)}
+    """The colour of each method; those of other names take the peers', in turn, that are free on this page."""
+    known = {method: COLOURS[method] for method in methods if method in COLOURS}
+    free = cycle([colour for colour in _PEER_COLOURS if colour not in known.values()] or _PEER_COLOURS)
+    return {method: known.get(method) or next(free) for method in methods}
 
 
-def figures(rows: Sequence[Row], inks: dict[str, str]) -> Model:
-    """RMSE of each method in each condition, logarithmic: dot; from best to worst run: bar; the floor: a line across."""
+def figures(rows: Sequence[Row], tracks: Sequence[Track], inks: dict[str, str]) -> Model:
+    """RMSE of each method in each condition, logarithmic: dot; the floor: a line across.
+
+    A bar goes from the least RMSE of a single run under one combination of sensor errors to the largest, Row.worst.
+    """
     own = [row for row in rows if row.region == "all"]
     keys = list(dict.fromkeys((row.data, row.condition) for row in own))
     marks: dict[str, list[Any]] = {key: [] for key in ("x", "y", "low", "high", "colour", "name", "said")}
@@ -37,11 +60,15 @@ def figures(rows: Sequence[Row], inks: dict[str, str]) -> Model:
     for row in own:
         place = keys.index((row.data, row.condition))
         x = place + (list(inks).index(row.method) + 0.5) / len(inks) * 0.8 - 0.4
-        of = [100.0 * sums.rmse for _, sums in row.runs]
-        values = (x, 100.0 * row.sums.rmse, min(of), max(of), inks[row.method], row.method)
-        for key, value in zip(
-            marks, (*values, f"{100.0 * row.sums.rmse:.2f} %, runs {min(of):.2f} to {max(of):.2f} %"), strict=True
-        ):
+        least = min(
+            rmse
+            for track in tracks
+            if (track.data, track.case.condition, track.method) == (row.data, row.condition, row.method)
+            for rmse in singles(track, "all")
+        )
+        rmse, low, high = (100.0 * share for share in (row.sums.rmse, least, row.worst))
+        said = f"{rmse:.2f} %, single runs {low:.2f} to {high:.2f} %"
+        for key, value in zip(marks, (x, rmse, low, high, inks[row.method], row.method, said), strict=True):
             marks[key].append(value)
     for place, (data, condition) in enumerate(keys):
         row = next(row for row in own if (row.data, row.condition) == (data, condition))
@@ -92,50 +119,67 @@ def worst(tracks: Sequence[Track], subject: str, inks: dict[str, str]) -> tuple[
     own = [track for track in tracks if track.method == subject]
     track = max(own, key=lambda t: float(np.max(np.sqrt(np.nanmean(t.error**2, axis=0)))))
     pack = int(np.argmax(np.nanmean(track.error**2, axis=0)))
-    beside = [t for t in tracks if t.case is track.case and t.method in inks]
-    kept = thin.keep(track.error[:, pack], thin.buckets(track.t_s, (), _MOST_POINTS))
+    first, last = scored_s(track)
+    rows = np.flatnonzero((track.t_s >= first) & (track.t_s <= last))
+    kept = rows[thin.keep(track.error[rows, pack], thin.buckets(track.t_s[rows], (), _MOST_POINTS))]
     t_h, reference = track.t_s[kept] / 3600.0, track.reference[kept]
-    soc = {t.method: 100.0 * (t.error[kept, pack] + reference) for t in beside}
-    curves: list[Curve] = [
-        (name, t_h, said, inks[name], "solid", 2.0 if name == subject else 1.0) for name, said in soc.items()
-    ]
+    beside = {t.method: t.error[kept, pack] for t in tracks if t.case is track.case and t.method in inks}
+    band = track.band[kept, pack]
+    curves = [_curve(name, t_h, 100.0 * (error + reference), inks, subject) for name, error in beside.items()]
     curves.append(("reference", t_h, 100.0 * reference, INK, "dashed", 1.6))
-    half = 100.0 * track.band[kept, pack]
-    low, high = soc[subject] - half, soc[subject] + half
+    said = beside[subject] + reference
+    low, high = (100.0 * np.clip(said + half, 0.0, 1.0) for half in (-band, band))
     span = (float(t_h[0]), float(t_h[-1]))
-    above = _plot("time [h]", "SOC [%]", span, _ends([c[2] for c in curves]), 300)
-    area = drawn(
-        table(x=t_h, low=low, high=high),
-        Model("VArea", x=Field("x"), y1=Field("low"), y2=Field("high"), fill_color=inks[subject], fill_alpha=0.18),
-    )
-    _add(above, area, *_lines(curves, "0.0"))
-    errors: list[Curve] = [
-        (t.method, t_h, 100.0 * t.error[kept, pack], inks[t.method], "solid", 2.0 if t.method == subject else 1.0)
-        for t in beside
-    ]
-    below = _plot("time [h]", "error [% of SOC]", span, _ends([c[2] for c in errors], half), 200)
-    around = drawn(
-        table(x=t_h, low=-half, high=half),
-        Model("VArea", x=Field("x"), y1=Field("low"), y2=Field("high"), fill_color=inks[subject], fill_alpha=0.18),
-    )
-    _add(below, around, *_lines(errors, "0.00"))
+    above = _plot("time [h]", "SOC [%]", span, _ends([low, high, *(c[2] for c in curves)]), 300)
+    _add(above, _area(t_h, low, high, inks[subject]), *_lines(curves, "0.0"))
+    errors = [_curve(name, t_h, 100.0 * error, inks, subject) for name, error in beside.items()]
+    half = 100.0 * np.where(np.isfinite(reference), band, np.nan)
+    below = _plot("time [h]", "error [% of SOC]", span, _ends([half, -half, *(c[2] for c in errors)]), 200)
+    _add(below, _area(t_h, -half, half, inks[subject]), *_lines(errors, "0.00"))
     below.attributes["x_range"] = above.attributes["x_range"]
     return above, below, track, pack
+
+
+def scored_s(track: Track) -> tuple[float, float]:
+    """First and last time of a run at which there is a reference."""
+    scored = track.t_s[np.isfinite(track.reference)]
+    return float(scored[0]), float(scored[-1])
+
+
+def _curve(method: str, x: F64, y: F64, inks: dict[str, str], subject: str) -> Curve:
+    return method, x, y, inks[method], _dash(method), 2.0 if method == subject else 1.2
+
+
+def _dash(method: str) -> str:
+    return _DASHES if method in DASHED else "solid"
+
+
+def _area(x: F64, low: F64, high: F64, colour: str) -> Model:
+    """A band; where it is not known there is a gap, over which a VArea would be drawn."""
+    known = np.isfinite(low) & np.isfinite(high)
+    edges = np.flatnonzero(np.diff(known.astype(np.int8), prepend=0, append=0))
+    stretches = [slice(first, last) for first, last in zip(edges[::2], edges[1::2], strict=True)]
+    outlines = table(
+        xs=[np.concatenate([x[s], x[s][::-1]]) for s in stretches],
+        ys=[np.concatenate([low[s], high[s][::-1]]) for s in stretches],
+    )
+    look = {"fill_color": Value(colour), "fill_alpha": Value(BAND_ALPHA), "line_color": Value(None)}
+    return drawn(outlines, Model("Patches", xs=Field("xs"), ys=Field("ys"), **look))
 
 
 def histogram(tracks: Sequence[Track], inks: dict[str, str]) -> Model:
     """How often each method errs by how much, in one condition; what lies beyond the ends counts into the last bins."""
     errors = {m: np.concatenate([t.error[np.isfinite(t.reference)].ravel() for t in tracks if t.method == m]) for m in inks}
     errors = {method: 100.0 * error for method, error in errors.items() if error.size}
-    reach = max(1.0, *(float(np.quantile(np.abs(error), 0.995)) for error in errors.values()))
+    reach = max(1.0, *(float(np.quantile(np.abs(error), 1.0 - MOST_BEYOND)) for error in errors.values()))
     edges = np.linspace(-reach, reach, _BINS + 1)
     curves: list[Curve] = []
     for method, error in errors.items():
         share = 100.0 * np.histogram(np.clip(error, -reach, reach), edges)[0] / len(error)
-        curves.append((method, np.repeat(edges, 2)[1:-1], np.repeat(share, 2), inks[method], "solid", 1.6))
+        curves.append((method, np.repeat(edges, 2)[1:-1], np.repeat(share, 2), inks[method], _dash(method), 1.6))
     top = 1.08 * max(float(c[2].max()) for c in curves)
     plot = _plot("error [% of SOC]", "share of time [%]", (-reach, reach), (0.0, top), 260)
-    zero = Model("Span", location=0.0, dimension="height", line_color=GREY, line_width=1.0)
+    zero = Model("Span", location=0.0, dimension="height", line_color=INK, line_dash="dotted")
     _add(plot, zero, *_lines(curves, "0.0"))
     return plot
 
@@ -148,7 +192,9 @@ def coverage(rows: Sequence[Row], inks: dict[str, str]) -> Model:
     marks = {
         "x": half,
         "y": [100.0 * (row.sums.band_coverage or 0.0) for row in known],
-        "colour": [inks[row.method] for row in known],
+        "fill": ["#ffffff00" if row.method in DASHED else inks[row.method] for row in known],
+        "edge": [inks[row.method] if row.method in DASHED else "#ffffff" for row in known],
+        "size": [13 if row.method in DASHED else 9 for row in known],
         "name": [f"{row.method}, {row.region}" for row in known],
     }
     plot = _plot(
@@ -161,7 +207,7 @@ def coverage(rows: Sequence[Row], inks: dict[str, str]) -> Model:
     asked = Model("BoxAnnotation", bottom=low, top=high, level="underlay", fill_color=GREEN, fill_alpha=0.12, line_color=None)
     dots = drawn(
         table(**marks),
-        Model("Scatter", x=Field("x"), y=Field("y"), size=Value(9), fill_color=Field("colour"), line_color=Value("#ffffff")),
+        Model("Scatter", x=Field("x"), y=Field("y"), size=Field("size"), fill_color=Field("fill"), line_color=Field("edge")),
     )
     _add(
         plot,
@@ -172,9 +218,9 @@ def coverage(rows: Sequence[Row], inks: dict[str, str]) -> Model:
     return plot
 
 
-def _ends(columns: Sequence[F64], half: F64 | None = None) -> tuple[float, float]:
-    """Range of an axis; half: half widths of a band around 0 that should be seen."""
-    values = np.concatenate([*columns, *([half, -half] if half is not None else [])])
+def _ends(columns: Sequence[F64]) -> tuple[float, float]:
+    """Range of an axis that holds all of them."""
+    values = np.concatenate(columns)
     values = values[np.isfinite(values)]
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     margin = 0.05 * (high - low) + 0.1

@@ -38,8 +38,8 @@ class RecordedSet(files.FileModel):
     """Recordings of one kind of cell.
 
     filter: keys of the calibration's [filter] that are the rig's and not the pack's.  model: file beside this one with the
-    [model] of the recorded cells, in place of the calibration's.  fitted: recordings that filter and model have seen.  unseen:
-    those that are scored.
+    [model] of the recorded cells, in place of the calibration's.  own: file with a [model] fitted to the unseen recordings
+    themselves, for the bound.  fitted: recordings that filter and model have seen.  unseen: those that are scored.
     """
 
     name: str
@@ -55,6 +55,7 @@ class RecordedSet(files.FileModel):
     charge_uncertainty: Positive
     filter: dict[str, Positive] = {}
     model: str | None = None
+    own: str | None = None
     fitted: list[str]
     unseen: Annotated[list[str], Field(min_length=1)]
 
@@ -87,9 +88,8 @@ def sets() -> list[RecordedSet]:
 
 
 @lru_cache(maxsize=8)
-def believed(of_name: str) -> Model | None:
-    """The [model] of a set's own, by the set's name; None where it believes the calibration's."""
-    name = next(of.model for of in sets() if of.name == of_name)
+def tables(name: str | None) -> Model | None:
+    """The [model] of a file beside this one; None for none."""
     return None if name is None else files.load(_HERE.with_name(name), ModelFile).model
 
 
@@ -138,8 +138,9 @@ def case(of: RecordedSet, name: str, condition: str) -> Case:
         start_sigma=START_SIGMA,
         window=soc_window(cellfile.load(of.cell)[1]),
         filter=tuple(of.filter.items()),
-        model=believed(of.name),
+        model=tables(of.model),
         model_name=of.model or "",
+        own_model=tables(of.own),
     )
 
 

@@ -62,7 +62,7 @@ class Scored:
             "format": 1,
             "seed": self.plan.seed,
             "sensor_errors": self.plan.errors,
-            "rows": [row.as_json() | _floors(floors.asked(row)) for row in self.rows()],
+            "rows": [row_as_json(row) for row in self.rows()],
             "convergence": starts.as_json(self.starts),
             "power": [_told(row) | _floors(floors.asked_of_power(row)) for row in self.power],
             "health": [_told(row) | _floors(floors.asked_of_health(row)) for row in self.health],
@@ -72,6 +72,12 @@ class Scored:
 def _told(row: PowerRow | HealthRow) -> dict[str, Any]:
     """A line as printed by --json."""
     return {key: figures.rounded(value) if isinstance(value, float) else value for key, value in asdict(row).items()}
+
+
+def row_as_json(row: figures.Row) -> dict[str, Any]:
+    """A row as printed by --json, with what is asked of it, and the bound, with what both miss."""
+    bound = None if row.bound is None else row.bound.short() | {"misses_too": _floors(floors.beyond(row))["floors"]}
+    return row.as_json() | _floors(floors.asked(row)) | {"bound": bound}
 
 
 def _floors(asked: list[floors.Asked]) -> dict[str, Any]:
@@ -133,8 +139,10 @@ def run(groups: Sequence[Group], plan: Plan, progress: Progress | None = None, m
         tell("current limits", len(groups))
         scored.power = power(plan.seed, plan.power_states, method=judged)
     if does_health:
-        tell("capacity and resistance", len(groups) + does_power)
-        scored.health = health(plan.seed, plan.health_draws, [judged], make)
+        before = len(groups) + does_power
+        scored.health = health(
+            plan.seed, plan.health_draws, [judged], make, lambda share: tell("capacity and resistance", before + share)
+        )
     return scored
 
 
@@ -144,7 +152,7 @@ def _score(scored: Scored, case: Case, make: Make) -> None:
     readings = inject(case, seed=plan.seed) if plan.errors else clean(case)
     judged = subject(plan.methods)
     tracks = [track(case, readings, method, make) for method in dict.fromkeys((*plan.methods, COUNTING))]
-    if case.drawn is not None:
+    if case.drawn is not None or case.own_model is not None:
         tracks.append(bound(case, readings, judged, make))
     settled = [one for method in plan.methods for one in starts.of(case, readings, method, make)] if plan.wrong_starts else []
     # What is kept needs no arrays of the case: all draws of all conditions would fill the memory.
@@ -154,7 +162,7 @@ def _score(scored: Scored, case: Case, make: Make) -> None:
 
 
 def bound(case: Case, readings: Readings, method: str, make: Make = emulated) -> Track:
-    """A method with the drawn cell's own tables, on the same readings: what is left when the tables are true."""
+    """A method with the cell's own tables, on the same readings: what is left when the tables are true."""
     from hil.score.own import own_tables
 
     return replace(track(case, readings, method, make, own_tables(case)), method=BOUND)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hil.score import floors, starts
-from hil.score.figures import Row, Sums
+from hil.score.figures import Row, Sums, rounded
 from hil.score.floors import Asked
 from hil.score.health import HealthRow
 from hil.score.power import PowerRow
@@ -31,7 +31,7 @@ MARKS = {
     "waste": "median waste",
 }
 
-
+_OWN_TOO = ", missed with the cell's own tables too"
 _WIDE = 118
 
 
@@ -116,7 +116,7 @@ def _verdict(rows: Sequence[Row]) -> Text:
 def _count(asked: Sequence[Asked]) -> Text:
     found = [one.met for one in asked]
     if not found:
-        return Text("none", style="dim")
+        return Text("-", style="dim")
     return Text(f"{sum(found)}/{len(found)}", style="green" if all(found) else "red")
 
 
@@ -127,7 +127,8 @@ def missed(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         for one in floors.asked(row) if row.method == judged else []:
             if not one.met:
-                out.append(f"{row.method}, {row.region}: {told(one)}")
+                too = _OWN_TOO if one.what in [least.what for least in floors.beyond(row)] else ""
+                out.append(f"{row.method}, {row.region}: {told(one)}{too}")
     return out
 
 
@@ -151,8 +152,9 @@ def _pair(sums: Sums | None) -> list[str]:
 
 
 def percent(share: float | None) -> str:
-    """A share in per cent with two digits."""
-    return "-" if share is None else f"{100 * share:.2f}"
+    """A share in per cent with two digits, of the figure that --json prints: rounded twice everywhere or nowhere."""
+    shown = rounded(share)
+    return "-" if shown is None else f"{100 * shown:.2f}"
 
 
 def _starts(rows: list[dict[str, Any]]) -> Table:
@@ -199,7 +201,7 @@ def _power(rows: Sequence[PowerRow]) -> Table:
     for name in ("condition", "direction", "for"):
         table.add_column(name, no_wrap=True)
     for name in ("broken", "by [mV]", "waste", "bound", "their waste"):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(Text(name), justify="right", no_wrap=True)  # of a str, [mV] would be taken for a style
     table.add_column("met", no_wrap=True)
     for row in rows:
         numbers = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from hil.score import cases, recorded
 from hil.score.believe import METHODS
 
 pytestmark = pytest.mark.compiled_only
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="a path of Linux")
 SHORT = ("--condition", "discharge", "--method", "ekf")
 KEYS = [
     "data", "method", "condition", "region", "rmse", "mae", "max", "bias", "band_coverage", "band_half_width",
@@ -189,6 +191,27 @@ def test_a_page_that_is_not_ours_is_left_alone():
     ran = nabench("score", *SHORT, "--html", "mine.html")
     assert (2, ["mine.html: nabench did not write this; move it away, or give another --html"]) == (ran.code, ran.problems)
     assert "<p>mine</p>" == Path("mine.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("folder", "folder: is a folder; expected the name of a file; give another --html"),
+        pytest.param(
+            "/dev/stdout", "/dev/stdout: is a device or a pipe; expected the name of a file; give another --html", marks=LINUX
+        ),
+        ("file/page.html", "--html file/page.html: file is a file; expected a folder"),
+        pytest.param("/proc/page.html", "--html /proc/page.html: cannot be written: No such file or directory", marks=LINUX),
+        (250 * "x", f"--html {250 * 'x'}: cannot be written: File name too long"),
+    ],
+)
+def test_where_no_page_can_be_written_is_said_before_anything_is_run(name, problem):
+    """With the path that was given; --data is not looked at yet, and nothing is left."""
+    Path("folder").mkdir()
+    Path("file").write_text("mine")
+    ran = nabench("score", "--data", "nowhere", "--html", name)
+    assert (2, "", [problem]) == (ran.code, ran.out, ran.problems)
+    assert {"folder", "file"} == tree(Path())
 
 
 def test_help_comes_without_the_estimators():

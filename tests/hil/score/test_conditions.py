@@ -211,8 +211,8 @@ def test_own_tables_are_of_the_form_that_a_calibration_has(cases):
         assert calibration.Calibration.model_validate(own.model_dump()).model.capacity_Ah == own.model.capacity_Ah
 
 
-def test_a_recorded_case_has_no_own_tables(cases):
-    """The bound is that of a simulated cell; a recording has none."""
+def test_a_recorded_cell_that_nobody_fitted_has_no_own_tables(cases):
+    """The bound is that of a simulated cell, or of recordings that ship with one; a user's recording has none."""
     recorded = replace(cases["drive"][0], recorded=True, drawn=None, data="a run")
     with pytest.raises(BenchError, match="a run: own tables are those of a simulated cell"):
         own_tables(recorded)

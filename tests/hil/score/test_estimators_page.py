@@ -14,7 +14,7 @@ import estimator_tables
 import numpy as np
 import pytest
 
-from hil.score import floors, recorded
+from hil.score import floors, recorded, score
 from hil.score.case import Case
 from hil.score.figures import BOUND, COUNTING, Track, rows
 
@@ -47,7 +47,7 @@ def found() -> dict[str, Any]:
     return {
         "seed": 1,
         "sensor_errors": True,
-        "rows": [row.as_json() | {"floors": [one.as_json() for one in floors.asked(row)]} for row in rows(tracks)],
+        "rows": [score.row_as_json(row) for row in rows(tracks)],
         "convergence": [start | {"median_s": 90.0, "p95_s": None}],
         "capacity": [
             {
@@ -127,6 +127,18 @@ def test_a_bound_that_is_none_is_named(found):
     for row in found["rows"]:
         row["bound_rmse"] = None if row["recorded"] else 0.02
     assert ["The bound lies above the RMSE itself in: drive."] == estimator_tables.no_bounds(found, METHOD)
+
+
+def test_what_true_tables_miss_too_is_named(found):
+    """With what the bound reaches, and only of the method that is judged."""
+    for row in found["rows"]:
+        row["bound"] = None
+    assert ["Missed by the bound, too: nothing that is missed."] == estimator_tables.beyond(found, METHOD)
+    for row in found["rows"]:
+        if row["condition"] == "discharge" and row["region"] == "all":
+            row["bound"] = {"misses_too": [{"what": "max", "value": 0.026}]}
+    line = f"{estimator_tables.LINES['discharge']}: max 2.60"
+    assert [f"Missed by the bound, too: {line}."] == estimator_tables.beyond(found, METHOD)
 
 
 def test_worst_runs_are_the_worst_ones(found):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from rich.console import Console
 
-from hil.score import figures, floors, starts
+from hil.score import figures, floors, starts, table
 from hil.score.case import Case
 from hil.score.cases import names
 from hil.score.figures import BOUND, COUNTING, Track
+from hil.score.health import HealthRow
+from hil.score.power import PowerRow
+from hil.score.score import Plan, Scored
 
 NONE = np.empty(0)
 KEYS = {
@@ -100,7 +107,33 @@ def test_the_bound_stands_beside_and_is_no_row():
     least = track(FIRST.case, BOUND, [0.9], [[0.001, -0.001]])
     found = figures.rows([FIRST, SECOND, *COUNTED, least])
     assert {"ekf", COUNTING} == {row.method for row in found}
-    assert row_of("all", [FIRST, SECOND, *COUNTED, least]).bound_rmse == pytest.approx(0.001)
+    row = row_of("all", [FIRST, SECOND, *COUNTED, least])
+    assert row.bound is not None
+    assert row.bound_rmse == pytest.approx(0.001)
+    assert (row.bound.counting_rmse, row.bound.bound) == (row.counting_rmse, None)
+    assert {"rmse": 0.001, "max": 0.001, "band_half_width": 0.02, "worst_rmse": 0.001}.items() <= row.bound.short().items()
+
+
+def missed_of(row: figures.Row | None) -> set[str]:
+    """What a row does not meet."""
+    assert row is not None
+    return {one.what for one in floors.asked(row) if not one.met}
+
+
+@pytest.mark.parametrize(("error", "missed"), [(0.001, set()), (0.015, {"rmse"}), (0.03, {"rmse", "worst_rmse", "max"})])
+def test_what_own_tables_miss_too_is_told_apart(error, missed):
+    """Of what a discharge misses (0.8 % RMSE, 1.2 % in the worst run, 2.5 % at most): what no belief would mend."""
+    own = track(case("cell a"), "ekf", [0.9, 0.3], [[0.02, 0.02], [0.02, 0.04]], band=0.024)
+    counted = track(own.case, COUNTING, [0.9, 0.3], [[0.07, 0.07], [0.07, 0.07]])
+    least = track(own.case, BOUND, [0.9, 0.3], [[error, 0.001], [0.001, error]], band=0.1)
+    row = row_of("all", [own, counted, least])
+    assert {"rmse", "worst_rmse", "max"} <= missed_of(row)
+    assert "band_coverage" in missed_of(row) & missed_of(row.bound)  # too narrow the one, too wide the other
+    assert missed == {one.what for one in floors.beyond(row)}
+    silent = row_of("all", [replace(own, band=np.full_like(own.band, np.nan)), counted, least])
+    assert "band_coverage" in missed_of(silent)
+    assert "band_coverage" not in {one.what for one in floors.beyond(silent)}
+    assert len(missed) == sum("own tables too" in line for line in table.missed([row]))
 
 
 def test_data_sets_and_conditions_are_told_apart():
@@ -163,3 +196,32 @@ def test_times_of_starts_are_pooled():
     made = starts.Convergence(case(), "ekf", -0.2, np.array([10.0, 20.0, np.nan]))
     (found,) = starts.as_json([made])
     assert (3, 0.666667, 20.0, None) == tuple(found[key] for key in ("starts", "settled", "median_s", "p95_s"))
+
+
+def shown(scored: Scored) -> str:
+    """The tables as a terminal of 120 columns shows them."""
+    out = io.StringIO()
+    table.show(scored, Console(file=out, width=120))
+    return out.getvalue()
+
+
+def test_where_nothing_is_asked_nothing_is_met():
+    """A dash in the tables of a user's own files: "none" reads as if all had been missed."""
+    own = [track(case(condition="own"), name, [0.9], [[0.01]]) for name in ("ekf", COUNTING)]
+    (line,) = [line for line in shown(Scored(Plan(methods=("ekf",)), own)).splitlines() if line.startswith("ekf ")]
+    assert "-" == line.split()[-1]
+
+
+def test_a_number_of_the_table_is_that_of_the_line_below():
+    """2.8849996 % has six digits in JSON, 0.02885: two digits of either are the same two everywhere."""
+    row = HealthRow("capacity", "sodium", "own", 0.028849996, 0.05, 0.0, 0.01, 0.9, 4, 64)
+    found = shown(Scored(Plan(), health=[row]))
+    (line,) = [line for line in found.splitlines() if line.startswith("capacity  own")]
+    (missed,) = [line for line in found.splitlines() if "asked" in line]
+    assert f"RMSE {line.split()[4]} %, " in missed
+
+
+def test_the_limits_that_were_broken_have_a_unit():
+    """Millivolts, in the head of the column."""
+    row = PowerRow("exact", "sodium", "charge", "2 s", 12, 1, 0.0042, 0.0, 3, 0.5)
+    assert "by [mV]" in shown(Scored(Plan(), power=[row]))

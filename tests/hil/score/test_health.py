@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from firmware_sim.estimate import soh as soh_firmware
 from hil import calibration
 from hil.calibration import Calibration
 from hil.dut.estimator import Beliefs, Estimator, Readings
@@ -24,7 +25,23 @@ class Sure(Estimator):
         """As ever, with capacity and resistance of the calibration."""
         said = super().run(readings, every)
         ones = np.ones_like(said.soc)
-        return replace(said, capacity_share=ones, capacity_sigma=0.001 * ones, resistance_scale=ones, resistance_sigma=ones)
+        return replace(
+            said, capacity_share=ones, capacity_sigma=0.001 * ones, resistance_scale=ones, resistance_sigma=0.001 * ones
+        )
+
+
+class Deaf(Estimator):
+    """Learns nothing of resistance."""
+
+    def run(self, readings: Readings, every: int = 1) -> Beliefs:
+        """As ever, with the resistance of the start."""
+        said = super().run(readings, every)
+        return replace(said, resistance_scale=np.ones_like(said.soc), resistance_sigma=np.full_like(said.soc, 0.5))
+
+
+def deafened(beliefs: Calibration, n_packs: int, method: str, dt_ns: int) -> Device:
+    """That estimator."""
+    return Deaf(beliefs, n_packs, 1, method, dt_ns)
 
 
 def sure(beliefs: Calibration, n_packs: int, method: str, dt_ns: int) -> Device:
@@ -61,3 +78,14 @@ def test_the_estimator_that_ships_finds_the_resistance_of_its_own_tables() -> No
     assert not asked.met
     (asked,) = floors.asked_of_health(replace(rows["capacity", "unseen"], rmse=0.041))
     assert (0.04, False) == (asked.high, asked.met)
+
+
+def test_a_method_that_estimates_no_resistance_has_no_line_of_it_and_progress_is_told() -> None:
+    """What it tells is the 1 that it began with, as unsure as it began; capacity it does tell, from rests."""
+    done: list[float] = []
+    rows = health.health(5, 1, ["counting"], done=done.append)
+    assert [("capacity", "own"), ("capacity", "unseen")] == [(row.quantity, row.tables) for row in rows]
+    assert [0.0, 0.5] == done
+    deaf = {(row.quantity, row.tables): row for row in health.health(5, 1, make=deafened)}
+    assert deaf["resistance", "own"].sigma > 0.5  # asked of this method: told badly it stays, and is missed
+    assert soh_firmware.PRIOR_RESISTANCE == health.UNKNOWN_RESISTANCE

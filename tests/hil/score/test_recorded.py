@@ -14,6 +14,7 @@ from hil.calibration import load
 from hil.errors import ScenarioError
 from hil.score import recorded
 from hil.score.believe import beliefs_of
+from hil.score.own import own_tables
 
 (SET,) = recorded.sets()
 
@@ -103,6 +104,17 @@ def test_what_is_believed_of_the_recorded_cells_is_their_own():
     assert 0.05 * pack.model.rate.i0_A[2] == pytest.approx(own.model.rate.i0_A[2], rel=0.01)
     assert own.limit == pack.limit
     assert own.filter.sodium.heat_K_per_W == SET.filter["heat_K_per_W"] != pack.filter.sodium.heat_K_per_W
+
+
+def test_own_tables_are_those_of_the_judged_runs_and_nobody_believes_them():
+    """The bound has the rig's figures of the filter and cell 2's tables; the belief under test has cell 1's."""
+    case = recorded.case(SET, "1c-2-1", "recharge")
+    own, told = own_tables(case), beliefs_of(case)
+    assert "cell 2 (runs *-2-*)" in own.model.source
+    assert "cell 1 (runs *-1-1)" in told.model.source
+    assert own.filter == told.filter
+    text = Path(recorded.__file__).with_name(str(SET.own)).read_text(encoding="utf-8")
+    assert "judged" in text.partition("\n")[0]
 
 
 def test_a_file_of_beliefs_with_an_unknown_key_is_refused(tmp_path):

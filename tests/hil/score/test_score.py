@@ -96,12 +96,25 @@ def test_a_band_that_is_too_narrow_is_seen():
     assert (defect.sums.band_coverage or 0.0) < 0.5
 
 
-def test_only_simulated_cases_have_a_bound_and_it_is_below_the_figure():
-    """True tables leave less error, by half where most of what is believed is wrong; of a recording nobody knows them."""
-    found = row(Estimator, "aged")
+def test_the_bound_is_below_the_figure():
+    """True tables leave less error, by half where most of what is believed is wrong; tables of the judged runs a little."""
+    found, discharge = row(Estimator, "aged"), row(Estimator)
     assert found.bound_rmse is not None
     assert found.bound_rmse < 0.5 * found.sums.rmse
-    assert row(Estimator).bound_rmse is None
+    assert discharge.bound_rmse is not None
+    assert 0.5 * discharge.sums.rmse < discharge.bound_rmse < 1.1 * discharge.sums.rmse
+    told = score.row_as_json(discharge)
+    assert told["bound_rmse"] == told["bound"]["rmse"]
+    misses = [one.as_json() for one in floors.beyond(discharge)]
+    assert misses == told["bound"]["misses_too"]
+    assert {one["what"] for one in misses} <= missed(discharge)
+
+
+def test_a_recording_whose_cell_nobody_fitted_has_no_bound():
+    """As of a user's own files."""
+    one = Group("one", lambda: [replace(recorded.case(SET, "1c-2-1", "discharge"), own_model=None)])
+    (found,) = [r for r in score.run([one], score.Plan(methods=("ocv",), wrong_starts=False)).rows() if r.region == "all"]
+    assert found.bound is found.bound_rmse is score.row_as_json(found)["bound"] is None
 
 
 def test_equal_seeds_give_equal_bytes_and_others_do_not():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 
+import fit_belief
 import numpy as np
 import peer_scores
 import pytest
@@ -14,7 +15,7 @@ import search_rig
 from hil.score import peers, recorded
 from hil.score.floors import Asked
 
-OF = "seed 1, 4 combinations of sensor errors, 1 drawn cells."
+OF = "seed 1, 16 combinations of sensor errors, 1 drawn cells."
 
 
 def test_what_is_missed_costs_more_the_further_off_it_is() -> None:
@@ -65,7 +66,7 @@ def test_the_rig_is_searched_on_cell_1_alone_and_without_the_run_that_is_asked(m
     one = of.model_copy(update={"fitted": of.fitted[:1]})
     assert not set(of.unseen) & set(of.fitted)
     (down, _), (plain, _) = search_rig.runs(one, False), search_rig.runs(one, True)
-    own = recorded.believed(of.name)
+    own = recorded.tables(of.model)
     assert down.case.model is not None
     assert own is not None
     assert down.case.model.ocv != own.ocv
@@ -83,6 +84,31 @@ def test_the_rig_is_searched_on_cell_1_alone_and_without_the_run_that_is_asked(m
     )
 
 
+def test_a_run_that_is_left_out_is_not_seen_by_its_own_fit(monkeypatch, capsys) -> None:
+    """Its discharge errs more than in the fit that has seen it, and its tables are others; a line for each thing tried."""
+    monkeypatch.setattr(fit_belief, "HOLDS", (0.1,))
+    monkeypatch.setattr(fit_belief, "I0_FACTORS", (0.05,))
+    assert 0 == fit_belief.main(["--left-out"])
+    head, held, _, rated = capsys.readouterr().out.splitlines()
+    assert head.split()[3:] == [*fit_belief.CELL_1.runs, "all"]
+    cell = fit_belief.read_cell(fit_belief.CELL_FILE)
+    unseen_mV = [float(word) for word in held.replace("mV", "").split()[1:]]
+    monkeypatch.setattr(fit_belief, "UNSEEN_WEIGHT", 1.0)
+    assert fit_belief.fit(cell)[0].discharge_V == pytest.approx(
+        fit_belief.fit(cell, left_out="1c-1-1")[0].discharge_V, abs=1e-9
+    )
+    seen_mV = [fit_belief.fit(cell, left_out=name)[1][name] for name in fit_belief.CELL_1.runs]
+    assert np.mean(unseen_mV[:-1]) > 1.1 * np.mean(seen_mV)
+    assert unseen_mV[-1] == pytest.approx(float(np.sqrt(np.mean(np.square(unseen_mV[:-1])))), abs=0.1)
+    assert float(rated.replace("mV", "").split()[-1]) < unseen_mV[-1]
+
+
+def test_the_bound_is_fitted_to_the_judged_runs_and_the_belief_to_the_others() -> None:
+    """The names in the tool are those of the file that says what is scored."""
+    of = recorded.sets()[0]
+    assert (tuple(of.fitted), tuple(of.unseen)) == (fit_belief.CELL_1.runs, fit_belief.CELL_2.runs)
+
+
 def test_rows_of_peers_stay_where_they_are_of_the_same_runs() -> None:
     """All that the page has of other packages, or a refusal."""
     page = peer_scores.PAGE.read_text(encoding="utf-8")
@@ -91,4 +117,4 @@ def test_rows_of_peers_stay_where_they_are_of_the_same_runs() -> None:
     assert len(rows) >= 4
     assert all(row.split(" | ")[1] in peers.PEERS for row in rows)
     with pytest.raises(SystemExit, match="give --peer to run them"):
-        peer_scores.kept(page, OF.replace("4", "2"))
+        peer_scores.kept(page, OF.replace("16", "2"))

@@ -120,6 +120,8 @@ def why_not(path: Path) -> str:
             return "is a folder; expected a file"
         return "" if stat.S_ISREG(mode) else "is not a regular file"
     except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            return "is a link to a file that does not exist"
         beside = [other.name for other in path.parent.iterdir() if other.suffix == path.suffix] if path.parent.is_dir() else []
         close = closest(path.name, beside)
         return "does not exist" + (f'; did you mean "{close}"?' if close is not None else "")

@@ -22,6 +22,7 @@ _HIGHEST_RATE, _LOWEST_RATE = 60.0, 1.0 / 300.0  # of the capacity an hour
 _MOST_UNSEEN = 0.02  # of the capacity, within one gap
 _GAP_PERIODS = 10.0
 _COLDEST_DEGC, _HOTTEST_DEGC = -60.0, 150.0
+_MOST_WARMER_K, _AS_WARM_K = 40.0, 15.0  # a cell over its surroundings in the median of a run; one that merely warms itself
 _AGAINST = 0.8
 _LEAST_STEP_V = 1e-3
 _LEAST_V, _MOST_V = -0.5, 6.0  # of one cell
@@ -184,12 +185,23 @@ def _wrong_units(run: Run, warm: dict[str, F64], chosen: Columns, key: str, path
                 f"{path}: temperatures around {middle_degC:.4g} degC look like K; expected degC: {key}.{name}.offset = "
                 f"{getattr(chosen, name).offset - 273.15:g}"
             )
+        elif name == "temperature" and _fahrenheit(middle_degC, float(run.ambient_degC[0])):
+            scale, offset = getattr(chosen, name).scale / 1.8, (getattr(chosen, name).offset - 32.0) / 1.8
+            found.append(
+                f"{path}: temperatures around {middle_degC:.4g} degC in surroundings of {run.ambient_degC[0]:g} degC look like "
+                f"Fahrenheit; expected degC: {key}.{name}.scale = {scale:.6g} and offset = {offset:.6g}"
+            )
         elif low_degC < _COLDEST_DEGC or high_degC > _HOTTEST_DEGC:
             found.append(
                 f"{path}: temperatures from {low_degC:.4g} to {high_degC:.4g} degC; expected {_COLDEST_DEGC:g} to "
                 f"{_HOTTEST_DEGC:g} degC; check {key}.{name}"
             )
     return found
+
+
+def _fahrenheit(middle: float, ambient_degC: float) -> bool:
+    """Whether a cell is far warmer than its surroundings, and not so in degrees Celsius if its own were Fahrenheit."""
+    return middle - ambient_degC > _MOST_WARMER_K and abs((middle - 32.0) / 1.8 - ambient_degC) < _AS_WARM_K
 
 
 def _wrong_charge(

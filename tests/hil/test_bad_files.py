@@ -252,3 +252,10 @@ def test_a_requirement_is_held_against_the_device_of_its_scenario(tmp_path: Path
     path.write_text(changed(SCENARIO, ('pack = "nfm-16s"', 'pack = "nfm-16s"\nrequirements = "my.toml"')))
     sentence = 'requirement[0].codes[0] "CellOvervoltageMsll" is not a diagnosis flag; did you mean "CellOvervoltageMsl"?'
     assert f"{required}: {sentence}" in nabench("check", path).problems
+
+
+def test_a_link_to_nothing_is_called_one(tmp_path: Path) -> None:
+    """It lies there, so its own name is no hint."""
+    link = tmp_path / "loop.csv"
+    link.symlink_to("gone.csv")
+    assert "is a link to a file that does not exist" == files.why_not(link)

@@ -361,6 +361,21 @@ def test_one_temperature_that_jumps_and_comes_back_is_named():
     assert problem.startswith("data/run.csv: line 702 (time 700 s): a temperature of -40 degC beside 25 degC")
 
 
+def test_degrees_fahrenheit_are_known_by_the_surroundings():
+    """77 to 95 of them where the map says 25 degC; a cell that warms itself by 35 K is believed."""
+    for low, high, units in ((77.0, 95.0, 1), (45.0, 62.0, 0)):
+        rows = np.column_stack([table(), np.linspace(low, high, len(table()))]) * np.array([1e3, 1e3, -1e3, 100.0, 1.0])
+        lines = ["ms,mV,mA,percent,warm", *(",".join(f"{value:.7g}" for value in row) for row in rows)]
+        Path("data/run.csv").write_text("\n".join(lines) + "\n")
+        use(("[cell]", 'temperature = { column = "warm" }\n\n[cell]'))
+        if units:
+            (problem,) = refused()
+            assert "look like Fahrenheit; expected degC: " in problem
+            assert problem.endswith("columns.temperature.scale = 0.555556 and offset = -17.7778")
+            continue
+        assert 1 == len(folder.cases(Path("data")).cases)
+
+
 @pytest.mark.parametrize(
     ("name", "rows", "amps", "sag_V"),
     [

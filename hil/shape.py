@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date, time
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ValidationError, ValidationInfo
 
 from hil.errors import closest, nearest
 
-_MOST = 50
+_MOST, _MOST_ALIKE = 50, 3  # sentences on one file; entries of one list that are said one by one
 _TYPES = {
     "float_type": "a number", "int_type": "a whole number", "int_from_float": "a whole number", "string_type": "text in quotes",
     "bool_type": "true or false", "list_type": "a list", "dict_type": "a table", "model_type": "a table",
@@ -150,6 +151,8 @@ class _Place:
 def problems(path: Path, model: type[BaseModel], error: ValidationError) -> list[str]:
     """One sentence for each thing wrong: file, key path, expected, found, nearest."""
     items = error.errors(include_url=False)
+    alike = Counter(kin for item in items if (kin := _kin(item)) is not None)
+    items = [item for item, first in zip(items, _firsts(items, alike), strict=True) if first]
     rows = [(item, _Place(model, item["loc"])) for item in items[: 2 * _MOST]]
     meant = {place.meant() for item, place in rows if item["type"] == "extra_forbidden"}
     said: list[str] = []
@@ -160,10 +163,30 @@ def problems(path: Path, model: type[BaseModel], error: ValidationError) -> list
             said += _own(path, place, item["ctx"]["error"])
         elif key not in done and not (item["type"] == "missing" and key in meant):
             kinds = [_TYPES[i["type"]] for i, other in rows if i["type"] in _TYPES and other.path == place.path]
-            said.append(f"{path}: {_sentence(item, place, key, kinds)}")
+            kin = _kin(item)
+            others = alike[kin] - 1 if kin is not None else 0
+            more = f", and so in {others} entries more" if others >= _MOST_ALIKE else ""
+            said.append(f"{path}: {_sentence(item, place, key, kinds)}{more}")
             done.add(key)
     rest = len(said) - _MOST + len(items) - len(rows)
     return said[:_MOST] + ([f"{path}: and {rest} problems more"] if rest > 0 else [])
+
+
+def _kin(item: Any) -> tuple[Any, ...] | None:
+    """The list and the bound of an entry that is out of range; None for anything else."""
+    is_entry = item["type"] in _BOUNDS and item["loc"] and isinstance(item["loc"][-1], int)
+    return (*item["loc"][:-1], item["type"]) if is_entry else None
+
+
+def _firsts(items: Sequence[Any], alike: Counter[Any]) -> list[bool]:
+    """Which problems are said: of many entries of one list beyond one bound, the first."""
+    seen: set[Any] = set()
+    out = []
+    for item in items:
+        kin = _kin(item)
+        out.append(kin is None or alike[kin] <= _MOST_ALIKE or kin not in seen)
+        seen.add(kin)
+    return out
 
 
 def mend(

@@ -259,3 +259,21 @@ def test_a_link_to_nothing_is_called_one(tmp_path: Path) -> None:
     link = tmp_path / "loop.csv"
     link.symlink_to("gone.csv")
     assert "is a link to a file that does not exist" == files.why_not(link)
+
+
+def beyond(path: Path, head: str, branch: str, tail: str, count: int) -> list[str]:
+    """What check says of a file in which the first numbers of a list, or all with 0, are a thousand times as large."""
+    larger = re.sub(r"\d+\.\d+", lambda found: f"{1e3 * float(found[0]):g}", branch, count=count)
+    path.write_text(head + larger + tail, encoding="utf-8")
+    return [line for line in nabench("check", path).problems if "expected 6 or less" in line]
+
+
+def test_a_curve_in_millivolts_is_one_problem(tmp_path: Path) -> None:
+    """Not one for each of its 35 entries; a few that are beyond a bound are named one by one."""
+    text = files.shipped("calibration")["nfm-16s"].read_text(encoding="utf-8")
+    head, branch, tail = re.split(r"(?<=discharge_V = \[)([^\]]*)", text, maxsplit=1)
+    path = tmp_path / "own.toml"
+    found = beyond(path, head, branch, tail, 0)
+    assert 1 == len(found)
+    assert re.search(r"model\.ocv\.discharge_V\[0\]: expected 6 or less, found \d+.*, and so in 34 entries more$", found[0])
+    assert 2 == len(beyond(path, head, branch, tail, 2))

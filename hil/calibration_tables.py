@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from hil import files
 from hil.kinetics import Rate, Slow
-from hil.shape import Misfits, settle
+from hil.shape import Misfits, is_any_mended, settle
 from hil.tables import Entropy, Hysteresis, Ocv, Positive, Reach, Resistance, Sourced, TempDegC, lengths, rising, unlikely
 
 NotNegative = Annotated[float, Field(ge=0)]
@@ -182,9 +182,9 @@ class Model(Sourced):
     heat: Heat | None = None
 
     @model_validator(mode="after")
-    def _likely(self) -> Model:
+    def _likely(self, info: ValidationInfo) -> Model:
         heat = None if self.heat is None else ("heat.capacity_J_per_K", self.heat.capacity_J_per_K)
-        settle(unlikely(self.capacity_Ah, self.resistance, self.hysteresis, heat))
+        settle([] if is_any_mended(info) else unlikely(self.capacity_Ah, self.resistance, self.hysteresis, heat))
         return self
 
     def tables(self) -> dict[str, Sourced]:

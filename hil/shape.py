@@ -225,6 +225,11 @@ def is_mended(info: ValidationInfo, *keys: str) -> bool:
     return bool(info.context and set(keys) & info.context.get("mended", frozenset()))
 
 
+def is_any_mended(info: ValidationInfo) -> bool:
+    """True when anything in the file was brought into its range, so that figures should not be held against each other."""
+    return bool(info.context and info.context.get("mended"))
+
+
 def _own(path: Path, place: _Place, error: Exception) -> list[str]:
     """What a validator of ours found."""
     where = key_path(place.path)

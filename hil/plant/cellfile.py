@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, model_validator
 
 from firmware_sim.jit import exp
 from firmware_sim.types import F64
@@ -24,7 +24,7 @@ from hil.plant.extras import (
     fill_rate,
     fill_slow,
 )
-from hil.shape import settle
+from hil.shape import is_any_mended, settle
 from hil.tables import (
     MAX_NODES,
     CellVolt,
@@ -106,9 +106,9 @@ class Cell(files.Document):
     runaway: Runaway | None = None
 
     @model_validator(mode="after")
-    def _likely(self) -> Cell:
+    def _likely(self, info: ValidationInfo) -> Cell:
         heat = ("thermal.heat_capacity_J_per_K", self.thermal.heat_capacity_J_per_K)
-        settle(unlikely(self.capacity_Ah, self.resistance, self.hysteresis, heat))
+        settle([] if is_any_mended(info) else unlikely(self.capacity_Ah, self.resistance, self.hysteresis, heat))
         return self
 
     def tables(self) -> dict[str, Sourced]:

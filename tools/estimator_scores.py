@@ -20,7 +20,7 @@ import accuracy_page
 from estimator_tables import Found, sections, table
 
 from hil.score import recorded
-from hil.score.score import SUBJECT
+from hil.score.believe import SUBJECT
 
 PAGE = accuracy_page.PAGE.with_name("estimators.md")
 

@@ -55,7 +55,6 @@ OCV_SOC = np.array([
 TAU2_S = 60.0
 SMALLEST_HALF_V = 0.0075
 COLD_DEGC, COLD_REACH = -20.0, 0.7
-BELIEF_RUNS = ("0c5-1-1", "0c75-1-1", "1c-1-1", "1c5-1-1", "2c-1-1")
 # Prior of the loop's half width: what two rigs on such cells report (see docs/cells/nfm-18650.md).
 LOOP_SOC = np.array([0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.9, 0.95])
 LOOP_HALF_V = np.array([0.040, 0.035, 0.025, 0.015, 0.015, 0.035, 0.0075, 0.0075, 0.025])

@@ -175,7 +175,8 @@ def _wrong_units(run: Run, warm: dict[str, F64], chosen: Columns, key: str, path
         found.append(f"{path}: voltages around {middle_V:.4g} V look like mV; expected V: {mend}")
     elif run.volt.min() < _LEAST_V or run.volt.max() > _MOST_V:
         found.append(
-            f"{path}: voltages from {run.volt.min():.4g} to {run.volt.max():.4g} V; expected one cell, -0.5 to 6 V; "
+            f"{path}: voltages from {run.volt.min():.4g} to {run.volt.max():.4g} V; expected one cell, "
+            f"{_LEAST_V:g} to {_MOST_V:g} V; "
             f"check {key}.voltage"
         )
     for name, degC in warm.items():

@@ -17,6 +17,8 @@ from hil.dut.estimator import Beliefs, Estimator, Readings
 from hil.score.case import Case
 
 METHODS: tuple[str, ...] = get_args(Filter.model_fields["method"].annotation)
+# The method that the floors are for, where it is among the methods.
+SUBJECT = "sodium"
 ROW_S = 5.0
 _CHUNK_TICKS = 20_000
 

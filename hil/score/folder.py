@@ -272,8 +272,8 @@ def _doubt(run: Run, reference: F64, beliefs: Calibration) -> float:
     return 1.0 - float(np.interp(rested_V, ocv.discharge_V, ocv.soc))
 
 
-def _beyond(run: Run, found: tuple[legs.Leg, ...], full_V: float, empty_V: float, capacity_Ah: float) -> dict[int, str]:
-    """Legs, by their first row, that go on far past where the cell is said to be full or empty, with a sentence each.
+def _beyond(run: Run, found: tuple[legs.Leg, ...], full_V: float, empty_V: float, capacity_Ah: float) -> dict[legs.Leg, str]:
+    """Legs that go on far past where the cell is said to be full or empty, with a sentence each.
 
     What counts is charge that moves there: peaks of a load, and pulses, do not.
     """
@@ -288,7 +288,7 @@ def _beyond(run: Run, found: tuple[legs.Leg, ...], full_V: float, empty_V: float
         else:
             continue
         if float(moved_Ah[past].sum()) > _BEYOND_SHARE * capacity_Ah:
-            said[leg.first] = (
+            said[leg] = (
                 f"a {leg.kind} goes on to {farthest_V:.4g} V, past {key} {end_V:g} V: expected the end of the data in the map"
             )
     return said
@@ -325,7 +325,7 @@ def count(
         passed = (passed_As[rows] - passed_As[first]) * (soc - other)
         if soc == other or passed[-1] < _LEAST_THROUGHPUT * capacity_Ah * 3600.0:
             continue
-        if any(first <= leg.last and leg.first <= last and leg.first in beyond for leg in found):
+        if any(first <= leg.last and leg.first <= last for leg in beyond):
             continue
         share = passed / passed[-1]
         gone_s = run.t_s[rows] - run.t_s[first]

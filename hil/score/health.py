@@ -16,7 +16,7 @@ from firmware_sim.types import F64, S_NS
 from hil import calibration
 from hil.calibration import Calibration
 from hil.dut.estimator import Beliefs
-from hil.score.believe import Make, emulated
+from hil.score.believe import ROW_S, SUBJECT, Make, emulated
 from hil.score.case import Case
 from hil.score.conditions import soh
 from hil.score.drawn import Drawn
@@ -24,9 +24,7 @@ from hil.score.inject import SIGNS, Signs, inject
 from hil.score.own import own_tables
 
 TRUE_TEMPERATURE: tuple[Signs, ...] = tuple({(g, o, v, 0): None for g, o, v, _ in SIGNS})
-ASKED = "sodium"  # the method of which a resistance is asked: one that it does not tell is missed, not left out
 UNKNOWN_RESISTANCE = 0.5  # standard deviation with which a device tells a resistance of which it knows nothing
-_ROW_S = 5  # the last row is that of the end of the fifth recharge, as near as this
 _SOC = np.linspace(0.3, 0.8, 11)
 
 
@@ -59,7 +57,7 @@ def health(
 ) -> list[HealthRow]:
     """All lines of so many drawn cells.
 
-    A method that never tells a resistance, since it estimates none, has no line of it.
+    A method that never tells a resistance, since it estimates none, has no line of it; the one that is judged always has.
 
     make: the device to judge, for whoever wants to judge another.  done: is told which share is done.
     """
@@ -67,7 +65,7 @@ def health(
     rows: list[HealthRow] = []
     work = [(method, tables) for method in methods for tables in ("own", "unseen")]
     for part, (method, tables) in enumerate(work):
-        capacity, resistance, tells = [], [], method == ASKED
+        capacity, resistance, tells = [], [], method == SUBJECT
         for n, case in enumerate(cases):
             if done is not None:
                 done((part + n / len(cases)) / len(work))
@@ -103,7 +101,7 @@ def _run(case: Case, told: Calibration, method: str, seed: int, make: Make) -> B
     signs = (*SIGNS, *TRUE_TEMPERATURE)
     device = make(told, len(signs), method, case.dt_ns)
     device.start(case.start_soc, case.start_sigma)
-    return device.run(inject(case, signs, seed), _ROW_S * S_NS // case.dt_ns)
+    return device.run(inject(case, signs, seed), round(ROW_S * S_NS) // case.dt_ns)
 
 
 def _ratio(drawn: Drawn, told: Calibration) -> float:

@@ -10,7 +10,7 @@ from hil.calibration import Calibration
 from hil.dut.estimator import Readings
 from hil.errors import ScenarioError, nearest
 from hil.score import figures, floors, starts
-from hil.score.believe import METHODS, Make, believe, emulated
+from hil.score.believe import METHODS, SUBJECT, Make, believe, emulated
 from hil.score.case import Case
 from hil.score.cases import Group
 from hil.score.figures import BOUND, COUNTING, Track
@@ -19,9 +19,6 @@ from hil.score.inject import clean, inject
 from hil.score.peers import PEERS
 from hil.score.power import PowerRow, power
 from hil.score.starts import Convergence
-
-# The method that the floors are for, where it is among the methods.
-SUBJECT = "sodium"
 
 Progress = Callable[[str, float], None]  # what is at work, and which share is done
 

@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 
 from hil.score import floors, recorded, score
+from hil.score.believe import SUBJECT
 from hil.score.case import Case
 from hil.score.figures import BOUND, COUNTING, Track, rows
 
-METHOD = estimator_scores.SUBJECT
+METHOD = SUBJECT
 NONE = np.empty(0)
 
 

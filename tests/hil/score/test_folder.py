@@ -7,70 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import changed, nabench
+from command import nabench
+from own_files import AMPS, CASE, COUNTED, MAP, SOC, TIME, VOLT, begin, refused, table, use, write
 from pages import Page
 
-from firmware_sim.types import F64
-from hil.fit import data
-from hil.score import folder, recorded
-
-MAP = """
-format = 1
-source = "made for a test"
-temperature_degC = 25.0
-
-[columns]
-time = { column = "ms", scale = 0.001 }
-voltage = { column = "mV", scale = 0.001 }
-current = { column = "mA", scale = 0.001, positive = "charge" }
-soc = { column = "percent", scale = 0.01 }
-
-[cell]
-name = "own"
-capacity_Ah = 1.5
-charge_max_V = 4.1
-discharge_min_V = 1.5
-
-[score]
-soc_uncertainty = 0.015
-"""
-COUNTED = ('soc = { column = "percent", scale = 0.01 }\n', "")
-TIME, VOLT, AMPS, SOC = range(4)
-(SET,) = recorded.sets()
-CASE = recorded.case(SET, "2c-2-1", "discharge")
+from hil.score import folder
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder `data` with a map in it, to work beside."""
     monkeypatch.chdir(tmp_path)
-    Path("data").mkdir()
-    Path("data/own.map.toml").write_text(MAP)
+    begin()
     return tmp_path
-
-
-def table() -> F64:
-    """A recorded discharge as s, V, A (positive discharges) and SOC."""
-    return np.column_stack([np.arange(len(CASE.cell_V)), CASE.cell_V, CASE.current_A, CASE.reference])
-
-
-def write(rows: F64, name: str = "run.csv", head: str = "ms,mV,mA,percent") -> None:
-    """Rows in ms, mV, mA (positive charges) and per cent."""
-    units = rows * np.array([1e3, 1e3, -1e3, 100.0])
-    lines = [head, *(",".join(f"{value:.7g}" for value in row) for row in units)]
-    Path("data", name).write_text("\n".join(lines) + "\n")
-
-
-def use(*pairs: tuple[str, str]) -> None:
-    """Change the map."""
-    Path("data/own.map.toml").write_text(changed(MAP, *pairs))
-
-
-def refused(*words: object) -> list[str]:
-    """What the command complains about; it prints nothing else."""
-    ran = nabench("score", "--data", "data", *words, "--method", "counting", "--json")
-    assert (2, "") == (ran.code, ran.out), ran.err
-    return ran.problems
 
 
 def test_the_same_data_in_other_units_are_the_same_case():
@@ -91,107 +40,6 @@ def test_without_a_reference_column_charge_is_counted_between_full_and_empty():
     (case,) = folder.cases(Path("data")).cases
     assert 0.005 == case.uncertainty
     assert case.reference == pytest.approx(CASE.reference[1:], abs=2e-4)
-
-
-def test_a_start_that_is_taken_for_full_is_known_as_well_as_its_voltage_says():
-    """A rest at 3.9 V lies within what a full cell may rest at, and is 90 % by the belief: said, and in the uncertainty."""
-    rows = table()
-    first = int(np.argmax(rows[:, SOC] < 0.92))
-    rest = rows[first : first + 1].repeat(600, axis=0)
-    rest[:, TIME], rest[:, VOLT], rest[:, AMPS] = np.arange(600), 3.96, 0.0
-    late = rows[first:].copy()
-    late[:, TIME] += 600 - first
-    write(np.vstack([rest, late]))
-    use(COUNTED)
-    found = folder.cases(Path("data"))
-    assert 0.05 < found.cases[0].uncertainty < 0.11
-    assert found.cases[0].uncertainty == found.cases[0].start_sigma
-    (note,) = found.notes
-    assert note.startswith("run.csv: taken as full at the start, at 3.96 V, where nfm-16s believes 9")
-    use(COUNTED, ("[score]", '[[run]]\nfile = "run.csv"\nstarts_full = true\n\n[score]'))
-    found = folder.cases(Path("data"))
-    assert ([], 0.005) == (found.notes, found.cases[0].uncertainty)
-
-
-def test_data_that_go_on_past_the_stated_ends_have_no_reference():
-    """Where the cell goes on it was not empty, or not full: a reference between such ends would be wrong, and look sure."""
-    whole = recorded.case(SET, "2c-2-1", "recharge")
-    write(np.column_stack([np.arange(len(whole.cell_V)), whole.cell_V, whole.current_A, whole.reference]))
-    use(COUNTED, ("discharge_min_V = 1.5", "discharge_min_V = 2.5"))
-    (problem,) = refused()
-    assert problem.startswith("data/run.csv: no reference: a discharge goes on to 1.503 V, past discharge_min_V 2.5 V"), problem
-    use(COUNTED, ("charge_max_V = 4.1", "charge_max_V = 3.6"))
-    found = folder.cases(Path("data"))
-    (note,) = found.notes
-    assert note.startswith("run.csv: not scored there: a charge goes on to 4.107 V, past charge_max_V 3.6 V")
-    down = np.flatnonzero(np.isfinite(found.cases[0].reference))
-    assert (0, True) == (down[0], found.cases[0].cell_V[down[-1]] < 1.52)
-
-
-def twice(second: float) -> F64:
-    """Two whole cycles, the second with so many times the current."""
-    case = recorded.case(SET, "2c-2-1", "recharge")
-    one = np.column_stack([np.arange(len(case.cell_V)), case.cell_V, case.current_A, np.zeros(len(case.cell_V))])
-    down, up = one[:, AMPS] > 0.0, one[:, AMPS] < 0.0
-    one[up, AMPS] *= -one[down, AMPS].sum() / one[up, AMPS].sum()
-    other = one[1:].copy()
-    other[:, TIME] += one[-1, TIME]
-    other[:, AMPS] *= second
-    return np.vstack([one, other])
-
-
-@pytest.mark.parametrize("second", [0.99, 1.01])
-def test_every_cycle_is_scored_whether_the_next_is_deeper_or_not(second):
-    """An offset of the sensor, or an older discharge, makes the one or the other."""
-    rows = twice(second)
-    write(rows)
-    use(COUNTED)
-    (case,) = folder.cases(Path("data")).cases
-    assert np.isfinite(case.reference).sum() > 0.99 * len(rows)
-
-
-def test_a_peak_past_the_end_is_none_and_a_last_discharge_past_it_leaves_the_others():
-    """A second of a strong load at 1.3 V; two cycles, and then a discharge to 0 V for the shelf: said, and not scored."""
-    rows = table()
-    half = len(rows) // 2
-    rows[half : half + 3, VOLT] = 1.3
-    write(rows)
-    use(COUNTED)
-    (case,) = folder.cases(Path("data")).cases
-    assert np.isfinite(case.reference).all()
-    cycles = twice(1.0)
-    shelf = np.zeros((2000, 4))
-    shelf[:, TIME], shelf[:, AMPS] = cycles[-1, TIME] + 1.0 + np.arange(2000), 3.0
-    shelf[:, VOLT] = np.linspace(4.0, 0.0, 2000)
-    write(np.vstack([cycles, shelf]))
-    found = folder.cases(Path("data"))
-    assert len(cycles) - 10 < np.isfinite(found.cases[0].reference).sum() < len(cycles) + 10
-    (note,) = found.notes
-    assert note.startswith("run.csv: not scored there: a discharge goes on to 0 V, past discharge_min_V 1.5 V")
-
-
-def test_a_start_under_load_is_no_rest():
-    """What the series resistance takes is put back before the voltage is believed."""
-    case = recorded.case(SET, "1c-2-1", "discharge")
-    rows = np.column_stack([np.arange(len(case.cell_V)), case.cell_V, case.current_A, case.reference])[2:]
-    write(rows)
-    use(COUNTED)
-    under_load = folder.cases(Path("data")).cases[0].uncertainty
-    rows[:2, AMPS] = 0.0
-    write(rows)
-    rested = folder.cases(Path("data")).cases[0].uncertainty
-    assert 0.005 <= under_load < rested - 0.01
-
-
-def test_a_sag_before_the_end_is_not_the_end():
-    """A discharge that comes near the empty voltage, gives a little back and goes on is empty where it ends."""
-    rows = table()
-    at = int(np.argmax(rows[:, SOC] < 0.10))
-    rows[at - 1, VOLT], rows[at, AMPS] = 1.52, -0.5
-    write(rows)
-    use(COUNTED)
-    (case,) = folder.cases(Path("data")).cases
-    assert case.reference == pytest.approx(CASE.reference[1:], abs=2e-3)
 
 
 def test_a_wrong_gain_does_not_enter_a_counted_reference_and_a_long_rest_widens_it():
@@ -327,94 +175,6 @@ def test_units_are_held_against_the_calibration_where_the_map_states_no_capacity
     use(WITHOUT_CAPACITY, *pairs)
     (problem,) = refused()
     assert problem.endswith(end), problem
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "sentence"),
-    [
-        (AMPS, 99.999, "line 902 (time 900 s): a current of 100 A beside "),
-        (AMPS, 1e8, "line 902 (time 900 s): a current of 1e+08 A beside "),
-        (VOLT, 1e8, "line 902 (time 900 s): a voltage of 1e+08 V beside "),
-        (VOLT, 0.0, "line 902 (time 900 s): a voltage of 0 V beside "),
-        (VOLT, 5.9, "line 902 (time 900 s): a voltage of 5.9 V beside "),
-    ],
-)
-def test_one_row_that_no_cell_has_shown_is_named_and_no_unit_is_blamed(column, value, sentence):
-    """It would shift what counts as rest for all other rows, or be scored without a word."""
-    rows = table()
-    rows[900, column] = value
-    write(rows)
-    (problem,) = refused()
-    assert problem.startswith(f"data/run.csv: {sentence}"), problem
-    assert problem.endswith("a slip of the logger: leave such rows out")
-
-
-def test_one_temperature_that_jumps_and_comes_back_is_named():
-    """A sensor that reads -40 degC for a row."""
-    rows = np.column_stack([table(), np.full(len(table()), 25.0)])
-    rows[700, 4] = -40.0
-    units = rows * np.array([1e3, 1e3, -1e3, 100.0, 1.0])
-    lines = ["ms,mV,mA,percent,degC", *(",".join(f"{value:.7g}" for value in row) for row in units)]
-    Path("data/run.csv").write_text("\n".join(lines) + "\n")
-    use(("[cell]", 'temperature = { column = "degC" }\n\n[cell]'), ("temperature_degC = 25.0\n", ""))
-    (problem,) = refused()
-    assert problem.startswith("data/run.csv: line 702 (time 700 s): a temperature of -40 degC beside 25 degC")
-
-
-def test_degrees_fahrenheit_are_known_by_the_surroundings():
-    """77 to 95 of them where the map says 25 degC; a cell that warms itself by 35 K is believed."""
-    for low, high, units in ((77.0, 95.0, 1), (45.0, 62.0, 0)):
-        rows = np.column_stack([table(), np.linspace(low, high, len(table()))]) * np.array([1e3, 1e3, -1e3, 100.0, 1.0])
-        lines = ["ms,mV,mA,percent,warm", *(",".join(f"{value:.7g}" for value in row) for row in rows)]
-        Path("data/run.csv").write_text("\n".join(lines) + "\n")
-        use(("[cell]", 'temperature = { column = "warm" }\n\n[cell]'))
-        if units:
-            (problem,) = refused()
-            assert "look like Fahrenheit; expected degC: " in problem
-            assert problem.endswith("columns.temperature.scale = 0.555556 and offset = -17.7778")
-            continue
-        assert 1 == len(folder.cases(Path("data")).cases)
-
-
-@pytest.mark.parametrize(
-    ("name", "rows", "amps", "sag_V"),
-    [
-        ("pulse", (900, 902), 30.0, 0.3),
-        ("at the start", (0, 3), 30.0, 0.3),
-        ("low-ohmic, one row", (900, 901), 56.0, 0.008),
-        ("voltage a row late", (900, 901), 30.0, 0.3),
-    ],
-)
-def test_a_short_strong_pulse_is_no_spike(name, rows, amps, sag_V):
-    """Ten times the current of all others, but the voltage falls with it, if only by 8 mV or in the row after."""
-    n = 3000
-    run = data.Run(
-        name,
-        np.arange(float(n)),
-        np.full(n, 3.1) - 1e-5 * np.arange(n),
-        np.full(n, 0.5),
-        np.full(n, 25.0),
-        np.full(n, 25.0),
-        False,
-    )
-    run.amps[slice(*rows)] = amps
-    late = int(name.endswith("late"))
-    run.volt[rows[0] + late : rows[1] + late] -= sag_V
-    assert [] == data._spikes(run, {}, Path("run.csv"))
-
-
-def test_slips_in_the_first_and_the_last_row_are_slips():
-    """The first one would else be the temperature of the surroundings for the whole run."""
-    degC = np.full(100, 25.0)
-    rows = table()[:100]
-    write(rows)
-    run = data.Run("run.csv", rows[:, TIME], rows[:, VOLT], np.zeros(100), degC, degC, False)
-    assert [] == data._spikes(run, {"temperature": degC}, Path("data/run.csv"))
-    for k in (0, 99):
-        wrong = degC.copy()
-        wrong[k] = 85.0
-        (problem,) = data._spikes(run, {"temperature": wrong}, Path("data/run.csv"))
-        assert problem.startswith(f"data/run.csv: line {k + 2} (time {k} s): a temperature of 85 degC beside 25 degC")
 
 
 @pytest.mark.parametrize(

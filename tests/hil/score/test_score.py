@@ -12,13 +12,13 @@ import pytest
 from hil.calibration import Calibration
 from hil.dut.estimator import Beliefs, Estimator, Readings
 from hil.score import cases, floors, recorded, score
-from hil.score.believe import Device, emulated
+from hil.score.believe import SUBJECT, Device, emulated
 from hil.score.cases import Group
 from hil.score.conditions import CONDITIONS
 from hil.score.figures import Row
 
 pytestmark = pytest.mark.compiled_only  # hours of readings for 16 sensors at once
-METHOD = score.SUBJECT
+METHOD = SUBJECT
 (SET,) = recorded.sets()
 ONE = Group("one", lambda: [recorded.case(SET, "1c-2-1", "discharge")])
 

@@ -8,18 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import nabench
-from own_files import AMPS, CASE, COUNTED, MAP, SOC, TIME, VOLT, begin, refused, table, use, write
+from own_files import AMPS, CASE, COUNTED, MAP, SOC, TIME, VOLT, refused, table, use, write
 from pages import Page
 
 from hil.score import folder
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder `data` with a map in it, to work beside."""
-    monkeypatch.chdir(tmp_path)
-    begin()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_the_same_data_in_other_units_are_the_same_case():

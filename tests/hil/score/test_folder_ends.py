@@ -6,18 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_files import AMPS, CASE, COUNTED, SET, SOC, TIME, VOLT, begin, refused, table, use, write
+from own_files import AMPS, CASE, COUNTED, SET, SOC, TIME, VOLT, refused, table, use, write
 
 from firmware_sim.types import F64
 from hil.score import folder, recorded
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder `data` with a map in it, to work beside."""
-    monkeypatch.chdir(tmp_path)
-    begin()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_a_start_that_is_taken_for_full_is_known_as_well_as_its_voltage_says():

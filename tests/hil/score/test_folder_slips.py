@@ -6,18 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_files import AMPS, TIME, VOLT, begin, refused, table, use, write
+from own_files import AMPS, TIME, VOLT, refused, table, use, write
 
 from hil.fit import data
 from hil.score import folder
 
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder `data` with a map in it, to work beside."""
-    monkeypatch.chdir(tmp_path)
-    begin()
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 @pytest.mark.parametrize(
